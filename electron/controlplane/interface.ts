@@ -1,0 +1,43 @@
+import type { EtcdClient } from '#shared/etcd/rpc.ts'
+import type { Transport, UserInfo } from '#shared/kubernetes/transport.ts'
+import type { Clock } from '#shared/base/clock.ts'
+import type { Random } from '#shared/base/random.ts'
+import type { Logger } from '#shared/base/logger.ts'
+
+/** How one embedded control plane is made. Any number run side by side; nothing is shared between them. */
+export interface ControlPlaneOptions {
+  /** Everything it owns: `etcd/` (store), `nodes/<name>/` (file trees), `ssh/`, `admin.conf`. Locked while it runs. */
+  dataDir: string
+  /** 0 = any free port. All on 127.0.0.1. */
+  apiPort: number
+  etcdPort: number
+  sshPort: number
+  /** @default one control-plane node and two workers */
+  nodes: { controlPlane: number; workers: number }
+  /** Kubernetes minor or full version that is served, `v1.20.0` to `v1.36.x`. */
+  kubernetesVersion: string
+  clusterName: string
+  clock: Clock
+  random: Random
+  logger: Logger
+  /** Existing etcd instead of the embedded one. */
+  etcd?: { endpoints: string[]; caFile?: string; certFile?: string; keyFile?: string }
+  readOnly?: boolean
+}
+
+/** A running control plane: what `drydock cluster` prints, and what the application uses in the same way as anybody. */
+export interface RunningControlPlane {
+  /** `https://127.0.0.1:PORT` */
+  readonly apiUrl: string
+  readonly etcdUrl: string
+  readonly ssh: { host: string; port: number; keyFile: string; hostKeyFile: string }
+  /** Path of an admin kubeconfig with embedded certificates. */
+  readonly kubeconfigPath: string
+  /** kubeadm's `/etc/kubernetes/pki` of the first control-plane node, on this machine's disk. */
+  readonly pkiDir: string
+  readonly etcd: EtcdClient
+  /** A transport in this process, as any user. */
+  transport(user: UserInfo): Transport
+  /** Stops every component, flushes, releases the lock. Idempotent. */
+  stop(): Promise<void>
+}

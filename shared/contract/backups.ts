@@ -1,0 +1,98 @@
+import * as v from 'valibot'
+import { request, subscription } from './channel.ts'
+import { clusterId } from './clusters.ts'
+
+/** The five columns of `etcdutl snapshot status`. `hash` is CRC-32C as unsigned number. */
+export interface SnapshotStatus {
+  hash: number
+  revision: number
+  totalKeys: number
+  totalSizeBytes: number
+  /** Storage version, '' before etcd 3.6. */
+  version: string
+}
+
+export interface SnapshotCheck {
+  name: 'sha256-trailer' | 'structure' | 'order' | 'status-hash'
+  verdict: 'good' | 'suspicious' | 'broken'
+  detail: string
+}
+
+export interface Backup {
+  id: string
+  clusterName: string
+  clusterId: string
+  endpoint: string
+  path: string
+  fileSizeBytes: number
+  sha256: string
+  createdAtMs: number
+  durationMs: number
+  /** Null until verified. */
+  status: SnapshotStatus | null
+  checks: SnapshotCheck[]
+  verifiedAtMs: number | null
+  verdict: 'good' | 'suspicious' | 'broken' | 'unverified'
+  /** Whether the file is still where it was put. */
+  present: boolean
+  /** Kubernetes objects by resource, counted from the file's live keys. */
+  objectCounts: Record<string, number>
+}
+
+export type BackupProgress =
+  | { phase: 'saving'; receivedBytes: number; totalBytes: number | null; bytesPerSecond: number }
+  | { phase: 'verifying'; readBytes: number; totalBytes: number }
+  | { phase: 'done'; backup: Backup }
+
+export type RestoreProgress =
+  | { phase: 'stopping' | 'writing' | 'starting' | 'comparing'; detail: string; ratio: number | null }
+  | { phase: 'done'; before: Record<string, number>; after: Record<string, number>; keptDataDir: string; revisionBefore: number; revisionAfter: number; durationMs: number }
+
+const etcdEndpoint = v.object({ endpoint: v.string(), caFile: v.optional(v.string()), certFile: v.optional(v.string()), keyFile: v.optional(v.string()) })
+
+export interface EtcdMemberView {
+  id: string
+  name: string
+  version: string
+  clientUrls: string[]
+  isLeader: boolean
+  isLearner: boolean
+  dbSizeBytes: number
+  dbSizeInUseBytes: number
+  quotaBytes: number
+  raftIndex: number
+  raftAppliedIndex: number
+  raftTerm: number
+  latencyMs: number
+  alarms: string[]
+  error: string
+}
+
+export interface EtcdKeyView {
+  key: string
+  createRevision: number
+  modRevision: number
+  version: number
+  lease: string
+  valueSizeBytes: number
+}
+
+export const backupChannels = {
+  'backups.watch': subscription<Backup[]>()(v.object({})),
+  /** Without `etcd` the cluster's own endpoint is used (embedded: always known). */
+  'backups.save': subscription<BackupProgress>()(v.object({ clusterId, etcd: v.optional(etcdEndpoint) })),
+  'backups.verify': subscription<BackupProgress>()(v.object({ id: v.string() })),
+  'backups.delete': request<null>()(v.object({ id: v.string() })),
+  /** A snapshot file from elsewhere joins the catalogue after verification. */
+  'backups.import': request<Backup>()(v.object({ path: v.string() })),
+  /** Into the embedded cluster, whose previous data directory is kept beside. */
+  'backups.restore': subscription<RestoreProgress>()(v.object({ id: v.string() })),
+  'etcd.members': request<EtcdMemberView[]>()(v.object({ clusterId, etcd: v.optional(etcdEndpoint) })),
+  'etcd.setEndpoint': request<null>()(v.object({ clusterId, etcd: etcdEndpoint })),
+  /** Keys below a prefix, in order; `after` pages. */
+  'etcd.keys': request<{ keys: EtcdKeyView[]; total: number; more: boolean; revision: number }>()(v.object({ clusterId, prefix: v.string(), after: v.optional(v.string()), limit: v.number() })),
+  /** Value decoded as a Kubernetes object's YAML when it is one, else as text or hex. */
+  'etcd.get': request<{ key: EtcdKeyView; text: string; encoding: 'protobuf' | 'json' | 'text' | 'hex' }>()(v.object({ clusterId, key: v.string(), revision: v.optional(v.number()) })),
+  'etcd.defragment': request<null>()(v.object({ clusterId })),
+  'etcd.compact': request<{ revision: number }>()(v.object({ clusterId })),
+} as const

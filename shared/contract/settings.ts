@@ -1,0 +1,17 @@
+import * as v from 'valibot'
+import { request, subscription } from './channel.ts'
+
+export const settings = v.object({
+  theme: v.picklist(['system', 'light', 'dark']),
+  kubeconfigPaths: v.array(v.string()),
+  backupDirectory: v.string(),
+  metricsRetentionHours: v.number(),
+  firstRunCardClosed: v.boolean(),
+})
+export type Settings = v.InferOutput<typeof settings>
+
+export const settingsChannels = {
+  'settings.watch': subscription<Settings>()(v.object({})),
+  'settings.change': request<null>()(v.partial(settings)),
+  'app.info': request<{ version: string; dataDirectory: string; shell: 'desktop' | 'browser'; nodeVersion: string; platform: string }>()(v.object({})),
+} as const

@@ -1,0 +1,38 @@
+/** One HTTP request to an API server; `path` starts with `/` and carries the query. Header names are lower case. */
+export interface TransportRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  path: string
+  headers?: Record<string, string>
+  body?: string | Uint8Array
+  signal: AbortSignal
+}
+
+export interface TransportResponse {
+  status: number
+  headers: Record<string, string>
+  body: Uint8Array
+}
+
+export interface TransportStream {
+  status: number
+  headers: Record<string, string>
+  /** Ends when the server ends; throws when the connection breaks or the signal aborts. */
+  body: AsyncIterable<Uint8Array>
+}
+
+/**
+ * How a client reaches an API server: over HTTPS, or in the same process. It never throws for an HTTP error status, only
+ * when no answer could be had.
+ */
+export interface Transport {
+  request(request: TransportRequest): Promise<TransportResponse>
+  stream(request: TransportRequest): Promise<TransportStream>
+}
+
+/** Who a request is made as: authentication's outcome. */
+export interface UserInfo {
+  username: string
+  uid?: string
+  groups: string[]
+  extra?: Record<string, string[]>
+}
