@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+import { Command } from 'commander'
+
+/**
+ * The `drydock` command. Each command's module is loaded only when it is asked for, so that `drydock snapshot status` does
+ * not pay for the control plane.
+ */
+async function main(argv: string[]): Promise<void> {
+  const program = new Command('drydock').description('Operate Kubernetes clusters: rehearse, then run.').showHelpAfterError().exitOverride((error) => {
+    process.exitCode = error.exitCode
+    throw error
+  })
+  const wanted = argv[2] ?? ''
+  if (wanted === 'cluster') (await import('./commands/cluster.ts')).register(program)
+  else if (wanted === 'serve') (await import('./commands/serve.ts')).register(program)
+  else if (wanted === 'snapshot') (await import('./commands/snapshot.ts')).register(program)
+  else {
+    for (const [name, description] of [
+      ['cluster', 'run the embedded control plane alone'],
+      ['serve', 'serve the app to a browser on 127.0.0.1'],
+      ['snapshot', 'save, check and restore etcd snapshots'],
+    ] as const)
+      program.command(name).description(description)
+  }
+  await program.parseAsync(argv)
+}
+
+main(process.argv).catch((error: unknown) => {
+  const known = error as { code?: string; message?: string }
+  if (known.code?.startsWith('commander.') !== true) {
+    process.stderr.write(`drydock: ${known.message ?? String(error)}\n`)
+    process.exitCode = 1
+  }
+})

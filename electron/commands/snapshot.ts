@@ -1,0 +1,7 @@
+import type { Command } from 'commander'
+
+export function register(program: Command): void {
+  program.command('snapshot').action(() => {
+    throw new Error('not built yet')
+  })
+}
