@@ -1,0 +1,15 @@
+// `npm run drydock -- …` and `npm run bench -- …`: installs and builds what is missing, then runs it on the project's Node.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { ensureInstalled, root, run } from './environment.mjs'
+
+const [what, ...args] = process.argv.slice(2)
+await ensureInstalled()
+if (what === 'cli') {
+  if (existsSync(join(root, 'build', 'build.mjs')) && args[0] === 'serve') {
+    const code = await run('node', ['build/build.mjs', '--if-stale', '--quiet'])
+    if (code !== 0) process.exit(code)
+  }
+  process.exit(await run('node', ['--disable-warning=ExperimentalWarning', join(root, 'electron', 'cli.ts'), ...args]))
+}
+process.exit(await run('node', ['--disable-warning=ExperimentalWarning', join(root, 'test', 'bench', 'bench.ts'), ...args]))
