@@ -1,0 +1,226 @@
+import type { Clock } from '#shared/base/clock.ts'
+import { Emitter } from '#shared/base/emitter.ts'
+import { invariant } from '#shared/base/invariant.ts'
+import type { Logger } from '#shared/base/logger.ts'
+import type { RunView } from '#shared/contract/runbooks.ts'
+import { failure, StatusError } from '#shared/kubernetes/status.ts'
+import { Journal, readJournals, type JournalRecord } from './journal.ts'
+import type { Runbook, Step, StepContext } from './runbook.ts'
+import { applyRecord, createdView, foldJournal, withStep } from './runView.ts'
+
+export interface EngineOptions {
+  /** Where the journals are. */
+  directory: string
+  runbooks: readonly Runbook<never>[]
+  clock: Clock
+  logger: Logger
+  /** Makes a run's identifier, e.g. a UUID. Used as a file name. */
+  newId: () => string
+}
+
+interface Run {
+  view: RunView
+  input: unknown
+  journal: Journal
+  controller: AbortController | null
+  finished: Promise<void>
+}
+
+class RunAborted extends Error {
+  override readonly name = 'RunAborted'
+}
+
+class EngineClosed extends Error {
+  override readonly name = 'EngineClosed'
+}
+
+/**
+ * Runs runbooks. Each transition is on disk before the next begins. A run that was going when its process went is
+ * `interrupted` when the engine opens again, and `resume` goes on with the step it was in: done steps are never entered again.
+ */
+export class RunbookEngine {
+  readonly #options: EngineOptions
+  readonly #runs = new Map<string, Run>()
+  readonly #changed = new Emitter<RunView>()
+
+  constructor(options: EngineOptions) {
+    this.#options = options
+  }
+
+  /** Reads the journals. Starts nothing. */
+  open(): void {
+    for (const { records, brokenLines } of readJournals(this.#options.directory)) {
+      const view = foldJournal(records)
+      const first = records[0]
+      if (view === null || first?.type !== 'created') continue
+      if (brokenLines > 0) this.#options.logger.warn('journal has lines cut short', { run: view.id, brokenLines })
+      this.#runs.set(view.id, { view, input: first.input, journal: Journal.open(this.#options.directory, view.id), controller: null, finished: Promise.resolve() })
+    }
+  }
+
+  /** Newest first. */
+  list(): RunView[] {
+    return [...this.#runs.values()].map(({ view }) => view).sort((a, b) => b.createdAtMs - a.createdAtMs)
+  }
+
+  /** @throws StatusError NotFound */
+  get(id: string): RunView {
+    return this.#run(id).view
+  }
+
+  onChange(listener: (view: RunView) => void): () => void {
+    return this.#changed.subscribe(listener)
+  }
+
+  /** Journals a new run and starts it. @returns its id */
+  async start(name: string, input: unknown): Promise<string> {
+    const runbook = this.#runbook(name)
+    const steps = await runbook.steps(input as never)
+    const cluster = runbook.cluster(input as never)
+    const busy = this.list().find((view) => view.clusterId === cluster.id && (view.state === 'running' || view.state === 'interrupted'))
+    if (busy !== undefined) throw new StatusError(failure(409, 'Conflict', `"${busy.title}" has not ended on this cluster: resume or abort it first`))
+    const id = this.#options.newId()
+    const record: Extract<JournalRecord, { type: 'created' }> = {
+      type: 'created',
+      atMs: this.#options.clock.now(),
+      id,
+      runbook: name,
+      title: runbook.title(input as never),
+      clusterId: cluster.id,
+      clusterName: cluster.name,
+      input,
+      steps: steps.map(({ id: stepId, title, description, commands, expectedMs }) => ({ id: stepId, title, description, commands: [...commands], expectedMs })),
+    }
+    const run: Run = { view: createdView(record), input, journal: Journal.open(this.#options.directory, id), controller: null, finished: Promise.resolve() }
+    run.journal.append(record)
+    this.#runs.set(id, run)
+    this.#append(run, { type: 'started', atMs: this.#options.clock.now() })
+    this.#go(run, steps)
+    return id
+  }
+
+  /** Goes on with an interrupted or failed run at the step where it stopped. */
+  async resume(id: string): Promise<void> {
+    const run = this.#run(id)
+    if (run.view.state !== 'interrupted' && run.view.state !== 'failed') throw new StatusError(failure(409, 'Conflict', `the run is ${run.view.state}; only an interrupted or failed run can go on`))
+    const steps = await this.#runbook(run.view.runbook).steps(run.input as never)
+    this.#append(run, { type: 'resumed', atMs: this.#options.clock.now() })
+    this.#go(run, steps)
+  }
+
+  /** Stops the running step, then undoes what can be undone, last step first. */
+  async abort(id: string): Promise<void> {
+    const run = this.#run(id)
+    if (run.view.state === 'done' || run.view.state === 'aborted') throw new StatusError(failure(409, 'Conflict', `the run is ${run.view.state} already`))
+    run.controller?.abort(new RunAborted('aborted by the operator'))
+    await run.finished
+    const steps = await this.#runbook(run.view.runbook).steps(run.input as never)
+    const controller = new AbortController()
+    for (const step of steps.toReversed()) {
+      const state = run.view.steps.find((view) => view.id === step.id)?.state
+      if (step.undo === undefined || (state !== 'done' && state !== 'failed')) continue
+      const context = this.#context(run, step, controller.signal)
+      try {
+        await step.undo(context)
+        this.#append(run, { type: 'stepUndone', atMs: this.#options.clock.now(), step: step.id })
+      } catch (error) {
+        context.log(`could not be undone: ${messageOf(error)}`)
+      }
+    }
+    this.#append(run, { type: 'ended', atMs: this.#options.clock.now(), state: 'aborted' })
+  }
+
+  /** Settles when the run has ended or stopped. */
+  async settled(id: string): Promise<RunView> {
+    const run = this.#run(id)
+    await run.finished
+    return run.view
+  }
+
+  /** Stops running steps without ending their runs: they are `interrupted` next time. */
+  async close(): Promise<void> {
+    for (const run of this.#runs.values()) run.controller?.abort(new EngineClosed('the engine is closing'))
+    await Promise.all([...this.#runs.values()].map(({ finished }) => finished))
+    for (const run of this.#runs.values()) run.journal.close()
+    this.#runs.clear()
+  }
+
+  #go(run: Run, steps: Step[]): void {
+    invariant(run.controller === null, 'a run is driven by one loop at a time')
+    run.controller = new AbortController()
+    run.finished = this.#drive(run, steps, run.controller.signal).finally(() => {
+      run.controller = null
+    })
+  }
+
+  async #drive(run: Run, steps: Step[], signal: AbortSignal): Promise<void> {
+    const now = (): number => this.#options.clock.now()
+    for (const step of steps) {
+      if (run.view.steps.find((view) => view.id === step.id)?.state === 'done') continue
+      this.#append(run, { type: 'stepStarted', atMs: now(), step: step.id })
+      const context = this.#context(run, step, signal)
+      try {
+        signal.throwIfAborted()
+        if ((await step.isDone?.(context)) === true) context.log('already so, nothing to do')
+        else {
+          await step.precheck?.(context)
+          await step.action(context)
+        }
+        await step.postcheck?.(context)
+      } catch (error) {
+        // A closing engine leaves the journal as a kill would: the step is entered again on resume.
+        if (signal.reason instanceof EngineClosed) {
+          this.#show(run, { ...run.view, state: 'interrupted' })
+          return
+        }
+        this.#append(run, { type: 'stepFailed', atMs: now(), step: step.id, error: messageOf(signal.aborted ? signal.reason : error) })
+        if (!(signal.reason instanceof RunAborted)) this.#append(run, { type: 'ended', atMs: now(), state: 'failed' })
+        return
+      }
+      this.#append(run, { type: 'stepDone', atMs: now(), step: step.id })
+    }
+    this.#append(run, { type: 'ended', atMs: now(), state: 'done' })
+  }
+
+  #context(run: Run, step: Step, signal: AbortSignal): StepContext {
+    return {
+      signal,
+      clock: this.#options.clock,
+      log: (text) => {
+        this.#append(run, { type: 'stepLog', atMs: this.#options.clock.now(), step: step.id, text })
+      },
+      waitFor: (text) => {
+        this.#show(
+          run,
+          withStep(run.view, step.id, (view) => ({ ...view, waitingFor: text })),
+        )
+      },
+    }
+  }
+
+  #append(run: Run, record: JournalRecord): void {
+    run.journal.append(record)
+    this.#show(run, applyRecord(run.view, record))
+  }
+
+  #show(run: Run, view: RunView): void {
+    run.view = view
+    this.#changed.emit(view)
+  }
+
+  #run(id: string): Run {
+    const run = this.#runs.get(id)
+    if (run === undefined) throw new StatusError(failure(404, 'NotFound', `no run ${id}`))
+    return run
+  }
+
+  #runbook(name: string): Runbook<never> {
+    const runbook = this.#options.runbooks.find((candidate) => candidate.name === name)
+    if (runbook === undefined) throw new StatusError(failure(404, 'NotFound', `no runbook ${name}`))
+    return runbook
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,58 @@
+import type { RunView, StepView } from '#shared/contract/runbooks.ts'
+import type { JournalRecord } from './journal.ts'
+
+/** Lines of a step's log that a page is sent; the journal keeps all. */
+const LOG_LINES_SHOWN = 500
+
+/** A new run as its `created` record describes it. */
+export function createdView(record: Extract<JournalRecord, { type: 'created' }>): RunView {
+  return {
+    id: record.id,
+    runbook: record.runbook,
+    title: record.title,
+    clusterId: record.clusterId,
+    clusterName: record.clusterName,
+    state: 'planned',
+    createdAtMs: record.atMs,
+    startedAtMs: null,
+    endedAtMs: null,
+    resumed: 0,
+    steps: record.steps.map((step) => ({ ...step, state: 'pending', startedAtMs: null, endedAtMs: null, waitingFor: '', log: [], error: '' })),
+  }
+}
+
+/** The view after one more record. Pure: the given view is left as it was. */
+export function applyRecord(view: RunView, record: JournalRecord): RunView {
+  switch (record.type) {
+    case 'created':
+      return view
+    case 'started':
+      return { ...view, state: 'running', startedAtMs: view.startedAtMs ?? record.atMs }
+    case 'resumed':
+      return { ...view, state: 'running', endedAtMs: null, resumed: view.resumed + 1 }
+    case 'stepStarted':
+      return withStep(view, record.step, (step) => ({ ...step, state: 'running', startedAtMs: step.startedAtMs ?? record.atMs, endedAtMs: null, error: '' }))
+    case 'stepLog':
+      return withStep(view, record.step, (step) => ({ ...step, log: [...step.log, { atMs: record.atMs, text: record.text }].slice(-LOG_LINES_SHOWN) }))
+    case 'stepDone':
+      return withStep(view, record.step, (step) => ({ ...step, state: 'done', endedAtMs: record.atMs, waitingFor: '' }))
+    case 'stepFailed':
+      return withStep(view, record.step, (step) => ({ ...step, state: 'failed', endedAtMs: record.atMs, waitingFor: '', error: record.error }))
+    case 'stepUndone':
+      return withStep(view, record.step, (step) => ({ ...step, state: 'undone', waitingFor: '' }))
+    case 'ended':
+      return { ...view, state: record.state, endedAtMs: record.atMs }
+  }
+}
+
+/** The run as a journal tells it; one that was running when its process went is `interrupted`. */
+export function foldJournal(records: JournalRecord[]): RunView | null {
+  const [first, ...rest] = records
+  if (first?.type !== 'created') return null
+  const view = rest.reduce(applyRecord, createdView(first))
+  return view.state === 'running' ? { ...view, state: 'interrupted' } : view
+}
+
+export function withStep(view: RunView, id: string, change: (step: StepView) => StepView): RunView {
+  return { ...view, steps: view.steps.map((step) => (step.id === id ? change(step) : step)) }
+}

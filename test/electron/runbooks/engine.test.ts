@@ -1,0 +1,147 @@
+import { spawn } from 'node:child_process'
+import { appendFileSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { FakeClock } from '#shared/base/clock.ts'
+import { silentLogger } from '#shared/base/logger.ts'
+import { RunbookEngine } from '#electron/runbooks/engine.ts'
+import { reportMarkdown } from '#electron/runbooks/report.ts'
+import type { Runbook, Step } from '#electron/runbooks/runbook.ts'
+import { runProgram, temporaryDirectory } from '#test/support/peers.ts'
+
+const root = temporaryDirectory('runbooks')
+let sequence = 0
+
+function step(id: string, changes: Partial<Step> = {}): Step {
+  return { id, title: `Step ${id}`, description: `does ${id}`, commands: [`kubectl ${id}`], expectedMs: 1000, action: async () => undefined, ...changes }
+}
+
+function engineWith(steps: Step[], directory = join(root, String(++sequence))): RunbookEngine {
+  const runbook: Runbook<object> = { name: 'test', title: () => 'Test run', cluster: () => ({ id: 'c1', name: 'cluster one' }), steps: async () => steps }
+  const engine = new RunbookEngine({ directory, runbooks: [runbook], clock: new FakeClock(), logger: silentLogger, newId: () => `run-${String(++sequence)}` })
+  engine.open()
+  return engine
+}
+
+describe('RunbookEngine', () => {
+  it('runs the steps in order and ends done', async () => {
+    const order: string[] = []
+    const engine = engineWith(['a', 'b', 'c'].map((id) => step(id, { action: async ({ log }) => (log(`in ${id}`), void order.push(id)) })))
+    const view = await engine.settled(await engine.start('test', {}))
+    expect(order).toEqual(['a', 'b', 'c'])
+    expect(view.state).toBe('done')
+    expect(view.steps.map(({ state }) => state)).toEqual(['done', 'done', 'done'])
+    expect(view.steps[1]?.log[0]?.text).toBe('in b')
+  })
+
+  it('does not run the action of a step that is done already', async () => {
+    let ran = false
+    const engine = engineWith([step('a', { isDone: async () => true, action: async () => void (ran = true) })])
+    const view = await engine.settled(await engine.start('test', {}))
+    expect(view.state).toBe('done')
+    expect(ran).toBe(false)
+  })
+
+  it('stops at the first failure and goes on from there when resumed', async () => {
+    const order: string[] = []
+    let broken = true
+    const steps = [
+      step('a', { action: async () => void order.push('a') }),
+      step('b', {
+        action: async () => {
+          order.push('b')
+          if (broken) throw new Error('disk full')
+        },
+      }),
+      step('c', { action: async () => void order.push('c') }),
+    ]
+    const engine = engineWith(steps)
+    const id = await engine.start('test', {})
+    const failed = await engine.settled(id)
+    expect(failed.state).toBe('failed')
+    expect(failed.steps.map(({ state }) => state)).toEqual(['done', 'failed', 'pending'])
+    expect(failed.steps[1]?.error).toBe('disk full')
+    broken = false
+    await engine.resume(id)
+    const done = await engine.settled(id)
+    expect(order).toEqual(['a', 'b', 'b', 'c'])
+    expect(done).toMatchObject({ state: 'done', resumed: 1 })
+  })
+
+  it('fails a step whose postcheck does not hold', async () => {
+    const engine = engineWith([step('a', { postcheck: async () => Promise.reject(new Error('node w1 is not ready')) })])
+    const view = await engine.settled(await engine.start('test', {}))
+    expect(view.steps[0]).toMatchObject({ state: 'failed', error: 'node w1 is not ready' })
+  })
+
+  it('undoes what can be undone, last first, when aborted', async () => {
+    const undone: string[] = []
+    let reach = (): void => undefined
+    const reached = new Promise<void>((resolve) => (reach = resolve))
+    const engine = engineWith([
+      step('a', { undo: async () => void undone.push('a') }),
+      step('b', { undo: async () => void undone.push('b') }),
+      step('c', {
+        action: ({ signal }) => {
+          reach()
+          return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }))
+        },
+      }),
+    ])
+    const id = await engine.start('test', {})
+    await reached
+    await engine.abort(id)
+    expect(undone).toEqual(['b', 'a'])
+    expect(engine.get(id)).toMatchObject({ state: 'aborted', steps: [{ state: 'undone' }, { state: 'undone' }, { state: 'failed' }] })
+  })
+
+  it('refuses a second run on a cluster where one has not ended', async () => {
+    const engine = engineWith([step('a', { action: ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })) })])
+    await engine.start('test', {})
+    await expect(engine.start('test', {})).rejects.toMatchObject({ reason: 'Conflict' })
+    await engine.close()
+  })
+
+  it('reads a journal whose last line was cut short', async () => {
+    const directory = join(root, 'torn')
+    const first = engineWith([step('a')], directory)
+    const id = await first.start('test', {})
+    await first.settled(id)
+    await first.close()
+    appendFileSync(join(directory, `${id}.jsonl`), '{"type":"stepSta')
+    const second = engineWith([step('a')], directory)
+    expect(second.get(id).state).toBe('done')
+    await second.close()
+  })
+
+  it('goes on where it was after SIGKILL, entering no finished step again', async () => {
+    const directory = join(root, 'killed')
+    const ledger = join(root, 'ledger.txt')
+    const script = join(import.meta.dirname, 'killedRun.ts')
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory, ledger, 'hang'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    await new Promise<void>((resolve) => {
+      let text = ''
+      child.stdout.on('data', (chunk: Buffer) => {
+        text += chunk.toString()
+        if (text.includes('step 5')) resolve()
+      })
+    })
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await gone
+    const resumed = await runProgram(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory, ledger, 'resume'])
+    expect(resumed.stdout).toBe('step 5\nstep 6\nstep 7\nstep 8\nstep 9\nended done\n')
+    expect(readFileSync(ledger, 'utf8').trim().split('\n').map(Number)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  })
+})
+
+describe('reportMarkdown', () => {
+  it('tells outcome, steps and commands', async () => {
+    const engine = engineWith([step('a', { action: async ({ log }) => log('node w1 drained') })])
+    const report = reportMarkdown(await engine.settled(await engine.start('test', {})))
+    expect(report).toContain('Outcome: **done**')
+    expect(report).toContain('| Step a | done | 0.0 s | 1.0 s |')
+    expect(report).toContain('kubectl a')
+    expect(report).toContain('node w1 drained')
+  })
+})
