@@ -1,0 +1,260 @@
+import type { KubeObject } from '#shared/kubernetes/object.ts'
+import type { ClusterApi } from '../clusterApi.ts'
+import { cordon, drain, isDrained } from '../drain/drain.ts'
+import type { NodeShell, NodeShellFactory } from '../nodeShell/nodeShell.ts'
+import type { Runbook, Step, StepContext } from '../runbook.ts'
+import { imageTag, isControlPlane, isReady, kubeletVersion, makePlan, readFacts, staticPod } from './plan.ts'
+
+export interface UpgradeInput {
+  clusterId: string
+  clusterName: string
+  targetVersion: string
+  /** Names at the time of planning, in the order of work; control plane first. */
+  controlPlaneNodes: string[]
+  workerNodes: string[]
+}
+
+/** What the runbook needs of the rest of the application. */
+export interface UpgradeDependencies {
+  api(clusterId: string): Promise<ClusterApi>
+  shell(clusterId: string): Promise<NodeShellFactory>
+  /** Saves and verifies a snapshot of the cluster's etcd. @returns one line that names the file and its verdict */
+  backup(clusterId: string, options: { signal: AbortSignal; log: (text: string) => void }): Promise<string>
+}
+
+/** How long a component must stay ready, without a restart, before its upgrade counts. kubeadm itself looks once. */
+const SOAK_MS = 3_000
+const POLL_MS = 500
+/** kubeadm's own limit for a static pod to come back (5 minutes), with room for the kubelet's look at the file. */
+const COMPONENT_TIMEOUT_MS = 360_000
+
+/** Reads the nodes now and fixes the order of work. */
+export async function upgradeInput(api: ClusterApi, cluster: { id: string; name: string }, targetVersion: string, signal: AbortSignal): Promise<UpgradeInput> {
+  const facts = await readFacts(api, signal)
+  makePlan(facts, targetVersion)
+  const names = (nodes: KubeObject[]): string[] => nodes.map(({ metadata }) => metadata.name ?? '').sort()
+  return {
+    clusterId: cluster.id,
+    clusterName: cluster.name,
+    targetVersion,
+    controlPlaneNodes: names(facts.nodes.filter(isControlPlane)),
+    workerNodes: names(facts.nodes.filter((node) => !isControlPlane(node))),
+  }
+}
+
+/** The guided kubeadm upgrade: order and commands as in upstream's "Upgrading kubeadm clusters". */
+export function upgradeRunbook(dependencies: UpgradeDependencies): Runbook<UpgradeInput> {
+  return {
+    name: 'upgrade',
+    title: ({ targetVersion, clusterName }) => `Upgrade ${clusterName} to ${targetVersion}`,
+    cluster: ({ clusterId, clusterName }) => ({ id: clusterId, name: clusterName }),
+    steps: async (input) => {
+      const work = { input, api: await dependencies.api(input.clusterId), shell: await dependencies.shell(input.clusterId), backup: dependencies.backup }
+      return [
+        preflight(work),
+        saveBackup(work),
+        ...input.controlPlaneNodes.flatMap((node, index) => [applyOnControlPlane(work, node, index === 0), ...kubeletSteps(work, node)]),
+        ...input.workerNodes.flatMap((node) => [upgradeWorker(work, node), ...kubeletSteps(work, node)]),
+        verify(work),
+      ]
+    },
+  }
+}
+
+interface Work {
+  input: UpgradeInput
+  api: ClusterApi
+  shell: NodeShellFactory
+  backup: UpgradeDependencies['backup']
+}
+
+/** Debian package version pattern of a release, as upstream's instructions write it. */
+const packageVersion = (version: string): string => `${version.replace(/^v/, '')}-*`
+
+function preflight({ input, api }: Work): Step {
+  return {
+    id: 'preflight',
+    title: 'Check that the cluster can be upgraded',
+    description: 'Reads nodes, control-plane pods, versions and disruption budgets. Nothing is changed.',
+    commands: ['kubectl get nodes', 'kubeadm upgrade plan'],
+    expectedMs: 2_000,
+    action: async ({ signal, log }) => {
+      const { findings } = makePlan(await readFacts(api, signal), input.targetVersion)
+      for (const { level, title } of findings) log(`${level}: ${title}`)
+      const blocking = findings.filter(({ level }) => level === 'blocking')
+      if (blocking.length > 0) throw new Error(blocking.map(({ title, cure }) => `${title}. ${cure}`).join(' '))
+    },
+  }
+}
+
+function saveBackup({ input, backup }: Work): Step {
+  return {
+    id: 'backup',
+    title: 'Back up etcd and read the backup whole',
+    description: 'The way back, should a later step fail. A backup counts only after it was verified.',
+    commands: ['etcdctl snapshot save before-upgrade.db', 'etcdutl snapshot status before-upgrade.db -w table'],
+    expectedMs: 3_000,
+    action: async ({ signal, log }) => {
+      log(await backup(input.clusterId, { signal, log }))
+    },
+  }
+}
+
+function applyOnControlPlane(work: Work, node: string, first: boolean): Step {
+  const { input, api } = work
+  const upgrade = first ? `kubeadm upgrade apply ${input.targetVersion} -y` : 'kubeadm upgrade node'
+  const components = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const
+  const atTarget = async (signal: AbortSignal): Promise<KubeObject[]> => {
+    const pods = await api.list('/api/v1/namespaces/kube-system/pods', signal)
+    return components.flatMap((component) => {
+      const pod = staticPod(pods, component, node)
+      return pod !== undefined && imageTag(pod) === input.targetVersion && isReady(pod) ? [pod] : []
+    })
+  }
+  return {
+    id: `${node}/control-plane`,
+    title: `Upgrade the control plane on ${node}`,
+    description: 'kubeadm writes new manifests one by one; the kubelet restarts each component. API calls may stall for some seconds.',
+    commands: [`apt-mark unhold kubeadm && apt-get update && apt-get install -y kubeadm='${packageVersion(input.targetVersion)}' && apt-mark hold kubeadm`, upgrade],
+    expectedMs: 20_000,
+    isDone: async ({ signal }) => (await atTarget(signal)).length === components.length,
+    action: async (context) => {
+      await onNode(work, node, context, [`apt-mark unhold kubeadm && apt-get update && apt-get install -y kubeadm='${packageVersion(input.targetVersion)}' && apt-mark hold kubeadm`, upgrade])
+    },
+    // What kubeadm printed is not believed: each component has to be ready and to stay so.
+    postcheck: async (context) => {
+      await until(context, `control-plane pods on ${node} at ${input.targetVersion}`, async () => (await atTarget(context.signal)).length === components.length)
+      const restarts = (pods: KubeObject[]): string => pods.map((pod) => `${pod.metadata.uid ?? ''}:${String(restartCount(pod))}`).join()
+      const before = restarts(await atTarget(context.signal))
+      context.waitFor(`${String(SOAK_MS / 1000)} s without a restart`)
+      await context.clock.sleep(SOAK_MS, { signal: context.signal })
+      context.waitFor('')
+      const after = await atTarget(context.signal)
+      if (after.length !== components.length || restarts(after) !== before) throw new Error(`a control-plane component on ${node} did not stay ready. See kubectl -n kube-system get pods`)
+      context.log(`kube-apiserver, kube-controller-manager and kube-scheduler on ${node} run ${input.targetVersion}`)
+    },
+  }
+}
+
+function upgradeWorker(work: Work, node: string): Step {
+  const { input } = work
+  const commands = [`apt-mark unhold kubeadm && apt-get update && apt-get install -y kubeadm='${packageVersion(input.targetVersion)}' && apt-mark hold kubeadm`, 'kubeadm upgrade node']
+  return {
+    id: `${node}/kubeadm`,
+    title: `Upgrade the kubelet configuration on ${node}`,
+    description: 'Rewrites the kubelet configuration from the cluster. The kubelet itself still runs the old version.',
+    commands,
+    expectedMs: 4_000,
+    action: async (context) => {
+      await onNode(work, node, context, commands)
+    },
+  }
+}
+
+/** Drain, new kubelet, restart, uncordon: the same on every node. */
+function kubeletSteps(work: Work, node: string): Step[] {
+  const { input, api } = work
+  const install = `apt-mark unhold kubelet kubectl && apt-get install -y kubelet='${packageVersion(input.targetVersion)}' kubectl='${packageVersion(input.targetVersion)}' && apt-mark hold kubelet kubectl`
+  const restart = 'systemctl daemon-reload && systemctl restart kubelet'
+  const path = `/api/v1/nodes/${encodeURIComponent(node)}`
+  const upgraded = async (signal: AbortSignal): Promise<boolean> => {
+    const object = await api.get(path, signal)
+    return kubeletVersion(object) === input.targetVersion && isReady(object)
+  }
+  return [
+    {
+      id: `${node}/drain`,
+      title: `Drain ${node}`,
+      description: 'Pods are evicted through the API, so their disruption budgets hold; a refused eviction is tried again.',
+      commands: [`kubectl drain ${node} --ignore-daemonsets --delete-emptydir-data`],
+      expectedMs: 15_000,
+      isDone: ({ signal }) => isDrained(api, node, signal),
+      action: (context) => drain(api, node, context),
+      undo: ({ signal }) => cordon(api, node, false, signal),
+    },
+    {
+      id: `${node}/kubelet`,
+      title: `Upgrade the kubelet on ${node}`,
+      description: 'Installs the packages and restarts the kubelet. The node may be NotReady for a moment.',
+      commands: [install, restart],
+      expectedMs: 8_000,
+      isDone: ({ signal }) => upgraded(signal),
+      action: (context) => onNode(work, node, context, [install, restart]),
+      postcheck: (context) => until(context, `node ${node} to be Ready with kubelet ${input.targetVersion}`, () => upgraded(context.signal)),
+    },
+    {
+      id: `${node}/uncordon`,
+      title: `Let ${node} take pods again`,
+      description: 'The scheduler may place pods there from now on.',
+      commands: [`kubectl uncordon ${node}`],
+      expectedMs: 500,
+      action: async ({ signal, log }) => {
+        await cordon(api, node, false, signal)
+        log(`node/${node} uncordoned`)
+      },
+    },
+  ]
+}
+
+function verify({ input, api }: Work): Step {
+  return {
+    id: 'verify',
+    title: 'Verify the whole cluster',
+    description: 'Every node Ready with the new kubelet, the API server and the addons at their new versions.',
+    commands: ['kubectl version', 'kubectl get nodes'],
+    expectedMs: 2_000,
+    action: async (context) => {
+      const { signal, log } = context
+      await until(context, `every node to be Ready at ${input.targetVersion}`, async () => (await api.list('/api/v1/nodes', signal)).every((node) => isReady(node) && kubeletVersion(node) === input.targetVersion))
+      const facts = await readFacts(api, signal)
+      if (facts.serverVersion !== input.targetVersion) throw new Error(`the API server says ${facts.serverVersion}, not ${input.targetVersion}`)
+      const behind = makePlan({ ...facts, serverVersion: previousOf(input.targetVersion) }, input.targetVersion).controlPlane.filter(({ current, target }) => current !== target)
+      for (const { component, node, current, target } of behind) log(`${component}${node === '' ? '' : ` on ${node}`} is at ${current || 'no known version'}, expected ${target}`)
+      const proxies = behind.filter(({ component }) => component === 'kube-proxy')
+      if (proxies.length > 0) throw new Error('kube-proxy was not upgraded. Run kubeadm upgrade apply again on the first control-plane node')
+      for (const node of facts.nodes) log(`${node.metadata.name ?? ''} Ready ${kubeletVersion(node)}`)
+    },
+  }
+}
+
+/** A version from which the target is one step, so that the finished cluster can be read in the plan's own table. */
+function previousOf(version: string): string {
+  return version.replace(/\d+$/, (patch) => String(Math.max(0, Number(patch) - 1)))
+}
+
+function restartCount(pod: KubeObject): number {
+  const statuses = (pod['status'] as { containerStatuses?: { restartCount?: number }[] } | undefined)?.containerStatuses ?? []
+  return statuses.reduce((sum, { restartCount: count }) => sum + (count ?? 0), 0)
+}
+
+/** Runs commands on a node in order, logging each line. @throws when one exits non-zero, with the last lines it said */
+async function onNode({ shell }: Work, node: string, context: StepContext, commands: string[]): Promise<void> {
+  const connection: NodeShell = await shell(node, { signal: context.signal })
+  try {
+    for (const command of commands) {
+      context.log(`${node}# ${command}`)
+      const outcome = await connection.run(command, { signal: context.signal, onLine: (line) => context.log(line) })
+      if (outcome.exitCode !== 0) throw new Error(`«${command}» on ${node} ended with exit code ${String(outcome.exitCode)}: ${(outcome.stderr || outcome.stdout).trim().split('\n').slice(-3).join(' / ')}`)
+    }
+  } finally {
+    connection.close()
+  }
+}
+
+/** Polls until the condition holds. The API server itself may be restarting, so a call that cannot be answered counts as "not yet". */
+async function until({ signal, clock, waitFor }: StepContext, what: string, condition: () => Promise<boolean>): Promise<void> {
+  const deadlineMs = clock.now() + COMPONENT_TIMEOUT_MS
+  let lastError: unknown = null
+  for (;;) {
+    const holds = await condition().catch((error: unknown) => {
+      signal.throwIfAborted()
+      lastError = error
+      return false
+    })
+    if (holds) break
+    if (clock.now() > deadlineMs) throw new Error(`waited ${String(COMPONENT_TIMEOUT_MS / 1000)} s for ${what}${lastError instanceof Error ? `; last error: ${lastError.message}` : ''}`)
+    waitFor(what)
+    await clock.sleep(POLL_MS, { signal })
+  }
+  waitFor('')
+}
