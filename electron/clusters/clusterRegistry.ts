@@ -1,0 +1,149 @@
+import { watch, type FSWatcher } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import type { Clock } from '#shared/base/clock.ts'
+import { Emitter } from '#shared/base/emitter.ts'
+import type { Logger } from '#shared/base/logger.ts'
+import type { Random } from '#shared/base/random.ts'
+import type { ClusterId, ClusterSummary } from '#shared/contract/clusters.ts'
+import { failure, StatusError } from '#shared/kubernetes/status.ts'
+import { ClusterSession } from './clusterSession.ts'
+import { ContextTransport } from './contextTransport.ts'
+import { parseKubeconfig, type KubeContext } from './kubeconfig.ts'
+
+/** Editors write files in several steps: wait for the last one. */
+const SETTLE_MS = 200
+
+interface Entry {
+  context: KubeContext
+  session: ClusterSession | null
+  stop: AbortController
+  ended: Promise<void>
+  protection: ClusterSummary['protection']
+}
+
+/** Every cluster Drydock knows: the contexts of its kubeconfig files, followed as the files change. */
+export class ClusterRegistry {
+  readonly changes = new Emitter<void>()
+  readonly #options: { clock: Clock; random: Random; logger: Logger }
+  readonly #entries = new Map<ClusterId, Entry>()
+  readonly #watchers = new Map<string, FSWatcher>()
+  readonly #stop = new AbortController()
+
+  constructor(options: { clock: Clock; random: Random; logger: Logger }) {
+    this.#options = options
+  }
+
+  /** Adds a kubeconfig file's contexts and follows the file. @throws StatusError when it cannot be read */
+  async addKubeconfig(path: string): Promise<ClusterId[]> {
+    const added = await this.#load(path)
+    if (!this.#watchers.has(path)) {
+      let cancel = (): void => undefined
+      // The folder is watched: a file replaced by rename loses a watch on itself.
+      const watcher = watch(dirname(path), { persistent: false }, (_event, name) => {
+        if (name !== basename(path)) return
+        cancel()
+        cancel = this.#options.clock.schedule(SETTLE_MS, () => {
+          this.#load(path).catch((error: unknown) => {
+            this.#options.logger.warn('kubeconfig cannot be read', { path, error: (error as Error).message })
+          })
+        })
+      })
+      watcher.on('error', () => undefined)
+      this.#watchers.set(path, watcher)
+    }
+    return added
+  }
+
+  async #load(path: string): Promise<ClusterId[]> {
+    let contexts: KubeContext[]
+    try {
+      contexts = parseKubeconfig(await readFile(path, 'utf8'), path)
+    } catch (error) {
+      throw new StatusError(failure(400, 'BadRequest', `${path}: ${error instanceof Error ? error.message : String(error)}`), { cause: error })
+    }
+    const ids = contexts.map((context) => `context:${path}#${context.name}`)
+    for (const [id, entry] of this.#entries) {
+      if (entry.context.path !== path || ids.includes(id)) continue
+      entry.stop.abort()
+      this.#entries.delete(id)
+    }
+    for (const [index, context] of contexts.entries()) {
+      const id = ids[index] ?? ''
+      const before = this.#entries.get(id)
+      if (before !== undefined && JSON.stringify(before.context) === JSON.stringify(context)) continue
+      const wasOpen = before?.session !== null && before !== undefined
+      before?.stop.abort()
+      this.#entries.set(id, { context, session: null, stop: new AbortController(), ended: Promise.resolve(), protection: before?.protection ?? 'none' })
+      if (wasOpen && context.problem === '') this.session(id)
+    }
+    this.changes.emit()
+    return ids
+  }
+
+  #entry(id: ClusterId): Entry {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) throw new StatusError(failure(404, 'NotFound', `cluster "${id}" is not known`))
+    return entry
+  }
+
+  /** The open session of a cluster; opens it when it is not. @throws StatusError NotFound, or BadRequest for a broken context */
+  session(id: ClusterId): ClusterSession {
+    const entry = this.#entry(id)
+    if (entry.session !== null) return entry.session
+    if (entry.context.problem !== '') throw new StatusError(failure(400, 'BadRequest', entry.context.problem))
+    const transport = new ContextTransport(entry.context, this.#options.clock)
+    const logger = this.#options.logger.with({ cluster: id })
+    const session = new ClusterSession({ transport, credentialUser: () => transport.certificateUser, ...this.#options, logger })
+    entry.session = session
+    session.changes.subscribe(() => {
+      this.changes.emit()
+    })
+    entry.ended = session.run({ signal: AbortSignal.any([entry.stop.signal, this.#stop.signal]) }).finally(() => {
+      transport.close()
+    })
+    this.changes.emit()
+    return session
+  }
+
+  setProtection(id: ClusterId, protection: ClusterSummary['protection']): void {
+    this.#entry(id).protection = protection
+    this.changes.emit()
+  }
+
+  /** @throws StatusError Forbidden when the cluster is set to read-only here */
+  requireWritable(id: ClusterId): void {
+    const { protection, context } = this.#entry(id)
+    if (protection === 'read-only') throw new StatusError(failure(403, 'Forbidden', `${context.name} is set to read-only in Drydock`))
+  }
+
+  summary(id: ClusterId): ClusterSummary {
+    const { context, session, protection } = this.#entry(id)
+    return {
+      id,
+      name: context.name,
+      kind: 'remote',
+      source: context.path,
+      server: context.server,
+      namespace: context.namespace,
+      connection: context.problem !== '' ? { state: 'denied', message: context.problem } : (session?.connection ?? { state: 'idle' }),
+      version: session?.version ?? null,
+      user: session?.user ?? null,
+      protection,
+      etcdEndpoint: null,
+      kubectlArgs: ['--kubeconfig', context.path, '--context', context.name],
+    }
+  }
+
+  /** In the order of the files, each file's current context first. */
+  list(): ClusterSummary[] {
+    return [...this.#entries].sort(([, a], [, b]) => Number(b.context.isCurrent) - Number(a.context.isCurrent)).map(([id]) => this.summary(id))
+  }
+
+  async stop(): Promise<void> {
+    for (const watcher of this.#watchers.values()) watcher.close()
+    this.#watchers.clear()
+    this.#stop.abort()
+    await Promise.all([...this.#entries.values()].map((entry) => entry.ended))
+  }
+}
