@@ -1,0 +1,79 @@
+import { mainOf, packRevision } from './revision.ts'
+import { SortedKeys, type BinaryText } from './sortedKeys.ts'
+
+/**
+ * Where each key's versions are: for every key the packed revisions that changed it, ascending, with tombstones negative.
+ *
+ *   put a (2.0), put a (3.0), delete a (5.0), put a (6.0)   ->   a: [2.0, 3.0, -5.0, 6.0]
+ *   a at revision 1: none · at 3 and 4: 3.0 · at 5: none (deleted) · at 6: 6.0
+ *   compact 4 -> [3.0, -5.0, 6.0]: the version alive at 4 stays
+ *   compact 5 -> [-5.0, 6.0]:      a tombstone at the compact revision itself stays (etcd from 3.5.16 on)
+ *   compact 6 -> [6.0]
+ */
+export class KeyIndex {
+  readonly #keys = new SortedKeys()
+  readonly #versions = new Map<BinaryText, number[]>()
+
+  /** Adds a change; revisions of a key must come in ascending order. */
+  add(key: BinaryText, packed: number, tombstone: boolean): void {
+    const entry = tombstone ? -packed : packed
+    const versions = this.#versions.get(key)
+    if (versions === undefined) {
+      this.#versions.set(key, [entry])
+      this.#keys.add(key)
+    } else versions.push(entry)
+  }
+
+  /** The version visible at main revision `atMain`, or null when the key did not exist then. */
+  visible(key: BinaryText, atMain: number): number | null {
+    const versions = this.#versions.get(key)
+    if (versions === undefined) return null
+    const index = lastAtOrBelow(versions, packRevision(atMain + 1, 0) - 1)
+    const entry = versions[index]
+    return entry === undefined || entry < 0 ? null : entry
+  }
+
+  /** Keys in [start, end) with their visible version, in key order. `end` null = to the last key. */
+  *range(start: BinaryText, end: BinaryText | null, atMain: number): Generator<{ key: BinaryText; packed: number }> {
+    for (const key of this.#keys.range(start, end)) {
+      const packed = this.visible(key, atMain)
+      if (packed !== null) yield { key, packed }
+    }
+  }
+
+  /** Drops what nobody can read once revisions up to `atMain` are compacted. @returns the dropped packed revisions */
+  compact(atMain: number): number[] {
+    const dropped: number[] = []
+    for (const [key, versions] of this.#versions) {
+      const index = lastAtOrBelow(versions, packRevision(atMain + 1, 0) - 1)
+      if (index < 0) continue
+      const last = versions[index] ?? 0
+      const keepFrom = last < 0 && mainOf(-last) !== atMain ? index + 1 : index
+      for (const entry of versions.splice(0, keepFrom)) dropped.push(Math.abs(entry))
+      if (versions.length === 0) {
+        this.#versions.delete(key)
+        this.#keys.delete(key)
+      }
+    }
+    return dropped
+  }
+
+  /** Keys that have any version, deleted ones included. */
+  get size(): number {
+    return this.#keys.size
+  }
+}
+
+/** Index of the last entry whose revision is at or below `packed`, -1 when none. */
+function lastAtOrBelow(versions: number[], packed: number): number {
+  // The newest is asked for nearly always.
+  if (Math.abs(versions[versions.length - 1] ?? 0) <= packed) return versions.length - 1
+  let low = -1
+  let high = versions.length - 1
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1
+    if (Math.abs(versions[middle] ?? 0) <= packed) low = middle
+    else high = middle - 1
+  }
+  return low
+}
