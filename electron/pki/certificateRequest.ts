@@ -30,10 +30,9 @@ export function decodeCertificateRequest(pem: string): CertificateRequest {
   if (info === undefined || algorithm === undefined || signature === undefined || subject === undefined || publicKey === undefined) throw new Error('the certificate request lacks fields')
   const oid = readDerChildren(algorithm.content)[0]
   const hash = SIGNATURE_HASH[oid === undefined ? '' : readDerOid(oid.content)]
-  if (hash !== undefined) {
-    const key = createPublicKey({ key: publicKey.whole, format: 'der', type: 'spki' })
-    if (!createVerify(hash).update(info.whole).verify(key, signature.content.subarray(1))) throw new Error('the certificate request is not signed by its own key')
-  }
+  if (hash === undefined) throw new Error(`the certificate request's signature algorithm ${oid === undefined ? '' : readDerOid(oid.content)} is not supported`)
+  const key = createPublicKey({ key: publicKey.whole, format: 'der', type: 'spki' })
+  if (!createVerify(hash).update(info.whole).verify(key, signature.content.subarray(1))) throw new Error('the certificate request is not signed by its own key')
   const { dnsNames, ipAddresses } = decodeExtensions(requestedExtensions(attributes))
   return { subject: decodeName(subject), dnsNames, ipAddresses, publicKeyDer: publicKey.whole }
 }
