@@ -20,6 +20,8 @@ export interface ServedResource {
   storage: { group: string; version: string }
   /** The path below `/registry/` under which upstream keeps the objects; null when nothing is stored (reviews, bindings, metrics). */
   storagePrefix: string | null
+  /** How upstream encodes the stored object: custom resource definitions and API services are JSON. */
+  storageEncoding: 'protobuf' | 'json'
   /** Minor releases that serve it by default. */
   lifetime: Lifetime
 }
@@ -84,7 +86,8 @@ export function servedResources(kubernetesVersion: string): ServedResource[] {
         group: each.group, version: each.version, kind: each.kind, plural: each.plural, singular: each.kind.toLowerCase(), namespaced: each.namespaced,
         verbs: each.verbs, shortNames: each.shortNames, categories: each.categories, type: each.type, storage,
         subresources: each.subresources.filter((name) => minor >= (SUBRESOURCE_SINCE[`${each.plural}/${name}`] ?? 0)),
-        storagePrefix: stored ? (PREFIXES[`${group}/${each.plural}`] ?? each.plural) : null, lifetime: lifetimeOf(each),
+        storagePrefix: stored ? (PREFIXES[`${group}/${each.plural}`] ?? each.plural) : null,
+        storageEncoding: each.group === 'apiextensions.k8s.io' || each.group === 'apiregistration.k8s.io' ? 'json' : 'protobuf', lifetime: lifetimeOf(each),
       }
     })
     .sort((a, b) => (a.group === b.group ? compareVersions(a.version, b.version) : 0))

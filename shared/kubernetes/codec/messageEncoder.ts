@@ -1,0 +1,150 @@
+import { builtinSchema, type Scalar, type StructType, type TypeRef, type WireField } from '../schema/schema.ts'
+import { fromBase64 } from './base64.ts'
+import type { ProtobufWriter } from './protobufWriter.ts'
+import { encodeUnion, isUnion } from './schemaUnions.ts'
+import { parseDuration, parseTime } from './times.ts'
+
+const encoder = new TextEncoder()
+
+/** JSON whose shape does not fit the type it is written as. */
+export class EncodeError extends Error {
+  override readonly name = 'EncodeError'
+}
+
+/**
+ * Writes a struct's fields as Go's generated code does, in descending order: plain scalars and structs also when they are zero,
+ * pointers, lists and maps only when there.
+ *
+ * @throws EncodeError when a value does not fit its type
+ */
+export function encodeStruct(struct: StructType, value: unknown, writer: ProtobufWriter): void {
+  if (value !== undefined && value !== null && (typeof value !== 'object' || Array.isArray(value))) throw new EncodeError(`${struct.name} must be an object`)
+  const object = (value ?? {}) as Record<string, unknown>
+  for (let index = struct.wire.length - 1; index >= 0; index -= 1) {
+    const field = struct.wire[index]
+    if (field === undefined) continue
+    if (field.embedded) encodeEmbedded(field, object, writer)
+    else encodeField(field, Object.hasOwn(object, field.name) ? object[field.name] : undefined, writer)
+  }
+}
+
+function encodeEmbedded(field: WireField, object: Record<string, unknown>, writer: ProtobufWriter): void {
+  const struct = field.type.kind === 'struct' ? builtinSchema.struct(field.type.name) : null
+  if (struct === null) return
+  if (field.pointer && ![...struct.fields.keys()].some((name) => Object.hasOwn(object, name))) return
+  writer.message(field.number, () => { encodeStruct(struct, object, writer) })
+}
+
+function encodeField(field: WireField, value: unknown, writer: ProtobufWriter): void {
+  const { type, number } = field
+  const absent = value === undefined || value === null
+  if (type.kind === 'list') {
+    if (absent) return
+    if (!Array.isArray(value)) throw new EncodeError(`${field.name} must be a list`)
+    const items = value as unknown[]
+    const write = (target: number): void => { for (const item of items.toReversed()) encodeValue(type.of, target, item, writer) }
+    if (field.wrapped) writer.message(number, () => { write(1) })
+    else write(number)
+    return
+  }
+  if (type.kind === 'map') {
+    if (absent) return
+    encodeMap(type.of, number, value, writer)
+    return
+  }
+  if (absent && (field.pointer || (type.kind === 'scalar' && type.scalar === 'bytes'))) return
+  encodeValue(type, number, value, writer)
+}
+
+function encodeMap(of: TypeRef, number: number, value: unknown, writer: ProtobufWriter): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new EncodeError('a map must be an object')
+  const map = value as Record<string, unknown>
+  for (const key of Object.keys(map).sort().reverse()) {
+    writer.message(number, () => {
+      const item = map[key]
+      if (of.kind === 'list') writer.message(2, () => { for (const each of ((item ?? []) as unknown[]).toReversed()) encodeValue(of.of, 1, each, writer) })
+      else encodeValue(of, 2, item, writer)
+      writer.string(1, key)
+    })
+  }
+}
+
+function encodeValue(type: TypeRef, number: number, value: unknown, writer: ProtobufWriter): void {
+  if (type.kind === 'struct') {
+    if (isUnion(type.name)) {
+      writer.message(number, () => { encodeUnion(type.name, value, writer) })
+      return
+    }
+    const struct = builtinSchema.struct(type.name)
+    if (struct === null) throw new EncodeError(`no type ${type.name}`)
+    writer.message(number, () => { encodeStruct(struct, value, writer) })
+  } else if (type.kind === 'scalar') encodeScalar(type.scalar, number, value, writer)
+  else throw new EncodeError('a list of lists has no protobuf form')
+}
+
+function expectString(value: unknown): string {
+  if (value === undefined || value === null) return ''
+  if (typeof value !== 'string') throw new EncodeError(`a text belongs where ${JSON.stringify(value)} stands`)
+  return value
+}
+
+function expectInteger(value: unknown): bigint {
+  if (value === undefined || value === null) return 0n
+  if (typeof value !== 'number' || !Number.isInteger(value)) throw new EncodeError(`an integer belongs where ${JSON.stringify(value)} stands`)
+  return BigInt(value)
+}
+
+function encodeScalar(scalar: Scalar, number: number, value: unknown, writer: ProtobufWriter): void {
+  switch (scalar) {
+    case 'string':
+      writer.string(number, expectString(value))
+      return
+    case 'bytes': {
+      const bytes = fromBase64(expectString(value))
+      if (bytes === null) throw new EncodeError('illegal base64 data')
+      writer.bytes(number, bytes)
+      return
+    }
+    case 'bool':
+      writer.integer(number, value === true ? 1n : 0n)
+      return
+    case 'int32':
+    case 'int64':
+      writer.integer(number, expectInteger(value))
+      return
+    case 'float64':
+      writer.double(number, Number(value ?? 0))
+      return
+    case 'quantity':
+      writer.message(number, () => { writer.string(1, typeof value === 'number' ? String(value) : value === undefined || value === null ? '0' : expectString(value)) })
+      return
+    case 'intstr':
+      writer.message(number, () => {
+        writer.string(3, typeof value === 'string' ? value : '')
+        writer.integer(2, typeof value === 'number' ? expectInteger(value) : 0n)
+        writer.integer(1, typeof value === 'string' ? 1n : 0n)
+      })
+      return
+    case 'time':
+    case 'microtime': {
+      const time = value === undefined || value === null ? null : parseTime(expectString(value))
+      if (time === null && value !== undefined && value !== null) throw new EncodeError(`${JSON.stringify(value)} is no RFC 3339 time`)
+      writer.message(number, () => {
+        if (time === null) return
+        writer.integer(2, scalar === 'time' ? 0n : BigInt(time.nanos))
+        writer.integer(1, time.seconds)
+      })
+      return
+    }
+    case 'duration': {
+      const nanoseconds = value === undefined || value === null ? 0n : parseDuration(expectString(value))
+      if (nanoseconds === null) throw new EncodeError(`${JSON.stringify(value)} is no duration`)
+      writer.message(number, () => { writer.integer(1, nanoseconds) })
+      return
+    }
+    case 'raw':
+    case 'fieldsv1':
+    case 'json':
+      writer.message(number, () => { if (value !== undefined && value !== null) writer.bytes(1, encoder.encode(JSON.stringify(value))) })
+  }
+}
