@@ -1,0 +1,123 @@
+import { isObject, type JsonObject } from '../json.ts'
+
+/**
+ * A set of field paths, as a tree. A key is a path element in FieldsV1's text: `f:name`, `k:{"name":"c"}`, `v:"x"`, `i:0`.
+ * `member` says that the path to this node is in the set itself (FieldsV1's `.`). Sets are never changed once built.
+ */
+export interface FieldSet {
+  member: boolean
+  children: ReadonlyMap<string, FieldSet>
+}
+
+export const EMPTY: FieldSet = { member: false, children: new Map() }
+export const LEAF: FieldSet = { member: true, children: new Map() }
+
+export function isEmpty(set: FieldSet): boolean {
+  return !set.member && set.children.size === 0
+}
+
+/** A node, or EMPTY when nothing is in it. */
+function node(member: boolean, children: Map<string, FieldSet>): FieldSet {
+  return !member && children.size === 0 ? EMPTY : { member, children }
+}
+
+/** The set with some children at the root. */
+export function fromChildren(children: Iterable<readonly [string, FieldSet]>, member = false): FieldSet {
+  return node(member, new Map([...children].filter(([, child]) => !isEmpty(child))))
+}
+
+export function union(a: FieldSet, b: FieldSet): FieldSet {
+  if (isEmpty(a)) return b
+  if (isEmpty(b)) return a
+  const children = new Map(a.children)
+  for (const [key, child] of b.children) children.set(key, union(children.get(key) ?? EMPTY, child))
+  return node(a.member || b.member, children)
+}
+
+export function difference(a: FieldSet, b: FieldSet): FieldSet {
+  if (isEmpty(a) || isEmpty(b)) return a
+  const children = new Map<string, FieldSet>()
+  for (const [key, child] of a.children) {
+    const rest = difference(child, b.children.get(key) ?? EMPTY)
+    if (!isEmpty(rest)) children.set(key, rest)
+  }
+  return node(a.member && !b.member, children)
+}
+
+export function intersection(a: FieldSet, b: FieldSet): FieldSet {
+  const children = new Map<string, FieldSet>()
+  for (const [key, child] of a.children) {
+    const other = b.children.get(key)
+    const common = other === undefined ? EMPTY : intersection(child, other)
+    if (!isEmpty(common)) children.set(key, common)
+  }
+  return node(a.member && b.member, children)
+}
+
+/** Without the subtrees at some paths, whatever is in them. */
+export function without(set: FieldSet, paths: readonly (readonly string[])[]): FieldSet {
+  return paths.reduce((current, path) => withoutPath(current, path), set)
+}
+
+function withoutPath(set: FieldSet, path: readonly string[]): FieldSet {
+  const [first, ...rest] = path
+  if (first === undefined) return EMPTY
+  const child = set.children.get(first)
+  if (child === undefined) return set
+  const children = new Map(set.children)
+  const remaining = withoutPath(child, rest)
+  if (isEmpty(remaining)) children.delete(first)
+  else children.set(first, remaining)
+  return node(set.member, children)
+}
+
+export function equalSets(a: FieldSet, b: FieldSet): boolean {
+  return a.member === b.member && a.children.size === b.children.size && [...a.children].every(([key, child]) => equalSets(child, b.children.get(key) ?? EMPTY))
+}
+
+/** Every path in the set. */
+export function paths(set: FieldSet, prefix: readonly string[] = []): string[][] {
+  return [...(set.member && prefix.length > 0 ? [[...prefix]] : []), ...sorted(set).flatMap(([key, child]) => paths(child, [...prefix, key]))]
+}
+
+const ORDER = ['f', 'k', 'v', 'i']
+
+function sorted(set: FieldSet): [string, FieldSet][] {
+  return [...set.children].sort(([a], [b]) => {
+    const kinds = ORDER.indexOf(a.charAt(0)) - ORDER.indexOf(b.charAt(0))
+    return kinds === 0 ? (a < b ? -1 : a > b ? 1 : 0) : kinds
+  })
+}
+
+/** A set from FieldsV1; what is no path element is left out. */
+export function parseFieldsV1(fields: unknown): FieldSet {
+  return parseNode(fields, false)
+}
+
+function parseNode(fields: unknown, inner: boolean): FieldSet {
+  if (!isObject(fields)) return EMPTY
+  const children = new Map<string, FieldSet>()
+  for (const [key, value] of Object.entries(fields)) if (/^[fkvi]:/.test(key)) children.set(key, parseNode(value, true))
+  return node(Object.hasOwn(fields, '.') || (inner && children.size === 0), children)
+}
+
+export function fieldsV1(set: FieldSet): JsonObject {
+  const result: JsonObject = {}
+  if (set.member && set.children.size > 0) result['.'] = {}
+  for (const [key, child] of sorted(set)) result[key] = fieldsV1(child)
+  return result
+}
+
+/** The path as conflicts name it: `.spec.template.spec.containers[name="c"].image`. */
+export function pathText(path: readonly string[]): string {
+  return path
+    .map((element) => {
+      const rest = element.slice(2)
+      if (element.startsWith('f:')) return `.${rest}`
+      if (element.startsWith('v:')) return `[=${rest}]`
+      if (element.startsWith('i:')) return `[${rest}]`
+      const keys: unknown = JSON.parse(rest)
+      return `[${isObject(keys) ? Object.entries(keys).map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(',') : rest}]`
+    })
+    .join('')
+}

@@ -1,0 +1,147 @@
+import { deepCopy, deepEqual, isObject, setOwn, type JsonObject } from '../json.ts'
+import { EMPTY, fromChildren, isEmpty, LEAF, union, type FieldSet } from './fieldSet.ts'
+import type { MergeType } from './mergeType.ts'
+
+/** Sorted JSON of a value, as path elements hold it. */
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (!isObject(value)) return JSON.stringify(value ?? null)
+  return `{${Object.keys(value).sort().map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key])}`).join(',')}}`
+}
+
+/** The path element of a list's item. */
+function elementOf(type: MergeType & { kind: 'keyed' | 'set' }, item: unknown): string {
+  if (type.kind === 'set') return `v:${canonicalJson(item)}`
+  const keys: JsonObject = {}
+  for (const key of type.keys) {
+    const value = isObject(item) ? (item[key] ?? type.defaults[key]) : undefined
+    if (value !== undefined) keys[key] = value
+  }
+  return `k:${canonicalJson(keys)}`
+}
+
+/** Items by path element. Of items with equal keys, the first counts. */
+function itemsOf(type: MergeType & { kind: 'keyed' | 'set' }, list: unknown): Map<string, unknown> {
+  const items = new Map<string, unknown>()
+  for (const item of Array.isArray(list) ? (list as unknown[]) : []) {
+    const element = elementOf(type, item)
+    if (!items.has(element)) items.set(element, item)
+  }
+  return items
+}
+
+function itemType(type: MergeType & { kind: 'keyed' | 'set' }): MergeType {
+  return type.kind === 'keyed' ? type.item : { kind: 'leaf' }
+}
+
+/** Whether the value must be taken as one unit: its type says so, or it is not of the type's shape. */
+function isLeaf(type: MergeType, ...values: unknown[]): boolean {
+  if (type.kind === 'leaf') return true
+  return values.some((value) => value !== undefined && value !== null && (type.kind === 'object' ? !isObject(value) : !Array.isArray(value)))
+}
+
+/** The fields that an applied object names: leaves, list items, free keys, and objects given empty. */
+export function fieldsOf(value: unknown, type: MergeType): FieldSet {
+  if (isLeaf(type, value)) return LEAF
+  if (type.kind === 'object') {
+    if (!isObject(value)) return EMPTY
+    return fromChildren(
+      Object.entries(value).map(([name, each]) => {
+        const inner = fieldsOf(each, type.member(name))
+        const own = each === null || (isObject(each) && Object.keys(each).length === 0) || !type.named(name)
+        return [`f:${name}`, own && !inner.member ? { member: true, children: inner.children } : inner] as const
+      }),
+    )
+  }
+  if (type.kind === 'leaf') return LEAF
+  return fromChildren([...itemsOf(type, value)].map(([element, item]) => [element, union(LEAF, fieldsOf(item, itemType(type)))] as const))
+}
+
+export interface Comparison {
+  added: FieldSet
+  modified: FieldSet
+  removed: FieldSet
+}
+
+const SAME: Comparison = { added: EMPTY, modified: EMPTY, removed: EMPTY }
+
+function isBare(value: unknown): boolean {
+  return value === undefined || value === null || (Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0)
+}
+
+/** What became of each field between two objects of one type. */
+export function compare(before: unknown, after: unknown, type: MergeType): Comparison {
+  if (before === undefined && after === undefined) return SAME
+  const leaf = isLeaf(type, before, after) || (isBare(before) && isBare(after))
+  if (leaf || type.kind === 'leaf') {
+    if (before === undefined) return { ...SAME, added: LEAF }
+    if (after === undefined) return { ...SAME, removed: LEAF }
+    return deepEqual(before, after) ? SAME : { ...SAME, modified: LEAF }
+  }
+  const results: (readonly [string, Comparison])[] = []
+  if (type.kind === 'object') {
+    const [left, right] = [isObject(before) ? before : {}, isObject(after) ? after : {}]
+    for (const name of new Set([...Object.keys(left), ...Object.keys(right)])) {
+      const of = (each: JsonObject): unknown => (Object.hasOwn(each, name) ? each[name] : undefined)
+      results.push([`f:${name}`, compare(of(left), of(right), type.member(name))])
+    }
+  } else {
+    const [left, right] = [itemsOf(type, before), itemsOf(type, after)]
+    for (const element of new Set([...left.keys(), ...right.keys()])) results.push([element, compare(left.get(element), right.get(element), itemType(type))])
+  }
+  const collect = (part: keyof Comparison, member: boolean): FieldSet => fromChildren(results.map(([key, each]) => [key, each[part]] as const), member)
+  return { added: collect('added', before === undefined), modified: collect('modified', false), removed: collect('removed', after === undefined) }
+}
+
+/** The live value with the applied one laid over it; the applied order of list items wins, live-only items keep their places. */
+export function merge(live: unknown, applied: unknown, type: MergeType): unknown {
+  if (applied === undefined) return deepCopy(live)
+  if (live === undefined || live === null || applied === null || isLeaf(type, live, applied) || type.kind === 'leaf') return deepCopy(applied)
+  if (type.kind === 'object') {
+    const [left, right] = [live as JsonObject, applied as JsonObject]
+    const result: JsonObject = {}
+    for (const name of new Set([...Object.keys(left), ...Object.keys(right)])) {
+      const of = (each: JsonObject): unknown => (Object.hasOwn(each, name) ? each[name] : undefined)
+      setOwn(result, name, merge(of(left), of(right), type.member(name)))
+    }
+    return result
+  }
+  const [left, right] = [itemsOf(type, live), itemsOf(type, applied)]
+  const [leftOrder, rightOrder] = [[...left.keys()], [...right.keys()]]
+  const result: unknown[] = []
+  let [at, next] = [0, 0]
+  while (at < leftOrder.length || next < rightOrder.length) {
+    const [mine, theirs] = [leftOrder[at], rightOrder[next]]
+    if (mine !== undefined && !right.has(mine)) {
+      result.push(deepCopy(left.get(mine)))
+      at += 1
+    } else if (theirs !== undefined) {
+      result.push(merge(left.get(theirs), right.get(theirs), itemType(type)))
+      next += 1
+      // A shared item was placed by the applied order: pass it in the live order.
+      if (mine !== undefined && left.has(theirs)) at += 1
+    } else at += 1
+  }
+  return result
+}
+
+/** A copy without the members of `gone`, whole with what is in them. */
+export function removeFields(value: unknown, gone: FieldSet, type: MergeType): unknown {
+  if (isEmpty(gone) || isLeaf(type, value) || type.kind === 'leaf') return value
+  if (type.kind === 'object') {
+    if (!isObject(value)) return value
+    const result: JsonObject = {}
+    for (const [name, each] of Object.entries(value)) {
+      const child = gone.children.get(`f:${name}`)
+      if (child?.member === true) continue
+      setOwn(result, name, child === undefined ? each : removeFields(each, child, type.member(name)))
+    }
+    return result
+  }
+  if (!Array.isArray(value)) return value
+  return (value as unknown[]).flatMap((item) => {
+    const child = gone.children.get(elementOf(type, item))
+    if (child?.member === true) return []
+    return [child === undefined ? item : removeFields(item, child, itemType(type))]
+  })
+}
