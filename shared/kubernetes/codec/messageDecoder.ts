@@ -217,3 +217,8 @@ function assemble(struct: StructType, found: Map<string, unknown>, decoding: Dec
 function isEmbeddedOnly(struct: StructType, name: string): boolean {
   return !struct.wire.some((each) => each.name === name)
 }
+
+/** Go's zero object of a struct in JSON: empty structs and zeros without `omitempty`. What an object is compared with on creation. */
+export function zeroObject(struct: StructType): Json {
+  return assemble(struct, new Map(), { unknown: [], depth: 0 })
+}

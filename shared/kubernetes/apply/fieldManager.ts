@@ -1,0 +1,186 @@
+import { deepEqual, isObject, type JsonObject } from '../json.ts'
+import type { KubeObject, ManagedFieldsEntry } from '../object.ts'
+import type { StatusCause } from '../status.ts'
+import { difference, EMPTY, equalSets, fromChildren, intersection, isEmpty, paths, pathText, union, without, type FieldSet } from './fieldSet.ts'
+import { capManagers, identity, managedFieldsEntries, parseManagers, sameOwnership, takeFrom, withoutEmpty, type Manager, type Managers } from './managers.ts'
+import type { MergeType } from './mergeType.ts'
+import { compare, fieldsOf, merge, removeFields } from './typedValue.ts'
+
+/** Fields that nobody owns. */
+const UNOWNED: readonly (readonly string[])[] = [
+  ['f:apiVersion'], ['f:kind'],
+  ...['name', 'namespace', 'uid', 'creationTimestamp', 'generation', 'resourceVersion', 'selfLink', 'managedFields', 'clusterName'].map((name) => ['f:metadata', `f:${name}`]),
+]
+
+export interface Writer {
+  manager: string
+  /** The request's group and version, such as `apps/v1`. */
+  apiVersion: string
+  /** '' for the main resource. */
+  subresource: string
+  /** RFC 3339 in seconds. */
+  now: string
+}
+
+export interface FieldManagerContext {
+  type: MergeType
+  /** What Go's zero object is in JSON (`zeroObject`); `{}` for custom resources. */
+  zero: JsonObject
+  /** Paths that this request cannot change, as FieldsV1 elements: `[['f:status']]` for the main resource, `[['f:spec']]` for /status. */
+  resetFields: readonly (readonly string[])[]
+}
+
+/** `.` of metadata goes with the unowned fields: metadata itself is nobody's. */
+function owned(set: FieldSet, context: FieldManagerContext): FieldSet {
+  const stripped = without(set, [...UNOWNED, ...context.resetFields])
+  const metadata = stripped.children.get('f:metadata')
+  if (metadata?.member !== true) return stripped.member ? { ...stripped, member: false } : stripped
+  const children = new Map(stripped.children)
+  children.delete('f:metadata')
+  if (metadata.children.size > 0) children.set('f:metadata', { member: false, children: metadata.children })
+  return { member: false, children }
+}
+
+function withoutManagedFields(object: KubeObject | null): KubeObject | null {
+  if (object === null) return null
+  const { managedFields: _, ...metadata } = object.metadata
+  return { ...object, metadata }
+}
+
+function withManagers(object: KubeObject, managers: Managers): KubeObject {
+  const { managedFields: _, ...metadata } = object.metadata
+  return { ...object, metadata: managers.size === 0 ? metadata : { ...metadata, managedFields: managedFieldsEntries(managers) } }
+}
+
+function isReset(entries: readonly ManagedFieldsEntry[] | null | undefined): boolean {
+  return entries !== null && entries !== undefined && (entries.length === 0 || (entries.length === 1 && deepEqual(entries[0], {})))
+}
+
+/**
+ * Sets managedFields of an object that is about to be written by create, update or a patch other than apply.
+ *
+ * @param live the stored object, null on create; both in the request's version
+ * @returns the updated object with new managedFields; the writer's time stays when it owns what it owned before
+ */
+export function trackUpdate(live: KubeObject | null, updated: KubeObject, writer: Writer, context: FieldManagerContext): KubeObject {
+  const given = updated.metadata.managedFields
+  if (live !== null && writer.subresource === '' && isReset(given)) return withManagers(updated, new Map())
+  const stored = parseManagers(live?.metadata.managedFields)
+  const sent = writer.subresource === '' ? parseManagers(given) : new Map<string, Manager>()
+  const before = sent.size > 0 ? sent : stored
+  // An object that was never tracked stays so until somebody applies it.
+  if (live !== null && before.size === 0) return withManagers(updated, before)
+  const comparison = compare(withoutManagedFields(live) ?? context.zero, withoutManagedFields(updated), context.type)
+  const [added, modified, removed] = [comparison.added, comparison.modified, comparison.removed].map((set) => owned(set, context)) as [FieldSet, FieldSet, FieldSet]
+  const me: Manager = { name: writer.manager, operation: 'Update', apiVersion: writer.apiVersion, subresource: writer.subresource, time: writer.now, set: EMPTY }
+  const key = identity(me)
+  const changed = union(added, modified)
+  const managers = new Map(takeFrom(before, union(changed, removed), key))
+  const known = before.get(key)
+  const set = union(difference(known?.set ?? EMPTY, removed), changed)
+  managers.set(key, { ...me, set, time: known !== undefined && equalSets(known.set, set) && isEmpty(changed) ? known.time : writer.now })
+  return withManagers(updated, capManagers(withoutEmpty(managers)))
+}
+
+/** What an apply comes to: the object to write (equal to the live one when nothing changed), or who stands against it. */
+export type ApplyOutcome =
+  | { kind: 'applied'; object: KubeObject }
+  | { kind: 'conflict'; message: string; causes: StatusCause[] }
+
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
+
+/**
+ * Server-side apply.
+ *
+ * @param live the stored object in the request's version, null when there is none
+ * @param applied the configuration as sent
+ */
+export function applyConfiguration(live: KubeObject | null, applied: KubeObject, writer: Writer & { force: boolean }, context: FieldManagerContext): ApplyOutcome {
+  const base = withoutManagedFields(live)
+  let before = parseManagers(live?.metadata.managedFields)
+  if (base !== null && before.size === 0) {
+    const found = owned(union(compare(context.zero, base, context.type).added, compare(context.zero, base, context.type).modified), context)
+    const first: Manager = { name: 'before-first-apply', operation: 'Update', apiVersion: writer.apiVersion, subresource: '', time: writer.now, set: found }
+    before = new Map([[identity(first), first]])
+  }
+  const me: Manager = { name: writer.manager, operation: 'Apply', apiVersion: writer.apiVersion, subresource: writer.subresource, time: writer.now, set: owned(fieldsOf(applied, context.type), context) }
+  const key = identity(me)
+  const last = before.get(key)
+  const managers = new Map(before).set(key, me)
+  const merged = merge(base ?? undefined, applied, context.type)
+  const pruned = (last === undefined ? merged : prune(merged, last.set, managers, context.type)) as KubeObject
+  const comparison = compare(base ?? context.zero, pruned, context.type)
+  const changed = owned(union(comparison.added, comparison.modified), context)
+  const conflicts = [...managers].flatMap(([id, manager]) => {
+    const overlap = id === key ? EMPTY : intersection(manager.set, changed)
+    return isEmpty(overlap) ? [] : [{ manager, overlap }]
+  })
+  if (!writer.force && conflicts.length > 0 && !waived(live, writer.manager, conflicts)) return conflictOutcome(conflicts)
+  const after = withoutEmpty(takeFrom(managers, union(changed, owned(comparison.removed, context)), key))
+  const sameObject = live !== null && isEmpty(changed) && isEmpty(owned(comparison.removed, context))
+  // Times alone are no change: an apply that says nothing new leaves the object as it is.
+  if (sameObject && live.metadata.managedFields !== undefined && sameOwnership(before, after)) return { kind: 'applied', object: live }
+  return { kind: 'applied', object: withManagers(pruned, capManagers(after)) }
+}
+
+/** Removes what the manager applied last time, does not apply now, and nobody else owns (or owns something within). */
+function prune(merged: unknown, last: FieldSet, managers: Managers, type: MergeType): unknown {
+  let everybody = EMPTY
+  for (const manager of managers.values()) everybody = union(everybody, manager.set)
+  return removeFields(merged, orphaned(last, everybody, type), type)
+}
+
+/** Declared fields above an owned path count as owned too: `spec.strategy` goes when nothing of it is applied any more. */
+function orphaned(last: FieldSet, everybody: FieldSet, type: MergeType): FieldSet {
+  return fromChildren(
+    [...last.children].map(([element, child]) => {
+      const holder = everybody.children.get(element)
+      const named = element.startsWith('f:') && type.kind === 'object' && type.named(element.slice(2))
+      const inner = type.kind === 'object' ? type.member(element.slice(2)) : type.kind === 'keyed' ? type.item : type
+      if (holder === undefined || isEmpty(holder)) return [element, child.member || named ? { member: true, children: new Map() } : orphaned(child, EMPTY, inner)] as const
+      return [element, orphaned(child, holder, inner)] as const
+    }),
+  )
+}
+
+/** Who migrates from client-side apply with kubectl meets no conflict over what the annotation says it had applied. */
+function waived(live: KubeObject | null, manager: string, conflicts: { manager: Manager; overlap: FieldSet }[]): boolean {
+  const text = live?.metadata.annotations?.[LAST_APPLIED]
+  if (manager !== 'kubectl' || text === undefined) return false
+  let annotation: unknown
+  try {
+    annotation = JSON.parse(text)
+  } catch {
+    return false
+  }
+  if (!isObject(annotation)) return false
+  return conflicts.every(({ manager: other, overlap }) => other.operation === 'Update' && paths(overlap).every((path) => holds(annotation, path)))
+}
+
+function holds(value: unknown, path: readonly string[]): boolean {
+  let current: unknown = value
+  for (const element of path) {
+    if (element.startsWith('f:')) current = isObject(current) ? current[element.slice(2)] : undefined
+    else if (element.startsWith('k:')) {
+      const keys = JSON.parse(element.slice(2)) as JsonObject
+      current = Array.isArray(current) ? (current as unknown[]).find((item) => isObject(item) && Object.entries(keys).every(([key, each]) => item[key] === undefined || deepEqual(item[key], each))) : undefined
+    } else return current !== undefined
+    if (current === undefined) return false
+  }
+  return true
+}
+
+function conflictOutcome(conflicts: { manager: Manager; overlap: FieldSet }[]): ApplyOutcome {
+  const named = conflicts
+    .map(({ manager, overlap }) => {
+      const subresource = manager.subresource === '' ? '' : ` with subresource "${manager.subresource}"`
+      const using = manager.operation === 'Apply' ? '' : ` using ${manager.apiVersion}`
+      return { who: `conflict with "${manager.name}"${subresource}${using}`, fields: paths(overlap).map(pathText) }
+    })
+    .sort((a, b) => (a.who < b.who ? -1 : 1))
+  const causes = named.flatMap(({ who, fields }) => fields.map((field) => ({ reason: 'FieldManagerConflict', message: who, field })))
+  const [first] = causes
+  if (causes.length === 1 && first !== undefined) return { kind: 'conflict', causes, message: `Apply failed with 1 conflict: ${first.message}: ${first.field}` }
+  const groups = named.map(({ who, fields }) => `${who.replace('conflict', 'conflicts')}:\n${fields.map((field) => `- ${field}`).join('\n')}`)
+  return { kind: 'conflict', causes, message: `Apply failed with ${String(causes.length)} conflicts: ${groups.join('\n')}` }
+}
