@@ -1,0 +1,186 @@
+import { copyFile, open, rename, rm } from 'node:fs/promises'
+import type { Clock } from '#shared/base/clock.ts'
+import type { Logger } from '#shared/base/logger.ts'
+import type { Backup, BackupProgress, RestoreProgress } from '#shared/contract/backups.ts'
+import type { EtcdClient } from '#shared/etcd/rpc.ts'
+import { failure, StatusError } from '#shared/kubernetes/status.ts'
+import type { Catalogue } from './catalogue.ts'
+import { progressStream } from './progressStream.ts'
+import { restoreStore, type RestoreTarget } from './restoreStore.ts'
+import { saveSnapshot } from './save.ts'
+import { verifySnapshot } from './verify.ts'
+
+/** How the etcd of one cluster is reached, as the page gives it. */
+export interface EtcdEndpoint {
+  endpoint: string
+  caFile?: string | undefined
+  certFile?: string | undefined
+  keyFile?: string | undefined
+}
+
+/** An etcd to back up. `close` lets go of the connection, not of the etcd. */
+export interface BackupTarget {
+  etcd: Pick<EtcdClient, 'snapshot'>
+  clusterName: string
+  endpoint: string
+  close(): Promise<void>
+}
+
+export interface BackupsOptions {
+  catalogue: Catalogue
+  clock: Clock
+  logger: Logger
+  /** @throws StatusError when the cluster or its etcd is not known */
+  connect(request: { clusterId: string; etcd?: EtcdEndpoint | undefined }, context: { signal: AbortSignal }): Promise<BackupTarget>
+  /** The embedded cluster, once it runs; null without one. */
+  restoreTarget(): RestoreTarget | null
+}
+
+interface Context {
+  signal: AbortSignal
+}
+
+/** Backups as the app uses them: taken, verified, listed, restored. One restore at a time. */
+export class Backups {
+  readonly #options: BackupsOptions
+  #restoring = false
+
+  constructor(options: BackupsOptions) {
+    this.#options = options
+  }
+
+  /** The whole list now and after each change, until the signal aborts. */
+  async *watch({ signal }: Context): AsyncGenerator<Backup[]> {
+    const { catalogue } = this.#options
+    let changed = true
+    let wake: () => void = () => undefined
+    const note = (): void => {
+      changed = true
+      wake()
+    }
+    const unsubscribe = catalogue.onChange(note)
+    signal.addEventListener('abort', note, { once: true })
+    try {
+      while (!signal.aborted) {
+        if (changed) {
+          changed = false
+          yield await catalogue.list()
+        } else
+          await new Promise<void>((resolve) => {
+            wake = resolve
+          })
+      }
+    } finally {
+      unsubscribe()
+      signal.removeEventListener('abort', note)
+    }
+  }
+
+  /** Saves, enters the file in the catalogue, then verifies it by reading it back. */
+  save(input: { clusterId: string; etcd?: EtcdEndpoint | undefined }, { signal }: Context): AsyncGenerator<BackupProgress> {
+    return progressStream<BackupProgress>(
+      async (report, workSignal) => {
+        const { catalogue, clock, logger } = this.#options
+        const target = await this.#options.connect(input, { signal: workSignal })
+        try {
+          const createdAtMs = clock.now()
+          const id = await catalogue.newId(target.clusterName, createdAtMs)
+          const saved = await saveSnapshot({
+            etcd: target.etcd,
+            path: catalogue.pathOf(id),
+            clock,
+            signal: workSignal,
+            onProgress: ({ receivedBytes, totalBytes, bytesPerSecond }) => {
+              report({ phase: 'saving', receivedBytes, totalBytes, bytesPerSecond })
+            },
+          })
+          logger.info('backup saved', { id, bytes: saved.fileSizeBytes })
+          const backup: Backup = { id, clusterName: target.clusterName, clusterId: input.clusterId, endpoint: target.endpoint, ...saved, createdAtMs, status: null, checks: [], verifiedAtMs: null, verdict: 'unverified', present: true, objectCounts: {} }
+          await catalogue.put(backup)
+          return { phase: 'done', backup: await this.#verify(backup, report, workSignal) }
+        } finally {
+          await target.close()
+        }
+      },
+      { signal },
+    )
+  }
+
+  verify({ id }: { id: string }, { signal }: Context): AsyncGenerator<BackupProgress> {
+    return progressStream<BackupProgress>(async (report, workSignal) => ({ phase: 'done', backup: await this.#verify(await this.#find(id), report, workSignal) }), { signal })
+  }
+
+  async delete({ id }: { id: string }): Promise<null> {
+    await this.#options.catalogue.delete(await this.#find(id))
+    return null
+  }
+
+  /** Copies a snapshot file from elsewhere into the catalogue, if it can be read. @throws StatusError when it is broken */
+  async import({ path }: { path: string }, { signal }: Context): Promise<Backup> {
+    const { catalogue, clock } = this.#options
+    const startedMs = clock.now()
+    const found = await verifySnapshot(path, { signal })
+    if (found.verdict === 'broken') throw new StatusError(failure(422, 'Invalid', `${path} is no usable snapshot: ${found.checks.filter((check) => check.verdict === 'broken').map((check) => check.detail).join('; ')}`))
+    const id = await catalogue.newId('imported', startedMs)
+    const target = catalogue.pathOf(id)
+    try {
+      await copyFile(path, `${target}.part`)
+      const file = await open(`${target}.part`, 'r+')
+      await file.chmod(0o600)
+      await file.sync().finally(() => file.close())
+      await rename(`${target}.part`, target)
+    } catch (error) {
+      await rm(`${target}.part`, { force: true })
+      throw error
+    }
+    const { verdict, status, checks, sha256, fileSizeBytes, objectCounts } = found
+    const backup: Backup = { id, clusterName: 'imported', clusterId: '', endpoint: path, path: target, fileSizeBytes, sha256, createdAtMs: startedMs, durationMs: clock.now() - startedMs, status, checks, verifiedAtMs: clock.now(), verdict, present: true, objectCounts }
+    await catalogue.put(backup)
+    return backup
+  }
+
+  /** Into the embedded cluster; verified once more before anything is touched. */
+  restore({ id }: { id: string }, { signal }: Context): AsyncGenerator<RestoreProgress> {
+    return progressStream<RestoreProgress>(
+      async (report, workSignal) => {
+        const target = this.#options.restoreTarget()
+        if (target === null) throw new StatusError(failure(409, 'Conflict', 'there is no embedded cluster running to restore into'))
+        if (this.#restoring) throw new StatusError(failure(409, 'Conflict', 'another restore is under way'))
+        this.#restoring = true
+        try {
+          const backup = await this.#find(id)
+          report({ phase: 'comparing', detail: 'verifying the snapshot', ratio: 0 })
+          const found = await verifySnapshot(backup.path, { signal: workSignal, onProgress: ({ readBytes, totalBytes }) => report({ phase: 'comparing', detail: 'verifying the snapshot', ratio: totalBytes > 0 ? readBytes / totalBytes : null }) })
+          if (found.verdict === 'broken') throw new StatusError(failure(422, 'Invalid', `the snapshot is broken and was not restored: ${found.checks.filter((check) => check.verdict === 'broken').map((check) => check.detail).join('; ')}`))
+          return await restoreStore(target, { path: backup.path, clock: this.#options.clock, signal: workSignal, onProgress: report })
+        } finally {
+          this.#restoring = false
+        }
+      },
+      { signal },
+    )
+  }
+
+  async #find(id: string): Promise<Backup> {
+    const backup = await this.#options.catalogue.get(id)
+    if (backup === null) throw new StatusError(failure(404, 'NotFound', `there is no backup ${id}`))
+    return backup
+  }
+
+  async #verify(backup: Backup, report: (progress: BackupProgress) => void, signal: AbortSignal): Promise<Backup> {
+    const { catalogue, clock } = this.#options
+    const { status, checks, verdict, sha256, fileSizeBytes, objectCounts } = await verifySnapshot(backup.path, { signal, onProgress: (progress) => report({ phase: 'verifying', ...progress }) })
+    const changed = sha256 !== backup.sha256
+    const verified: Backup = {
+      ...backup,
+      status,
+      checks: changed ? [{ name: 'sha256-trailer', verdict: 'broken', detail: `the file is not the one that was saved: its SHA-256 is ${sha256}, it was ${backup.sha256}` }, ...checks] : checks,
+      verdict: changed ? 'broken' : verdict,
+      fileSizeBytes,
+      verifiedAtMs: clock.now(),
+      objectCounts,
+    }
+    await catalogue.put(verified)
+    return verified
+  }
+}
