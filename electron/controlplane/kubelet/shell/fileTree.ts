@@ -1,0 +1,55 @@
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { dirname, join, normalize, posix, resolve, sep } from 'node:path'
+
+/** A directory of this machine that a simulated node or container sees as `/`. Nothing outside can be reached. */
+export class FileTree {
+  readonly root: string
+
+  constructor(root: string) {
+    this.root = resolve(root)
+  }
+
+  /** Absolute path inside the tree. */
+  absolute(path: string, workingDirectory = '/'): string {
+    return posix.normalize(posix.isAbsolute(path) ? path : posix.join(workingDirectory, path)).replace(/(.)\/$/, '$1')
+  }
+
+  /** Where an inside path is on this machine. @throws when a symbolic link leads out of the tree */
+  host(path: string, workingDirectory = '/'): string {
+    const target = join(this.root, normalize(this.absolute(path, workingDirectory)))
+    let existing = target
+    while (!existsSync(existing) && existing.length > this.root.length) existing = dirname(existing)
+    if (existsSync(existing)) {
+      const real = realpathSync(existing)
+      const root = realpathSync(this.root)
+      if (real !== root && !real.startsWith(root + sep)) throw new Error(`${path}: Permission denied`)
+    }
+    return target
+  }
+
+  isDirectory(path: string): boolean {
+    const host = this.host(path)
+    return existsSync(host) && statSync(host).isDirectory()
+  }
+
+  /** Inside paths that match a shell pattern with `*` and `?`, sorted; empty when none does. */
+  glob(pattern: string, workingDirectory: string): string[] {
+    const absolute = posix.isAbsolute(pattern)
+    let found = [absolute ? '/' : '']
+    for (const segment of pattern.split('/').filter((part) => part !== '')) {
+      const next: string[] = []
+      const matcher = /[*?]/.test(segment) ? new RegExp(`^${segment.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.')}$`) : null
+      for (const base of found) {
+        const host = this.host(base === '' ? '.' : base, workingDirectory)
+        if (matcher === null) {
+          if (existsSync(join(host, segment))) next.push(posix.join(base, segment))
+          continue
+        }
+        if (!existsSync(host) || !statSync(host).isDirectory()) continue
+        for (const name of readdirSync(host).sort()) if (matcher.test(name) && (!name.startsWith('.') || segment.startsWith('.'))) next.push(posix.join(base, name))
+      }
+      found = next
+    }
+    return found
+  }
+}
