@@ -1,0 +1,291 @@
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { emptyInput, textInput, type Input, type ProcessContext, type Program } from './process.ts'
+import { parseScript, SyntaxFault, type Command, type Pipeline, type Redirect, type Script, type Word } from './syntax.ts'
+
+/** What stays the same for every command of one shell. */
+export type ShellHost = Pick<ProcessContext, 'files' | 'hostname' | 'clock' | 'signal'> & { programs: ReadonlyMap<string, Program> }
+
+interface Streams {
+  input: Input
+  out(text: string): void
+  err(text: string): void
+}
+
+class ExitRequest extends Error {
+  readonly code: number
+
+  constructor(code: number) {
+    super('exit')
+    this.code = code
+  }
+}
+
+/** Loops in one command before it is taken for endless; a loop that sleeps never comes near it. */
+const MAX_BUSY_TURNS = 100_000
+
+/** A small POSIX shell over a file tree and a table of programs. One instance is one session: variables and directory persist. */
+export class Shell {
+  readonly env: Map<string, string>
+  workingDirectory: string
+  #lastExitCode = 0
+  #busyTurns = 0
+  readonly #host: ShellHost
+
+  constructor(host: ShellHost, env: Map<string, string>, workingDirectory = '/') {
+    this.#host = host
+    this.env = env
+    this.workingDirectory = workingDirectory
+  }
+
+  /** Runs a script text. @returns its exit code; a syntax error is told on stderr and ends with 2 */
+  async run(text: string, streams: Streams): Promise<number> {
+    try {
+      return await this.#script(parseScript(text), streams)
+    } catch (error) {
+      if (error instanceof ExitRequest) return error.code
+      if (!(error instanceof SyntaxFault)) throw error
+      streams.err(`sh: ${error.message}\n`)
+      return 2
+    }
+  }
+
+  /** Runs one program by its argument vector. */
+  async execute(argv: string[], streams: Streams): Promise<number> {
+    const [name = '', ...args] = argv
+    const base = name.split('/').at(-1) ?? name
+    this.#host.signal.throwIfAborted()
+    if (base === 'cd') return this.#changeDirectory(args[0] ?? this.env.get('HOME') ?? '/', streams)
+    if (base === 'exit') throw new ExitRequest(args[0] === undefined ? this.#lastExitCode : Number(args[0]) & 255)
+    if (base === 'export') return this.#export(args)
+    if (base === 'unset') {
+      for (const variable of args) this.env.delete(variable)
+      return 0
+    }
+    if (base === 'set' || base === ':' || base === 'trap' || base === 'wait') return 0
+    if (base === 'exec' && args.length > 0) throw new ExitRequest(await this.execute(args, streams))
+    if (base === 'read') return this.#read(args, streams)
+    if (base === 'sh' || base === 'bash' || base === 'ash') return this.#nested(args, streams)
+    const program = this.#host.programs.get(base)
+    if (program === undefined) {
+      streams.err(`sh: ${name}: not found\n`)
+      return 127
+    }
+    return program({
+      ...streams,
+      args,
+      files: this.#host.files,
+      hostname: this.#host.hostname,
+      clock: this.#host.clock,
+      signal: this.#host.signal,
+      env: this.env,
+      workingDirectory: this.workingDirectory,
+      spawn: (child) => this.execute(child, streams),
+    })
+  }
+
+  /** Reads commands until the input ends or says exit, with a prompt before each. */
+  async interact(streams: Streams & { prompt(): string }): Promise<number> {
+    for (;;) {
+      streams.out(streams.prompt())
+      const line = await streams.input.readLine()
+      if (line === null) return this.#lastExitCode
+      try {
+        this.#lastExitCode = await this.#script(parseScript(line), streams)
+      } catch (error) {
+        if (error instanceof ExitRequest) return error.code
+        if (!(error instanceof SyntaxFault)) throw error
+        streams.err(`sh: ${error.message}\n`)
+        this.#lastExitCode = 2
+      }
+    }
+  }
+
+  async #script(script: Script, streams: Streams): Promise<number> {
+    let code = 0
+    for (const { when, pipeline } of script) {
+      if ((when === 'success' && code !== 0) || (when === 'failure' && code === 0)) continue
+      code = await this.#pipeline(pipeline, streams)
+      this.#lastExitCode = code
+    }
+    return code
+  }
+
+  async #pipeline({ commands, negated }: Pipeline, streams: Streams): Promise<number> {
+    let input = streams.input
+    let code = 0
+    for (const [index, command] of commands.entries()) {
+      if (index === commands.length - 1) code = await this.#command(command, { ...streams, input })
+      else {
+        let piped = ''
+        await this.#command(command, { ...streams, input, out: (text) => (piped += text) })
+        input = textInput(piped)
+      }
+    }
+    return negated ? Number(code === 0) : code
+  }
+
+  async #command(command: Command, streams: Streams): Promise<number> {
+    switch (command.kind) {
+      case 'simple': {
+        const words = (await Promise.all(command.words.map((word) => this.#expand(word, streams)))).flat()
+        for (const { name, value } of command.assignments) this.env.set(name, (await this.#expand(value, streams)).join(' '))
+        if (words.length === 0) return 0
+        return this.#redirected(command.redirects, streams, (target) => this.execute(words, target))
+      }
+      case 'group':
+        return this.#redirected(command.redirects, streams, (target) => this.#script(command.body, target))
+      case 'for': {
+        let code = 0
+        for (const value of (await Promise.all(command.words.map((word) => this.#expand(word, streams)))).flat()) {
+          this.env.set(command.variable, value)
+          code = await this.#script(command.body, streams)
+        }
+        return code
+      }
+      case 'loop': {
+        let code = 0
+        while (((await this.#script(command.condition, streams)) === 0) !== command.until) {
+          code = await this.#script(command.body, streams)
+          await this.#breathe()
+        }
+        return code
+      }
+      case 'if': {
+        for (const { condition, body } of command.branches) if ((await this.#script(condition, streams)) === 0) return this.#script(body, streams)
+        return command.otherwise === null ? 0 : this.#script(command.otherwise, streams)
+      }
+    }
+  }
+
+  /** A loop without a sleep would hold the whole process: it gets a millisecond's pause, and is ended when it goes on and on. */
+  async #breathe(): Promise<void> {
+    this.#host.signal.throwIfAborted()
+    if (++this.#busyTurns > MAX_BUSY_TURNS) throw new ExitRequest(137)
+    await this.#host.clock.sleep(1, { signal: this.#host.signal })
+  }
+
+  async #redirected(redirects: Redirect[], streams: Streams, run: (streams: Streams) => Promise<number>): Promise<number> {
+    const target = { ...streams }
+    const writes: { host: string; text: string; append: boolean }[] = []
+    for (const { fd, mode, target: word } of redirects) {
+      const path = (await this.#expand(word, streams)).join(' ')
+      if (mode === '&') {
+        if (fd === 2 && path === '1') target.err = target.out
+        else if (fd === 1 && path === '2') target.out = target.err
+        continue
+      }
+      if (mode === '<') {
+        const host = this.#host.files.host(path, this.workingDirectory)
+        if (!existsSync(host)) {
+          streams.err(`sh: can't open ${path}: no such file\n`)
+          return 1
+        }
+        target.input = textInput(readFileSync(host, 'utf8'))
+        continue
+      }
+      const sink = path === '/dev/null' ? null : { host: this.#host.files.host(path, this.workingDirectory), text: '', append: mode === '>>' }
+      const write = (text: string): void => {
+        if (sink !== null) sink.text += text
+      }
+      if (sink !== null) writes.push(sink)
+      if (fd === 2) target.err = write
+      else target.out = write
+    }
+    const code = await run(target)
+    for (const { host, text, append } of writes) {
+      try {
+        if (append) appendFileSync(host, text)
+        else writeFileSync(host, text)
+      } catch {
+        streams.err(`sh: can't create ${host.slice(this.#host.files.root.length)}: nonexistent directory\n`)
+        return 1
+      }
+    }
+    return code
+  }
+
+  /** Expands a word to the arguments it stands for: none, one, or several after splitting and globbing. */
+  async #expand(word: Word, streams: Streams): Promise<string[]> {
+    let fields = ['']
+    let globbable = false
+    let present = word.length === 0
+    for (const part of word) {
+      let text = ''
+      if (part.kind === 'text') text = part.text
+      else if (part.kind === 'variable') text = this.#variable(part.name) ?? part.fallback ?? ''
+      else {
+        await this.#script(part.script, { ...streams, input: emptyInput, out: (piece) => (text += piece) })
+        text = text.replace(/\n+$/, '')
+      }
+      if (part.quoted || part.kind === 'text') {
+        fields[fields.length - 1] += text
+        if (part.quoted || text !== '') present = true
+        if (!part.quoted && /[*?]/.test(text)) globbable = true
+        continue
+      }
+      // Unquoted expansions are split at white space.
+      const pieces = text.split(/\s+/)
+      fields[fields.length - 1] += pieces[0] ?? ''
+      fields = [...fields, ...pieces.slice(1)]
+    }
+    if (!present) fields = fields.filter((field) => field !== '')
+    if (!globbable) return fields
+    return fields.flatMap((field) => {
+      const found = /[*?]/.test(field) ? this.#host.files.glob(field, this.workingDirectory) : []
+      return found.length > 0 ? found : [field]
+    })
+  }
+
+  #variable(name: string): string | undefined {
+    if (name === '?') return String(this.#lastExitCode)
+    if (name === '$') return '1'
+    if (name === 'RANDOM') return String(this.#host.clock.now() % 32768)
+    return this.env.get(name)
+  }
+
+  async #nested(args: string[], streams: Streams): Promise<number> {
+    const flags = args.filter((arg) => arg.startsWith('-'))
+    const rest = args.filter((arg) => !arg.startsWith('-'))
+    const child = new Shell(this.#host, new Map(this.env), this.workingDirectory)
+    if (flags.some((flag) => /^-\w*c/.test(flag))) {
+      for (const [index, value] of rest.slice(1).entries()) child.env.set(String(index), value)
+      return child.run(rest[0] ?? '', streams)
+    }
+    const script = rest[0]
+    if (script !== undefined) {
+      const host = this.#host.files.host(script, this.workingDirectory)
+      if (!existsSync(host)) {
+        streams.err(`sh: can't open '${script}': No such file or directory\n`)
+        return 2
+      }
+      return child.run(readFileSync(host, 'utf8'), streams)
+    }
+    return child.run(await streams.input.readAll(), streams)
+  }
+
+  #changeDirectory(path: string, streams: Streams): number {
+    const target = this.#host.files.absolute(path, this.workingDirectory)
+    if (!this.#host.files.isDirectory(target)) {
+      streams.err(`sh: cd: can't cd to ${path}: No such file or directory\n`)
+      return 1
+    }
+    this.workingDirectory = target
+    this.env.set('PWD', target)
+    return 0
+  }
+
+  #export(args: string[]): number {
+    for (const arg of args) {
+      const [name = '', ...value] = arg.split('=')
+      if (arg.includes('=')) this.env.set(name, value.join('='))
+    }
+    return 0
+  }
+
+  async #read(args: string[], streams: Streams): Promise<number> {
+    const line = await streams.input.readLine()
+    const name = args.find((arg) => !arg.startsWith('-')) ?? 'REPLY'
+    this.env.set(name, line ?? '')
+    return line === null ? 1 : 0
+  }
+}

@@ -1,0 +1,121 @@
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import type { ProcessContext, Program } from './process.ts'
+
+/** The text of the named files, or of the input when there are none; a missing file is told on stderr. */
+async function sources(context: ProcessContext, paths: string[], program: string): Promise<{ text: string; path: string }[]> {
+  if (paths.length === 0) return [{ text: await context.input.readAll(), path: '-' }]
+  const found: { text: string; path: string }[] = []
+  for (const path of paths) {
+    const host = context.files.host(path, context.workingDirectory)
+    if (!existsSync(host)) context.err(`${program}: ${path}: No such file or directory\n`)
+    else if (context.files.isDirectory(context.files.absolute(path, context.workingDirectory))) context.err(`${program}: ${path}: Is a directory\n`)
+    else found.push({ text: readFileSync(host, 'utf8'), path })
+  }
+  return found
+}
+
+const linesOf = (text: string): string[] => (text === '' ? [] : text.replace(/\n$/, '').split('\n'))
+
+const cat: Program = async (context) => {
+  const paths = context.args.filter((arg) => !arg.startsWith('-'))
+  const found = await sources(context, paths, 'cat')
+  for (const { text } of found) context.out(text)
+  return found.length < paths.length ? 1 : 0
+}
+
+/** `head` and `tail` with -n N, -N; `tail -f` waits until it is ended. */
+function slice(program: 'head' | 'tail'): Program {
+  return async (context) => {
+    const joined = context.args.join(' ')
+    const count = Number(/-n\s*(\d+)/.exec(joined)?.[1] ?? /(?:^|\s)-(\d+)/.exec(joined)?.[1] ?? 10)
+    const paths = context.args.filter((arg, index) => !arg.startsWith('-') && context.args[index - 1] !== '-n')
+    for (const { text } of await sources(context, paths.filter((path) => path !== '/dev/null'), program)) {
+      const lines = linesOf(text)
+      const kept = program === 'head' ? lines.slice(0, count) : lines.slice(Math.max(0, lines.length - count))
+      context.out(kept.map((line) => `${line}\n`).join(''))
+    }
+    if (program === 'tail' && context.args.some((arg) => /^-\w*[fF]/.test(arg))) for (;;) await context.clock.sleep(3_600_000, { signal: context.signal })
+    return 0
+  }
+}
+
+const grep: Program = async (context) => {
+  const flags = context.args.filter((arg) => /^-[a-zA-Z]+$/.test(arg)).join('')
+  const [pattern = '', ...paths] = context.args.filter((arg) => !/^-[a-zA-Z]+$/.test(arg))
+  // Basic expressions write \| and \( where extended ones write | and (.
+  const source = flags.includes('F') ? pattern.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : flags.includes('E') ? pattern : pattern.replace(/\\?([|(){}+?])/g, (whole, char: string) => (whole.length === 2 ? char : `\\${char}`))
+  const matcher = new RegExp(source, flags.includes('i') ? 'i' : '')
+  let matches = 0
+  for (const { text, path } of await sources(context, paths, 'grep')) {
+    const hits = linesOf(text).flatMap((line, index) => (matcher.test(line) !== flags.includes('v') ? [{ line, index }] : []))
+    matches += hits.length
+    if (flags.includes('q')) continue
+    if (flags.includes('l')) context.out(hits.length > 0 ? `${path}\n` : '')
+    else if (flags.includes('c')) context.out(`${String(hits.length)}\n`)
+    else for (const { line, index } of hits) context.out(`${paths.length > 1 ? `${path}:` : ''}${flags.includes('n') ? `${String(index + 1)}:` : ''}${flags.includes('o') ? (matcher.exec(line)?.[0] ?? '') : line}\n`)
+  }
+  return matches > 0 ? 0 : 1
+}
+
+const wc: Program = async (context) => {
+  const flags = context.args.filter((arg) => arg.startsWith('-')).join('')
+  for (const { text, path } of await sources(context, context.args.filter((arg) => !arg.startsWith('-')), 'wc')) {
+    const counts = [[text.split('\n').length - 1, 'l'], [text.split(/\s+/).filter((word) => word !== '').length, 'w'], [Buffer.byteLength(text), 'c']] as const
+    context.out(`${counts.filter(([, flag]) => flags === '' || flags.includes(flag)).map(([count]) => String(count)).join(' ')}${path === '-' ? '' : ` ${path}`}\n`)
+  }
+  return 0
+}
+
+const sort: Program = async (context) => {
+  const flags = context.args.filter((arg) => arg.startsWith('-')).join('')
+  const all = (await sources(context, context.args.filter((arg) => !arg.startsWith('-')), 'sort')).flatMap(({ text }) => linesOf(text))
+  all.sort((a, b) => (flags.includes('n') ? Number.parseFloat(a) - Number.parseFloat(b) : 0) || (a < b ? -1 : Number(a > b)))
+  if (flags.includes('r')) all.reverse()
+  const lines = flags.includes('u') ? [...new Set(all)] : all
+  context.out(lines.map((line) => `${line}\n`).join(''))
+  return 0
+}
+
+const uniq: Program = async (context) => {
+  const lines = linesOf(await context.input.readAll())
+  context.out(lines.filter((line, index) => line !== lines[index - 1]).map((line) => `${line}\n`).join(''))
+  return 0
+}
+
+const cut: Program = async (context) => {
+  const joined = context.args.join(' ')
+  const delimiter = /-d\s?(.)/.exec(joined)?.[1] ?? '\t'
+  const fields = (/-f\s?([\d,-]+)/.exec(joined)?.[1] ?? '1').split(',').map(Number)
+  context.out(linesOf(await context.input.readAll()).map((line) => `${fields.map((field) => line.split(delimiter)[field - 1] ?? '').join(delimiter)}\n`).join(''))
+  return 0
+}
+
+const tr: Program = async (context) => {
+  const [first = '', second = ''] = context.args.filter((arg) => !arg.startsWith('-')).map((set) => set.replaceAll('\\n', '\n').replaceAll('\\t', '\t').replace('a-z', 'abcdefghijklmnopqrstuvwxyz').replace('A-Z', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'))
+  const remove = context.args.includes('-d')
+  context.out([...(await context.input.readAll())].map((char) => (first.includes(char) ? (remove ? '' : (second[Math.min(first.indexOf(char), second.length - 1)] ?? '')) : char)).join(''))
+  return 0
+}
+
+const tee: Program = async (context) => {
+  const text = await context.input.readAll()
+  context.out(text)
+  const append = context.args.includes('-a')
+  for (const path of context.args.filter((arg) => !arg.startsWith('-'))) (append ? appendFileSync : writeFileSync)(context.files.host(path, context.workingDirectory), text)
+  return 0
+}
+
+/** Programs that read text and write text. */
+export const textPrograms: ReadonlyMap<string, Program> = new Map<string, Program>([
+  ['cat', cat],
+  ['head', slice('head')],
+  ['tail', slice('tail')],
+  ['grep', grep],
+  ['egrep', (context) => grep({ ...context, args: ['-E', ...context.args] })],
+  ['wc', wc],
+  ['sort', sort],
+  ['uniq', uniq],
+  ['cut', cut],
+  ['tr', tr],
+  ['tee', tee],
+])
