@@ -101,7 +101,7 @@ class Parser {
         return { kind: 'group', body, redirects: this.#redirects() }
       }
       case 'for':
-        return this.#for()
+        return this.#withRedirects(this.#for())
       case 'while':
       case 'until': {
         const until = this.#keyword() === 'until'
@@ -110,13 +110,19 @@ class Parser {
         this.#reserved('do')
         const body = this.script()
         this.#reserved('done')
-        return { kind: 'loop', until, condition, body }
+        return this.#withRedirects({ kind: 'loop', until, condition, body })
       }
       case 'if':
-        return this.#if()
+        return this.#withRedirects(this.#if())
       default:
         return this.#simple()
     }
+  }
+
+  /** A compound command's redirects hold for all of it. */
+  #withRedirects(command: Command): Command {
+    const redirects = this.#redirects()
+    return redirects.length === 0 ? command : { kind: 'group', body: [{ when: 'always', pipeline: { negated: false, commands: [command] } }], redirects }
   }
 
   #for(): Command {
@@ -197,6 +203,7 @@ class Parser {
 
   #word(): Word {
     const word: Word = []
+    const start = this.#at
     let text = ''
     const flush = (quoted: boolean): void => {
       if (text !== '' || quoted) word.push({ kind: 'text', text, quoted })
@@ -231,6 +238,7 @@ class Parser {
       }
     }
     flush(false)
+    if (this.#at === start) throw new SyntaxFault(`syntax error: unexpected "${this.#peek() || 'end of file'}"`)
     return word
   }
 
