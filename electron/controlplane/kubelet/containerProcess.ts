@@ -1,0 +1,184 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '#shared/base/clock.ts'
+import type { Random } from '#shared/base/random.ts'
+import { behaviourOf, renderLog, type Behaviour } from './behaviour.ts'
+import { ContainerLog } from './containerLog.ts'
+import { basePrograms } from './shell/basePrograms.ts'
+import { FileTree } from './shell/fileTree.ts'
+import { emptyInput } from './shell/process.ts'
+import { Shell } from './shell/shell.ts'
+import type { Container } from './types.ts'
+
+export interface ContainerProcessOptions {
+  container: Container
+  /** Whether the process is expected to end by itself: a Job's container or an init container. */
+  runsToCompletion: boolean
+  /** Directory that is `/` of the container. */
+  rootDir: string
+  hostname: string
+  node: string
+  hostIP: string
+  podIP: string
+  clock: Clock
+  random: Random
+  /** Set when the process ran before this kubelet: it goes on silently. */
+  startedAtMs: number | null
+}
+
+export interface ContainerExit {
+  exitCode: number
+  reason: 'Completed' | 'Error' | 'OOMKilled'
+}
+
+/** How long a program nobody here knows takes, when it is one that ends. */
+const UNKNOWN_COMMAND_MS = 3_000
+/** A server's way from SIGTERM to its end. */
+const STOP_MS = 400
+/** From start until memory beyond the limit has been touched. */
+const OOM_MS = 1_500
+const MIB = 2 ** 20
+
+/** One run of a container: its log, its resource use and its end. Commands the small shell knows are really run by it. */
+export class ContainerProcess {
+  readonly log = new ContainerLog()
+  readonly startedAtMs: number
+  readonly exited: Promise<ContainerExit>
+  readonly #options: ContainerProcessOptions
+  readonly #behaviour: Behaviour
+  readonly #end = new AbortController()
+  readonly #phase: number
+  #finish: (exit: ContainerExit) => void = () => undefined
+  #stopping = false
+
+  constructor(options: ContainerProcessOptions) {
+    this.#options = options
+    this.#behaviour = behaviourOf(options.container.image)
+    this.startedAtMs = options.startedAtMs ?? options.clock.now()
+    this.#phase = options.random.next() * 2 * Math.PI
+    this.exited = new Promise((resolve) => {
+      this.#finish = (exit) => {
+        this.#end.abort(new Error('the container ended'))
+        this.log.close()
+        resolve(exit)
+      }
+    })
+    void this.#run()
+  }
+
+  /** SIGTERM, then SIGKILL when `graceMs` is over. Resolves when the process is gone. */
+  async stop(graceMs: number): Promise<ContainerExit> {
+    if (!this.#stopping) {
+      this.#stopping = true
+      const isServer = this.#shellCommand() === null
+      const exit: ContainerExit = graceMs < STOP_MS ? { exitCode: 137, reason: 'Error' } : isServer ? { exitCode: 0, reason: 'Completed' } : { exitCode: 143, reason: 'Error' }
+      this.#options.clock.schedule(Math.min(graceMs, STOP_MS), () => {
+        this.#finish(exit)
+      })
+    }
+    return this.exited
+  }
+
+  /** The machine under it went away: no exit is reported. */
+  abandon(): void {
+    this.#end.abort(new Error('the kubelet ended'))
+    this.log.close()
+  }
+
+  /** A shell inside the container, in its own file tree. */
+  shell(signal: AbortSignal): Shell {
+    const { hostname, clock, container } = this.#options
+    const env = new Map([['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], ['HOSTNAME', hostname], ['HOME', '/root'], ['KUBERNETES_SERVICE_HOST', '10.96.0.1'], ['KUBERNETES_SERVICE_PORT', '443']])
+    for (const { name, value } of container.env ?? []) env.set(name, value ?? '')
+    return new Shell({ files: this.#files(), hostname, clock, signal: AbortSignal.any([signal, this.#end.signal]), programs: basePrograms }, env, container.workingDir ?? '/')
+  }
+
+  /** Resource use at the clock's time: the image's base load with a slow wave and a fast one, never above the CPU limit. */
+  usage(limits: { cpuCores: number; memoryBytes: number }): { cpuCores: number; memoryBytes: number } {
+    const seconds = (this.#options.clock.now() - this.startedAtMs) / 1000
+    const wave = 1 + 0.25 * Math.sin(seconds / 97 + this.#phase) + 0.12 * Math.sin(seconds / 11 + 3 * this.#phase)
+    const memoryBytes = this.#memoryBytes() * (1 + 0.06 * Math.sin(seconds / 311 + this.#phase))
+    return { cpuCores: Math.min(limits.cpuCores, this.#behaviour.cpuCores * wave), memoryBytes: Math.min(limits.memoryBytes, Math.round(memoryBytes)) }
+  }
+
+  /** @param limitBytes the container's memory limit; when it is below what the process wants, the kernel kills it */
+  limitMemory(limitBytes: number): void {
+    if (this.#memoryBytes() <= limitBytes) return
+    this.#options.clock.schedule(OOM_MS, () => {
+      this.#finish({ exitCode: 137, reason: 'OOMKilled' })
+    })
+  }
+
+  async #run(): Promise<void> {
+    const { clock, runsToCompletion, startedAtMs } = this.#options
+    const signal = this.#end.signal
+    try {
+      const command = this.#shellCommand()
+      if (command !== null) {
+        const write = (text: string): void => {
+          this.log.write(text, clock.now())
+        }
+        const exitCode = await this.shell(signal).execute(command, { input: emptyInput, out: write, err: write })
+        this.#finish({ exitCode, reason: exitCode === 0 ? 'Completed' : 'Error' })
+        return
+      }
+      if (startedAtMs === null) {
+        await clock.sleep(this.#behaviour.startMs, { signal })
+        for (const template of this.#behaviour.startLogs ?? []) this.#writeTemplate(template)
+      }
+      if (this.#behaviour.exitsWithoutCommand === true && this.#argv().length === 0) {
+        this.#finish({ exitCode: 0, reason: 'Completed' })
+        return
+      }
+      if (runsToCompletion) {
+        await clock.sleep(UNKNOWN_COMMAND_MS, { signal })
+        this.#finish({ exitCode: 0, reason: 'Completed' })
+        return
+      }
+      const { everySeconds, logs = [] } = this.#behaviour
+      while (everySeconds !== undefined && logs.length > 0) {
+        await clock.sleep(everySeconds * 1000 * (0.5 + this.#options.random.next()), { signal })
+        this.#writeTemplate(logs[this.#options.random.below(logs.length)] ?? '')
+      }
+    } catch (error) {
+      // The only expected way out of a wait is the process's end.
+      if (!signal.aborted) this.#finish({ exitCode: 1, reason: 'Error' })
+      if (!signal.aborted) this.log.write(String(error), clock.now())
+    }
+  }
+
+  #argv(): string[] {
+    const { command = [], args = [] } = this.#options.container
+    return [...command, ...args].map((word) => word.replace(/\$\((\w+)\)/g, (whole, name: string) => this.#options.container.env?.find((one) => one.name === name)?.value ?? whole))
+  }
+
+  /** The command, when it is one the small shell can run; null for servers and unknown programs. */
+  #shellCommand(): string[] | null {
+    const argv = this.#argv()
+    const isCommand = this.#options.container.command !== undefined || this.#behaviour.exitsWithoutCommand === true
+    const program = argv[0]?.split('/').at(-1)
+    if (!isCommand || program === undefined) return null
+    return program === 'sh' || program === 'bash' || program === 'ash' || basePrograms.has(program) ? argv : null
+  }
+
+  #memoryBytes(): number {
+    const wanted = /--vm-bytes[ =](\d+)([KMG]?)/.exec(this.#argv().join(' '))
+    if (wanted === null) return this.#behaviour.memoryMiB * MIB
+    return Number(wanted[1]) * ({ K: 2 ** 10, M: MIB, G: 2 ** 30 }[wanted[2] ?? ''] ?? 1)
+  }
+
+  #writeTemplate(template: string): void {
+    const { clock, container, node, hostIP, podIP, random } = this.#options
+    this.log.write(renderLog(template, { atMs: clock.now(), image: container.image, node, hostIP, podIP, random }), clock.now())
+  }
+
+  /** Made on first use: most containers are never looked into. */
+  #files(): FileTree {
+    const { rootDir, hostname, podIP } = this.#options
+    for (const directory of ['bin', 'dev', 'etc', 'root', 'tmp', 'usr/bin', 'var/log', 'var/run']) mkdirSync(join(rootDir, directory), { recursive: true })
+    writeFileSync(join(rootDir, 'etc/hostname'), `${hostname}\n`)
+    writeFileSync(join(rootDir, 'etc/hosts'), `# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${podIP}\t${hostname}\n`)
+    writeFileSync(join(rootDir, 'etc/resolv.conf'), 'search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n')
+    return new FileTree(rootDir)
+  }
+}
