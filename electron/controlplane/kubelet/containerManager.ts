@@ -1,0 +1,241 @@
+import type { Clock } from '#shared/base/clock.ts'
+import type { Random } from '#shared/base/random.ts'
+import { behaviourOf } from './behaviour.ts'
+import { ContainerProcess, type ContainerExit } from './containerProcess.ts'
+import { imageDigest, type ImageStore } from './imageStore.ts'
+import { timestamp, type Container, type ContainerState, type ContainerStatus, type Probe } from './types.ts'
+
+export interface ContainerHost {
+  clock: Clock
+  random: Random
+  images: ImageStore
+  signal: AbortSignal
+  node: string
+  hostIP: string
+  podIP(): string
+  hostname: string
+  rootDir: string
+  /** The status changed and is to be told. */
+  changed(): void
+  event(type: 'Normal' | 'Warning', reason: string, message: string): void
+  limits: { cpuCores: number; memoryBytes: number }
+  runsToCompletion: boolean
+}
+
+/** First wait before a crashed container is started again; doubles to the maximum, and starts anew after ten quiet minutes. */
+const BACKOFF_MS = 10_000
+const MAX_BACKOFF_MS = 300_000
+
+/** One container of a pod over all its runs: pulls, starts, probes, restarts, and keeps its status. */
+export class ContainerManager {
+  readonly container: Container
+  readonly status: ContainerStatus
+  current: ContainerProcess | null = null
+  previous: ContainerProcess | null = null
+  readonly #host: ContainerHost
+  #backoffMs = BACKOFF_MS
+  #readyProbe: boolean
+  #startupDone: boolean
+
+  constructor(container: Container, host: ContainerHost, adopted: ContainerStatus | undefined) {
+    this.container = container
+    this.#host = host
+    this.#readyProbe = container.readinessProbe === undefined
+    this.#startupDone = container.startupProbe === undefined
+    this.status = adopted ?? { name: container.name, state: { waiting: { reason: 'ContainerCreating' } }, lastState: {}, ready: false, started: false, restartCount: 0, image: container.image, imageID: '' }
+    if (adopted !== undefined && 'running' in adopted.state) this.current = this.#process(Date.parse(adopted.state.running.startedAt))
+  }
+
+  /** Runs until the policy says that the container is not to run again. @returns its last exit; rejects when the pod is stopped */
+  async run(policy: 'Always' | 'OnFailure' | 'Never'): Promise<ContainerExit> {
+    if ('terminated' in this.status.state && !mayRestart(policy, this.status.state.terminated.exitCode)) return { exitCode: this.status.state.terminated.exitCode, reason: 'Completed' }
+    for (;;) {
+      if (this.current === null) {
+        await this.#pull()
+        this.#start()
+      }
+      const process = this.current
+      if (process === null) throw new Error('the container did not start')
+      const probes = new AbortController()
+      this.#probe(process, AbortSignal.any([this.#host.signal, probes.signal]))
+      const exit = await untilAborted(process.exited, this.#host.signal)
+      probes.abort()
+      this.#ended(process, exit)
+      if (!mayRestart(policy, exit.exitCode)) return exit
+      await this.#backOff(process)
+    }
+  }
+
+  /** Ends the current run, if there is one, and keeps how it ended. */
+  async stop(graceMs: number): Promise<void> {
+    const process = this.current
+    if (process === null) {
+      // A container that never ran again after its last crash stays as it was.
+      if ('waiting' in this.status.state && !('terminated' in this.status.lastState)) return
+      return
+    }
+    this.#host.event('Normal', 'Killing', `Stopping container ${this.container.name}`)
+    this.#ended(process, await process.stop(graceMs))
+  }
+
+  /** Kills for a failed probe: the policy then decides about the next run. */
+  #kill(process: ContainerProcess, message: string): void {
+    this.#host.event('Normal', 'Killing', message)
+    void process.stop(30_000)
+  }
+
+  async #pull(): Promise<void> {
+    const { images, clock, signal } = this.#host
+    const { image } = this.container
+    const policy = this.container.imagePullPolicy ?? (/(:latest$)|(^[^:]+$)/.test(image) ? 'Always' : 'IfNotPresent')
+    for (let waitMs = BACKOFF_MS; ; waitMs = Math.min(MAX_BACKOFF_MS, waitMs * 2)) {
+      if (images.has(image) && policy !== 'Always') {
+        this.#host.event('Normal', 'Pulled', `Container image "${image}" already present on machine`)
+        return
+      }
+      const { pullError } = behaviourOf(image)
+      const startMs = clock.now()
+      if (policy !== 'Never') this.#host.event('Normal', 'Pulling', `Pulling image "${image}"`)
+      const sizeBytes = policy === 'Never' ? 0 : await images.pull(image, signal)
+      if (policy !== 'Never' && pullError === undefined) {
+        const tookMs = Math.round(clock.now() - startMs)
+        this.#host.event('Normal', 'Pulled', `Successfully pulled image "${image}" in ${String(tookMs)}ms (${String(tookMs)}ms including waiting). Image size: ${String(sizeBytes)} bytes.`)
+        return
+      }
+      const message = policy === 'Never' ? `Container image "${image}" is not present with pull policy of Never` : `failed to pull and unpack image "${image}": failed to resolve reference "${image}": ${image}: ${pullError ?? ''}`
+      const reason = policy === 'Never' ? 'ErrImageNeverPull' : 'ErrImagePull'
+      this.#host.event('Warning', 'Failed', policy === 'Never' ? message : `Failed to pull image "${image}": ${message}`)
+      this.#host.event('Warning', 'Failed', `Error: ${reason}`)
+      this.#set({ waiting: { reason, message } })
+      await clock.sleep(Math.min(waitMs, 2_000), { signal })
+      if (policy !== 'Never') {
+        this.#host.event('Normal', 'BackOff', `Back-off pulling image "${image}"`)
+        this.#host.event('Warning', 'Failed', 'Error: ImagePullBackOff')
+        this.#set({ waiting: { reason: 'ImagePullBackOff', message: `Back-off pulling image "${image}": ${message}` } })
+      }
+      await clock.sleep(waitMs, { signal })
+    }
+  }
+
+  #start(): void {
+    const { clock, random } = this.#host
+    this.#host.event('Normal', 'Created', `Container created`)
+    this.current = this.#process(null)
+    this.current.limitMemory(this.#host.limits.memoryBytes)
+    this.status.imageID = imageDigest(this.container.image)
+    this.status.containerID = `containerd://${Array.from({ length: 64 }, () => random.below(16).toString(16)).join('')}`
+    this.#readyProbe = this.container.readinessProbe === undefined
+    this.#startupDone = this.container.startupProbe === undefined
+    this.#host.event('Normal', 'Started', `Container started`)
+    this.#set({ running: { startedAt: timestamp(clock.now()) } })
+  }
+
+  #process(startedAtMs: number | null): ContainerProcess {
+    const { clock, random, node, hostIP, hostname, rootDir, runsToCompletion } = this.#host
+    return new ContainerProcess({ container: this.container, runsToCompletion, rootDir, hostname, node, hostIP, podIP: this.#host.podIP(), clock, random, startedAtMs })
+  }
+
+  #ended(process: ContainerProcess, exit: ContainerExit): void {
+    if (this.current !== process) return
+    this.previous = process
+    this.current = null
+    const terminated = { exitCode: exit.exitCode, reason: exit.reason, startedAt: timestamp(process.startedAtMs), finishedAt: timestamp(this.#host.clock.now()), containerID: this.status.containerID ?? '' }
+    this.#set({ terminated })
+  }
+
+  async #backOff(process: ContainerProcess): Promise<void> {
+    const { clock, signal } = this.#host
+    if (clock.now() - process.startedAtMs > 2 * MAX_BACKOFF_MS) this.#backoffMs = BACKOFF_MS
+    this.status.lastState = this.status.state
+    // The first restart comes at once; from the second on the kubelet waits.
+    if (this.status.restartCount > 0) {
+      const message = `back-off ${this.#backoffMs < 60_000 ? `${String(this.#backoffMs / 1000)}s` : `${String(Math.floor(this.#backoffMs / 60_000))}m${String((this.#backoffMs % 60_000) / 1000)}s`} restarting failed container=${this.container.name}`
+      this.#host.event('Warning', 'BackOff', `Back-off restarting failed container ${this.container.name}`)
+      this.#set({ waiting: { reason: 'CrashLoopBackOff', message } })
+      await clock.sleep(this.#backoffMs, { signal })
+      this.#backoffMs = Math.min(MAX_BACKOFF_MS, this.#backoffMs * 2)
+    }
+    this.status.restartCount++
+  }
+
+  #set(state: ContainerState): void {
+    this.status.state = state
+    const running = 'running' in state
+    this.status.started = running && this.#startupDone
+    this.status.ready = running && this.#startupDone && this.#readyProbe
+    this.#host.changed()
+  }
+
+  #probe(process: ContainerProcess, signal: AbortSignal): void {
+    const { startupProbe, livenessProbe, readinessProbe } = this.container
+    const refresh = (): void => {
+      if (this.current === process) this.#set(this.status.state)
+    }
+    const rest = (): void => {
+      if (readinessProbe !== undefined)
+        void this.#probeLoop('Readiness', readinessProbe, { process, signal }, (ok) => {
+          this.#readyProbe = ok
+          refresh()
+        })
+      if (livenessProbe !== undefined)
+        void this.#probeLoop('Liveness', livenessProbe, { process, signal }, (ok) => {
+          if (!ok) this.#kill(process, `Container ${this.container.name} failed liveness probe, will be restarted`)
+          return !ok
+        })
+    }
+    if (startupProbe === undefined) rest()
+    else
+      void this.#probeLoop('Startup', startupProbe, { process, signal }, (ok) => {
+        if (!ok) this.#kill(process, `Container ${this.container.name} failed startup probe, will be restarted`)
+        else {
+          this.#startupDone = true
+          refresh()
+          rest()
+        }
+        return true
+      })
+  }
+
+  /** Calls `verdict` whenever a threshold is crossed; true from it ends the loop. */
+  async #probeLoop(kind: string, probe: Probe, { process, signal }: { process: ContainerProcess; signal: AbortSignal }, verdict: (ok: boolean) => boolean | void): Promise<void> {
+    const { clock } = this.#host
+    let streak = 0
+    let last: boolean | null = null
+    let told: boolean | null = null
+    try {
+      await clock.sleep((probe.initialDelaySeconds ?? 0) * 1000 + behaviourOf(this.container.image).startMs, { signal })
+      for (;;) {
+        const output: string[] = []
+        const ok = probe.exec === undefined || (await process.shell(signal).execute(probe.exec.command ?? [], { input: { readLine: () => Promise.resolve(null), readAll: () => Promise.resolve('') }, out: (text) => output.push(text), err: (text) => output.push(text) })) === 0
+        streak = ok === last ? streak + 1 : 1
+        last = ok
+        if (!ok) this.#host.event('Warning', 'Unhealthy', `${kind} probe failed: ${output.join('').trim()}`)
+        if (ok !== told && streak >= (ok ? (probe.successThreshold ?? 1) : (probe.failureThreshold ?? 3))) {
+          told = ok
+          if (verdict(ok) === true) return
+        }
+        await clock.sleep((probe.periodSeconds ?? 10) * 1000, { signal })
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+  }
+}
+
+function mayRestart(policy: 'Always' | 'OnFailure' | 'Never', exitCode: number): boolean {
+  return policy === 'Always' || (policy === 'OnFailure' && exitCode !== 0)
+}
+
+/** The promise, or the signal's reason when that aborts first. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      reject(signal.reason as Error)
+    }
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', abort)
+    })
+  })
+}
