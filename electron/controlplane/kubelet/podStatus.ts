@@ -1,0 +1,70 @@
+import { timestamp, type ContainerStatus, type Pod, type PodCondition, type PodStatus } from './types.ts'
+
+export interface PodFacts {
+  nowMs: number
+  startTime: string
+  hostIP: string
+  podIP: string
+  initialized: boolean
+  /** Every container ended for good. */
+  finished: boolean
+  terminating: boolean
+  initStatuses: ContainerStatus[]
+  statuses: ContainerStatus[]
+}
+
+/** What the kubelet says of a pod. Conditions others own (readiness gates, DisruptionTarget) stay as they are. */
+export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
+  const phase = phaseOf(pod, facts)
+  const { statuses, initStatuses } = facts
+  const previous = pod.status?.conditions ?? []
+  const condition = (type: string, holds: boolean, reason: { reason: string; message?: string } | null): PodCondition => {
+    const status = holds ? 'True' : 'False'
+    const before = previous.find((one) => one.type === type)
+    return { type, status, lastProbeTime: null, lastTransitionTime: before?.status === status && before.lastTransitionTime !== undefined ? before.lastTransitionTime : timestamp(facts.nowMs), ...(holds || reason === null ? {} : reason) }
+  }
+  const unready = statuses.filter(({ ready }) => !ready).map(({ name }) => name)
+  const over = phase === 'Succeeded' ? { reason: 'PodCompleted' } : phase === 'Failed' ? { reason: 'PodFailed' } : null
+  const notReady = over ?? { reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` }
+  const containersReady = unready.length === 0 && over === null
+  const gates = (pod.spec.readinessGates ?? []).filter(({ conditionType }) => previous.find(({ type }) => type === conditionType)?.status !== 'True')
+  const incomplete = initStatuses.filter(({ state }) => !('terminated' in state && state.terminated.exitCode === 0)).map(({ name }) => name)
+  const own = [
+    condition('PodReadyToStartContainers', facts.podIP !== '' && over === null, null),
+    condition('Initialized', facts.initialized, { reason: 'ContainersNotInitialized', message: `containers with incomplete status: [${incomplete.join(' ')}]` }),
+    condition('Ready', containersReady && gates.length === 0, containersReady ? { reason: 'ReadinessGatesNotReady', message: gates.map(({ conditionType }) => `corresponding condition of pod readiness gate "${conditionType}" does not exist.`).join(', ') } : notReady),
+    condition('ContainersReady', containersReady, notReady),
+    condition('PodScheduled', true, null),
+  ]
+  const others = previous.filter(({ type }) => own.every((one) => one.type !== type))
+  const copy = (list: ContainerStatus[]): ContainerStatus[] => list.map((status) => ({ ...status }))
+  return {
+    phase,
+    conditions: [...others, ...own],
+    hostIP: facts.hostIP,
+    hostIPs: [{ ip: facts.hostIP }],
+    ...(facts.podIP === '' ? {} : { podIP: facts.podIP, podIPs: [{ ip: facts.podIP }] }),
+    startTime: facts.startTime,
+    qosClass: pod.status?.qosClass ?? qosClass(pod),
+    ...(initStatuses.length === 0 ? {} : { initContainerStatuses: copy(initStatuses) }),
+    containerStatuses: copy(facts.initialized ? statuses : statuses.map((status) => ('waiting' in status.state ? { ...status, state: { waiting: { reason: 'PodInitializing' } } } : status))),
+  }
+}
+
+function phaseOf(pod: Pod, { statuses, initStatuses, initialized, finished, terminating }: PodFacts): PodStatus['phase'] {
+  const failed = (status: ContainerStatus): boolean => 'terminated' in status.state && status.state.terminated.exitCode !== 0
+  if (finished && !(terminating && (pod.spec.restartPolicy ?? 'Always') === 'Always')) return [...initStatuses, ...statuses].some(failed) ? 'Failed' : 'Succeeded'
+  if (!initialized) return 'Pending'
+  // A container that ran before and waits for its next start counts as running.
+  const started = statuses.every(({ state, lastState }) => 'running' in state || 'terminated' in state || 'terminated' in lastState)
+  return started ? 'Running' : 'Pending'
+}
+
+/** Guaranteed, Burstable or BestEffort, by requests and limits of cpu and memory. */
+export function qosClass(pod: Pod): string {
+  const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
+  const all = containers.map(({ resources }) => ({ requests: resources?.requests ?? {}, limits: resources?.limits ?? {} }))
+  if (all.every(({ requests, limits }) => ['cpu', 'memory'].every((name) => requests[name] === undefined && limits[name] === undefined))) return 'BestEffort'
+  const guaranteed = all.every(({ requests, limits }) => ['cpu', 'memory'].every((name) => limits[name] !== undefined && (requests[name] ?? limits[name]) === limits[name]))
+  return guaranteed ? 'Guaranteed' : 'Burstable'
+}

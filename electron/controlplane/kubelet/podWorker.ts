@@ -1,0 +1,225 @@
+import { join } from 'node:path'
+import type { Clock } from '#shared/base/clock.ts'
+import type { Logger } from '#shared/base/logger.ts'
+import type { Random } from '#shared/base/random.ts'
+import { isNotFound } from '#shared/kubernetes/status.ts'
+import { PODS, type ApiClient } from './apiClient.ts'
+import { ContainerManager, type ContainerHost } from './containerManager.ts'
+import type { EventRecorder } from './eventRecorder.ts'
+import type { ImageStore } from './imageStore.ts'
+import { podStatus } from './podStatus.ts'
+import { parseQuantity } from './quantity.ts'
+import { timestamp, type Container, type ContainerStatus, type Pod, type PodStatus } from './types.ts'
+
+export interface PodWorkerOptions {
+  api: ApiClient
+  clock: Clock
+  random: Random
+  logger: Logger
+  events: EventRecorder
+  images: ImageStore
+  node: string
+  hostIP: string
+  /** The node's `/var/lib/kubelet/pods` on this machine's disk. */
+  podsDir: string
+  /** Resolves once the node has a pod range. */
+  allocateIP(uid: string, wanted: string | undefined, signal: AbortSignal): Promise<string>
+  releaseIP(uid: string): void
+}
+
+/** The API server may be away (it can be a static pod of this very node): statuses are sent again after this. */
+const STATUS_RETRY_MS = 500
+
+/** One pod on this node, from admission to the end of its last container. */
+export class PodWorker {
+  pod: Pod
+  /** The API object the status goes to; for a static pod its mirror, once it is there. */
+  statusTarget: { namespace: string; name: string; uid: string } | null
+  readonly #options: PodWorkerOptions
+  readonly #life = new AbortController()
+  readonly #containers: ContainerManager[]
+  readonly #initContainers: ContainerManager[]
+  readonly #startTime: string
+  #podIP: string
+  #initialized = false
+  #finished = false
+  #terminating: Promise<void> | null = null
+  #dirty = false
+  #flushing = false
+  #sent = ''
+  #idle: (() => void)[] = []
+
+  constructor(pod: Pod, options: PodWorkerOptions & { static: boolean }) {
+    this.pod = pod
+    this.#options = options
+    const { namespace = 'default', name = '', uid = '' } = pod.metadata
+    this.statusTarget = options.static ? null : { namespace, name, uid }
+    this.#startTime = pod.status?.startTime ?? timestamp(options.clock.now())
+    this.#podIP = pod.spec.hostNetwork === true ? options.hostIP : (pod.status?.podIP ?? '')
+    const manager = (container: Container, init: boolean, statuses: ContainerStatus[] | undefined): ContainerManager =>
+      new ContainerManager(container, this.#host(container, init), statuses?.find((status) => status.name === container.name && ('running' in status.state || 'terminated' in status.state)))
+    this.#initContainers = (pod.spec.initContainers ?? []).map((container) => manager(container, true, pod.status?.initContainerStatuses))
+    this.#containers = pod.spec.containers.map((container) => manager(container, false, pod.status?.containerStatuses))
+  }
+
+  /** Starts the pod's life; returns at once. */
+  start(): void {
+    this.#life.signal.addEventListener('abort', () => {
+      for (const container of this.#all()) container.current?.abandon()
+    })
+    this.#run().catch((error: unknown) => {
+      if (!this.#life.signal.aborted && this.#terminating === null) this.#options.logger.error('pod worker failed', { pod: this.pod.metadata.name, error: String(error) })
+    })
+  }
+
+  container(name: string): ContainerManager | undefined {
+    return this.#all().find(({ container }) => container.name === name)
+  }
+
+  get containers(): readonly ContainerManager[] {
+    return this.#containers
+  }
+
+  get isReady(): boolean {
+    return this.#containers.every(({ status }) => status.ready)
+  }
+
+  /** Sends the status again, as after a mirror pod was made or the object changed. */
+  refresh(): void {
+    this.#sent = ''
+    this.#changed()
+  }
+
+  /** Ends all containers gracefully and, for a pod of the API, removes the object. Idempotent. */
+  terminate(graceMs: number, { remove }: { remove: boolean }): Promise<void> {
+    this.#terminating ??= this.#terminate(graceMs, remove)
+    return this.#terminating
+  }
+
+  /** The kubelet stops: nothing is told to anybody, the pod goes on in another life. */
+  abandon(): void {
+    this.#life.abort(new Error('the kubelet stopped'))
+  }
+
+  async #run(): Promise<void> {
+    const signal = this.#life.signal
+    this.#changed()
+    const { uid = '' } = this.pod.metadata
+    if (this.pod.spec.hostNetwork !== true) this.#podIP = await this.#options.allocateIP(uid, this.#podIP === '' ? undefined : this.#podIP, signal)
+    const policy = (this.pod.spec.restartPolicy ?? 'Always') as 'Always' | 'OnFailure' | 'Never'
+    for (const container of this.#initContainers) {
+      // A sidecar runs beside the pod; the next container waits only for its start.
+      if (container.container.restartPolicy === 'Always') void container.run('Always').catch(() => undefined)
+      else {
+        const exit = await container.run(policy === 'Never' ? 'Never' : 'OnFailure')
+        if (exit.exitCode !== 0) {
+          this.#end()
+          return
+        }
+      }
+    }
+    this.#initialized = true
+    await Promise.all(this.#containers.map((container) => container.run(policy)))
+    this.#end()
+  }
+
+  #end(): void {
+    this.#finished = true
+    this.#changed()
+  }
+
+  async #terminate(graceMs: number, remove: boolean): Promise<void> {
+    await Promise.all(this.#all().map((container) => container.stop(graceMs)))
+    this.#finished = true
+    this.#changed()
+    await this.#flushed()
+    this.#life.abort(new Error('the pod was terminated'))
+    this.#options.releaseIP(this.pod.metadata.uid ?? '')
+    const target = this.statusTarget
+    if (!remove || target === null) return
+    const never = new AbortController()
+    await this.#options.api.remove({ gvr: PODS, namespace: target.namespace, name: target.name }, target.uid, never.signal).catch((error: unknown) => {
+      if (!isNotFound(error)) this.#options.logger.warn('terminated pod not removed', { pod: target.name, error: String(error) })
+    })
+  }
+
+  #all(): ContainerManager[] {
+    return [...this.#initContainers, ...this.#containers]
+  }
+
+  #host(container: Container, init: boolean): ContainerHost {
+    const { options, fieldPath } = { options: this.#options, fieldPath: `spec.${init ? 'initContainers' : 'containers'}{${container.name}}` }
+    const { name = '', uid = '' } = this.pod.metadata
+    const limits = container.resources?.limits ?? {}
+    return {
+      clock: options.clock,
+      random: options.random.fork(`${uid}/${container.name}`),
+      images: options.images,
+      signal: this.#life.signal,
+      node: options.node,
+      hostIP: options.hostIP,
+      podIP: () => this.#podIP,
+      hostname: this.pod.spec.hostNetwork === true ? options.node : name,
+      rootDir: join(options.podsDir, uid, 'containers', container.name, 'rootfs'),
+      limits: { cpuCores: limits['cpu'] === undefined ? Infinity : parseQuantity(limits['cpu']), memoryBytes: limits['memory'] === undefined ? Infinity : parseQuantity(limits['memory']) },
+      runsToCompletion: (init && container.restartPolicy !== 'Always') || (this.pod.spec.restartPolicy ?? 'Always') !== 'Always',
+      changed: () => {
+        this.#changed()
+      },
+      event: (type, reason, message) => {
+        options.events.record({ ...this.pod, apiVersion: 'v1', kind: 'Pod', metadata: { ...this.pod.metadata, ...(this.statusTarget === null ? {} : { uid: this.statusTarget.uid }) } }, { type, reason, message, fieldPath })
+      },
+    }
+  }
+
+  #changed(): void {
+    this.#dirty = true
+    if (!this.#flushing) void this.#flush()
+  }
+
+  #status(): PodStatus {
+    return podStatus(this.pod, {
+      nowMs: this.#options.clock.now(),
+      startTime: this.#startTime,
+      hostIP: this.#options.hostIP,
+      podIP: this.#podIP,
+      initialized: this.#initialized || this.#initContainers.length === 0,
+      finished: this.#finished,
+      terminating: this.#terminating !== null,
+      initStatuses: this.#initContainers.map(({ status }) => status),
+      statuses: this.#containers.map(({ status }) => status),
+    })
+  }
+
+  /** One patch at a time; changes meanwhile go with the next. */
+  async #flush(): Promise<void> {
+    this.#flushing = true
+    // Changes of the same turn (Created, Started, Running) go together.
+    await Promise.resolve()
+    while (this.#dirty && !this.#life.signal.aborted) {
+      this.#dirty = false
+      const target = this.statusTarget
+      if (target === null) break
+      const status = this.#status()
+      const text = JSON.stringify(status)
+      if (text === this.#sent) continue
+      try {
+        const updated = await this.#options.api.patch({ gvr: PODS, namespace: target.namespace, name: target.name, subresource: 'status' }, { metadata: { uid: target.uid }, status }, this.#life.signal)
+        this.pod = { ...this.pod, status: (updated as Pod).status ?? status }
+        this.#sent = text
+      } catch (error) {
+        if (this.#life.signal.aborted || isNotFound(error)) break
+        this.#options.logger.debug('pod status not told', { pod: target.name, error: String(error) })
+        this.#dirty = true
+        if (this.#terminating !== null && this.#finished) break
+        await this.#options.clock.sleep(STATUS_RETRY_MS, { signal: this.#life.signal }).catch(() => undefined)
+      }
+    }
+    this.#flushing = false
+    for (const wake of this.#idle.splice(0)) wake()
+  }
+
+  #flushed(): Promise<void> {
+    return this.#flushing ? new Promise((resolve) => this.#idle.push(resolve)) : Promise.resolve()
+  }
+}
