@@ -66,6 +66,10 @@ export class ContainerManager {
     }
   }
 
+  get limits(): ContainerHost['limits'] {
+    return this.#host.limits
+  }
+
   /** Ends the current run, if there is one, and keeps how it ended. */
   async stop(graceMs: number): Promise<void> {
     const process = this.current

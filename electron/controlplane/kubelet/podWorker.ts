@@ -25,6 +25,8 @@ export interface PodWorkerOptions {
   /** Resolves once the node has a pod range. */
   allocateIP(uid: string, wanted: string | undefined, signal: AbortSignal): Promise<string>
   releaseIP(uid: string): void
+  /** All containers are ready for the first time. */
+  onReady?(): void
 }
 
 /** The API server may be away (it can be a static pod of this very node): statuses are sent again after this. */
@@ -45,6 +47,7 @@ export class PodWorker {
   #finished = false
   #terminating: Promise<void> | null = null
   #dirty = false
+  #wasReady = false
   #flushing = false
   #sent = ''
   #idle: (() => void)[] = []
@@ -174,6 +177,10 @@ export class PodWorker {
 
   #changed(): void {
     this.#dirty = true
+    if (!this.#wasReady && this.isReady) {
+      this.#wasReady = true
+      this.#options.onReady?.()
+    }
     if (!this.#flushing) void this.#flush()
   }
 

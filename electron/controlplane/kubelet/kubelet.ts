@@ -1,0 +1,273 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import type { Clock } from '#shared/base/clock.ts'
+import type { Logger } from '#shared/base/logger.ts'
+import type { Random } from '#shared/base/random.ts'
+import type { KubeObject } from '#shared/kubernetes/object.ts'
+import { failure, isAlreadyExists, isConflict, isNotFound, StatusError } from '#shared/kubernetes/status.ts'
+import type { Transport } from '#shared/kubernetes/transport.ts'
+import { ApiClient, LEASES, NODES, PODS } from './apiClient.ts'
+import { EventRecorder } from './eventRecorder.ts'
+import { ImageStore } from './imageStore.ts'
+import { newNode, nodeStatus, type NodeCapacity } from './nodeStatus.ts'
+import { PodAddresses } from './podAddresses.ts'
+import { PodManager } from './podManager.ts'
+import type { PodWorker } from './podWorker.ts'
+import { watchManifests } from './staticPods.ts'
+
+export interface KubeletOptions {
+  transport: Transport
+  clock: Clock
+  random: Random
+  logger: Logger
+  name: string
+  internalIP: string
+  capacity: NodeCapacity
+  labels: Record<string, string>
+  taints: { key: string; effect: string }[]
+  /** The node's `/` on this machine's disk. */
+  rootDir: string
+  /** The installed kubelet's version, read at each start of the service. */
+  readVersion(): string
+  /** Images that are on the node from the beginning. */
+  images: readonly string[]
+  /** A static pod's containers started, or it went away. */
+  onStaticPod?(change: StaticPodChange): void
+}
+
+export interface StaticPodChange {
+  /** `kube-apiserver`, without the node's name. */
+  component: string
+  image: string
+  running: boolean
+}
+
+/** Upstream's nodeLeaseDurationSeconds; renewed at a quarter of it. */
+const LEASE_SECONDS = 40
+/** Upstream's nodeStatusUpdateFrequency. */
+const STATUS_EVERY_MS = 10_000
+/** A status without news is told this seldom. */
+const STATUS_QUIET_MS = 300_000
+const RETRY_MS = 250
+/** How long a restarted kubelet is not ready: until its first look at the runtime. */
+const WARM_UP_MS = 1_000
+/** Memory and CPU of a node's own services, in the usage of the node. */
+const SYSTEM_MEMORY_BYTES = 380 * 2 ** 20
+const SYSTEM_CPU_CORES = 0.05
+
+/** A simulated node agent: registers its node, beats, and runs the pods bound to it. */
+export class Kubelet {
+  readonly #options: KubeletOptions
+  readonly #api: ApiClient
+  readonly #images: ImageStore
+  readonly pods: PodManager
+  #life = new AbortController()
+  #session: { controller: AbortController; done: Promise<void> } | null = null
+  #node: KubeObject | null = null
+  #version = ''
+  #warmUntilMs = 0
+  #statusToldMs = 0
+  #lastStatus = ''
+  #addresses: PodAddresses | null = null
+  #onRange: ((cidr: string) => void)[] = []
+
+  constructor(options: KubeletOptions) {
+    this.#options = options
+    const { clock, random, logger, name, internalIP, rootDir } = options
+    this.#api = new ApiClient(options.transport)
+    this.#images = new ImageStore({ clock, random: random.fork('images'), present: options.images })
+    const events = new EventRecorder({ api: this.#api, clock, logger, component: 'kubelet', host: name, signal: this.#life.signal })
+    this.pods = new PodManager({
+      ...(options.onStaticPod === undefined ? {} : { onStaticPod: options.onStaticPod }),
+      nodeUid: () => this.#node?.metadata.uid ?? '',
+      worker: { api: this.#api, clock, random, logger, events, images: this.#images, node: name, hostIP: internalIP, podsDir: join(rootDir, 'var/lib/kubelet/pods'), allocateIP: (uid, wanted, signal) => this.#allocate(uid, wanted, signal), releaseIP: (uid) => this.#addresses?.release(uid) },
+    })
+  }
+
+  get name(): string {
+    return this.#options.name
+  }
+
+  get isRunning(): boolean {
+    return this.#session !== null
+  }
+
+  /** Images on the node, as crictl lists them. */
+  images(): ReturnType<ImageStore['list']> {
+    return this.#images.list()
+  }
+
+  /** Starts the service and runs until the signal aborts; settles after everything ended. Pods are left as they are. */
+  async run({ signal }: { signal: AbortSignal }): Promise<void> {
+    await this.startService()
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve()
+      else signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await this.stopService()
+    this.pods.abandon()
+    this.#life.abort(new Error('the kubelet stopped'))
+  }
+
+  /** `systemctl start kubelet`. */
+  startService(): Promise<void> {
+    if (this.#session !== null) return Promise.resolve()
+    const before = this.#version
+    this.#version = this.#options.readVersion()
+    // The first start of a node has nothing to look at; a restart is NotReady until the runtime was seen.
+    this.#warmUntilMs = before === '' ? 0 : this.#options.clock.now() + WARM_UP_MS
+    const controller = new AbortController()
+    const signal = controller.signal
+    const loops = [this.#heartbeat(signal), this.#watchPods(signal), watchManifests(join(this.#options.rootDir, 'etc/kubernetes/manifests'), () => this.pods.readStatic(join(this.#options.rootDir, 'etc/kubernetes/manifests')), { clock: this.#options.clock, signal })]
+    this.#session = {
+      controller,
+      done: Promise.all(
+        loops.map((loop) =>
+          loop.catch((error: unknown) => {
+            if (!signal.aborted) this.#options.logger.error('kubelet loop ended', { node: this.#options.name, error: String(error) })
+          }),
+        ),
+      ).then(() => undefined),
+    }
+    return Promise.resolve()
+  }
+
+  /** `systemctl stop kubelet`: containers go on, nobody is told of them. */
+  async stopService(): Promise<void> {
+    const session = this.#session
+    if (session === null) return
+    this.#session = null
+    session.controller.abort(new Error('the kubelet stopped'))
+    await session.done
+  }
+
+  /** CPU and memory of the node and its containers now. */
+  usage(): { node: string; atMs: number; windowSeconds: number; cpuCores: number; memoryBytes: number; pods: { namespace: string; name: string; containers: { name: string; cpuCores: number; memoryBytes: number }[] }[] } {
+    const atMs = this.#options.clock.now()
+    const pods = this.pods.workers().flatMap((worker) => {
+      const containers = worker.containers.flatMap((one) => (one.current === null ? [] : [{ name: one.container.name, ...one.current.usage(one.limits) }]))
+      return containers.length === 0 ? [] : [{ namespace: worker.pod.metadata.namespace ?? 'default', name: worker.pod.metadata.name ?? '', containers }]
+    })
+    const all = pods.flatMap(({ containers }) => containers)
+    const wave = 1 + 0.1 * Math.sin(atMs / 60_000 + this.#options.internalIP.length)
+    return { node: this.#options.name, atMs, windowSeconds: 15, cpuCores: all.reduce((sum, { cpuCores }) => sum + cpuCores, SYSTEM_CPU_CORES * wave), memoryBytes: all.reduce((sum, { memoryBytes }) => sum + memoryBytes, Math.round(SYSTEM_MEMORY_BYTES * wave)), pods }
+  }
+
+  /** @throws StatusError NotFound when the pod is not on this node */
+  worker(pod: { namespace: string; name: string; uid: string }): PodWorker {
+    const found = this.pods.find(pod)
+    if (found === undefined) throw new StatusError(failure(404, 'NotFound', `pod "${pod.name}" is not known on node ${this.#options.name}`))
+    return found
+  }
+
+  async #heartbeat(signal: AbortSignal): Promise<void> {
+    const { clock, logger, name } = this.#options
+    for (;;) {
+      let waitMs = STATUS_EVERY_MS
+      try {
+        this.#node = await this.#register(signal)
+        await this.#tellStatus(signal)
+        await this.#renewLease(signal)
+        this.#learnRange()
+        if (this.#addresses === null) waitMs = RETRY_MS
+        if (clock.now() < this.#warmUntilMs) waitMs = this.#warmUntilMs - clock.now()
+      } catch (error) {
+        signal.throwIfAborted()
+        logger.debug('heartbeat failed', { node: name, error: String(error) })
+        waitMs = RETRY_MS
+      }
+      await clock.sleep(waitMs, { signal })
+    }
+  }
+
+  async #register(signal: AbortSignal): Promise<KubeObject> {
+    const { name, labels, taints } = this.#options
+    try {
+      return await this.#api.get({ gvr: NODES, name }, signal)
+    } catch (error) {
+      if (!isNotFound(error)) throw error
+    }
+    this.#statusToldMs = 0
+    try {
+      return await this.#api.create({ gvr: NODES }, newNode(name, { labels, taints }), signal)
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error
+      return this.#api.get({ gvr: NODES, name }, signal)
+    }
+  }
+
+  async #tellStatus(signal: AbortSignal): Promise<void> {
+    const { clock, name, internalIP, capacity } = this.#options
+    const machineId = createHash('md5').update(`drydock/${name}`).digest('hex')
+    const warm = clock.now() >= this.#warmUntilMs
+    const status = nodeStatus(
+      {
+        name, internalIP, capacity, machineId,
+        bootId: machineId.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
+        kubeletVersion: this.#version,
+        images: this.#images,
+        nowMs: clock.now(),
+        ready: warm ? { status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' } : { status: 'False', reason: 'KubeletNotReady', message: '[container runtime status check may not have completed yet, PLEG is not healthy: pleg has yet to be successful]' },
+      },
+      this.#node,
+    )
+    const news = JSON.stringify(status).replace(/"lastHeartbeatTime":"[^"]*"/g, '')
+    if (news === this.#lastStatus && clock.now() - this.#statusToldMs < STATUS_QUIET_MS) return
+    this.#node = await this.#api.patch({ gvr: NODES, name, subresource: 'status' }, { status }, signal)
+    this.#lastStatus = news
+    this.#statusToldMs = clock.now()
+  }
+
+  async #renewLease(signal: AbortSignal): Promise<void> {
+    const { clock, name } = this.#options
+    const target = { gvr: LEASES, namespace: 'kube-node-lease', name }
+    // MicroTime: six digits after the second.
+    const renewTime = new Date(clock.now()).toISOString().replace('Z', '000Z')
+    try {
+      await this.#api.patch(target, { spec: { renewTime } }, signal)
+    } catch (error) {
+      if (!isNotFound(error)) throw error
+      const owner = { apiVersion: 'v1', kind: 'Node', name, uid: this.#node?.metadata.uid ?? '' }
+      await this.#api.create({ ...target, name: undefined }, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace: 'kube-node-lease', ownerReferences: [owner] }, spec: { holderIdentity: name, leaseDurationSeconds: LEASE_SECONDS, renewTime } }, signal).catch((failed: unknown) => {
+        if (!isAlreadyExists(failed) && !isConflict(failed)) throw failed
+      })
+    }
+  }
+
+  #learnRange(): void {
+    const cidr = (this.#node?.['spec'] as { podCIDR?: string } | undefined)?.podCIDR
+    if (cidr === undefined || this.#addresses !== null) return
+    this.#addresses = new PodAddresses(cidr)
+    for (const tell of this.#onRange.splice(0)) tell(cidr)
+  }
+
+  async #allocate(uid: string, wanted: string | undefined, signal: AbortSignal): Promise<string> {
+    if (this.#addresses === null)
+      await new Promise<void>((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+        this.#onRange.push(() => resolve())
+      })
+    if (this.#addresses === null) throw new Error('the node has no pod range')
+    return this.#addresses.allocate(uid, wanted)
+  }
+
+  async #watchPods(signal: AbortSignal): Promise<void> {
+    const { clock, logger, name } = this.#options
+    const query = `fieldSelector=${encodeURIComponent(`spec.nodeName=${name}`)}`
+    for (;;) {
+      try {
+        const { items, resourceVersion } = await this.#api.list(PODS, query, signal)
+        this.pods.replace(items)
+        for await (const event of this.#api.watch(PODS, query, resourceVersion, signal)) {
+          if (event.type === 'ERROR') break
+          if (event.type === 'DELETED') this.pods.remove(event.object)
+          else if (event.type !== 'BOOKMARK') this.pods.upsert(event.object)
+        }
+      } catch (error) {
+        signal.throwIfAborted()
+        logger.debug('pod watch broke', { node: name, error: String(error) })
+      }
+      await clock.sleep(RETRY_MS, { signal })
+    }
+  }
+}
