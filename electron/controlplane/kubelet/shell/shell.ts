@@ -40,12 +40,21 @@ export class Shell {
   /** Runs a script text. @returns its exit code; a syntax error is told on stderr and ends with 2 */
   async run(text: string, streams: Streams): Promise<number> {
     try {
-      return await this.#script(parseScript(text), streams)
+      return await this.runScript(parseScript(text), streams)
     } catch (error) {
-      if (error instanceof ExitRequest) return error.code
       if (!(error instanceof SyntaxFault)) throw error
       streams.err(`sh: ${error.message}\n`)
       return 2
+    }
+  }
+
+  /** Runs a parsed script to its end or to its `exit`. */
+  async runScript(script: Script, streams: Streams): Promise<number> {
+    try {
+      return await this.#script(script, streams)
+    } catch (error) {
+      if (error instanceof ExitRequest) return error.code
+      throw error
     }
   }
 
@@ -133,7 +142,7 @@ export class Shell {
         return this.#redirected(command.redirects, streams, (target) => this.execute(words, target))
       }
       case 'group':
-        return this.#redirected(command.redirects, streams, (target) => this.#script(command.body, target))
+        return this.#redirected(command.redirects, streams, (target) => (command.subshell ? new Shell(this.#host, new Map(this.env), this.workingDirectory).runScript(command.body, target) : this.#script(command.body, target)))
       case 'for': {
         let code = 0
         for (const value of (await Promise.all(command.words.map((word) => this.#expand(word, streams)))).flat()) {

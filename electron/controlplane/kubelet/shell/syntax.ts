@@ -11,7 +11,7 @@ export interface Redirect {
 
 export type Command =
   | { kind: 'simple'; assignments: { name: string; value: Word }[]; words: Word[]; redirects: Redirect[] }
-  | { kind: 'group'; body: Script; redirects: Redirect[] }
+  | { kind: 'group'; subshell: boolean; body: Script; redirects: Redirect[] }
   | { kind: 'for'; variable: string; words: Word[]; body: Script }
   | { kind: 'loop'; until: boolean; condition: Script; body: Script }
   | { kind: 'if'; branches: { condition: Script; body: Script }[]; otherwise: Script | null }
@@ -91,14 +91,14 @@ class Parser {
     if (this.#take('(')) {
       const body = this.script()
       this.#expect(')')
-      return { kind: 'group', body, redirects: this.#redirects() }
+      return { kind: 'group', subshell: true, body, redirects: this.#redirects() }
     }
     switch (this.#keyword()) {
       case '{': {
         this.#word()
         const body = this.script()
         this.#reserved('}')
-        return { kind: 'group', body, redirects: this.#redirects() }
+        return { kind: 'group', subshell: false, body, redirects: this.#redirects() }
       }
       case 'for':
         return this.#withRedirects(this.#for())
@@ -122,7 +122,7 @@ class Parser {
   /** A compound command's redirects hold for all of it. */
   #withRedirects(command: Command): Command {
     const redirects = this.#redirects()
-    return redirects.length === 0 ? command : { kind: 'group', body: [{ when: 'always', pipeline: { negated: false, commands: [command] } }], redirects }
+    return redirects.length === 0 ? command : { kind: 'group', subshell: false, body: [{ when: 'always', pipeline: { negated: false, commands: [command] } }], redirects }
   }
 
   #for(): Command {

@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest'
+import { basePrograms } from '#electron/controlplane/kubelet/shell/basePrograms.ts'
+import { FileTree } from '#electron/controlplane/kubelet/shell/fileTree.ts'
+import { emptyInput } from '#electron/controlplane/kubelet/shell/process.ts'
+import { Shell } from '#electron/controlplane/kubelet/shell/shell.ts'
+import { SystemClock } from '#shared/base/clock.ts'
+import { temporaryDirectory } from '#test/support/peers.ts'
+import { hasProgram, runProgram } from '#test/support/peers.ts'
+
+const root = temporaryDirectory('shell')
+
+async function run(script: string): Promise<{ code: number; stdout: string; stderr: string }> {
+  const shell = new Shell({ programs: basePrograms, files: new FileTree(root), hostname: 'node1', clock: new SystemClock(), signal: new AbortController().signal }, new Map([['HOME', '/root']]))
+  let [stdout, stderr] = ['', '']
+  const code = await shell.run(script, { input: emptyInput, out: (text) => (stdout += text), err: (text) => (stderr += text) })
+  return { code, stdout, stderr }
+}
+
+/** Scripts whose outcome does not depend on the machine: sh itself says what is right. */
+const SCRIPTS = [
+  `echo a 'b  c' "d $HOME_NOT_SET e" f\\ g`,
+  'false && echo yes || echo no; echo $?',
+  'for i in 1 2 3; do echo "n $i"; done | tail -n 1',
+  'x=3; if [ "$x" = 3 ]; then echo three; else echo other; fi',
+  'echo $(echo a b | wc -w) | tr -d " "',
+  'i=0; while [ $i != 000 ]; do i=0$i; echo $i; done',
+  'printf "%s-%s\\n" a b c d',
+  '(exit 7); echo $?',
+  '! true; echo $?',
+  'printf "one\\ntwo\\nthree\\n" | sed -e "s/o/0/g" -e "/three/d"',
+  'printf "b\\na\\nb\\n" | sort -u',
+  'printf "a:b:c\\n" | cut -d: -f2',
+  'printf "x1\\ny2\\n" | grep -c "[xy]"',
+  'echo ${MISSING:-fallback}',
+]
+
+describe('Shell', () => {
+  it.skipIf(!hasProgram('sh')).each(SCRIPTS)('does what sh does: %s', async (script) => {
+    const real = await runProgram('sh', ['-c', script])
+    expect(await run(script)).toMatchObject({ code: real.code, stdout: real.stdout })
+  })
+
+  it('redirects into files of its own tree and expands patterns there', async () => {
+    expect((await run('mkdir -p /a/b; echo one > /a/b/1.yaml; echo two >> /a/b/2.yaml; cat /a/b/*.yaml; ls /a/b')).stdout).toBe('one\ntwo\n1.yaml\n2.yaml\n')
+  })
+
+  it('does not reach files outside its tree', async () => {
+    expect(await run('cat ../../../../../../etc/hostname')).toMatchObject({ code: 1, stdout: '' })
+  })
+
+  it('says 127 for a program nobody knows', async () => {
+    expect(await run('helm version')).toEqual({ code: 127, stdout: '', stderr: 'sh: helm: not found\n' })
+  })
+
+  it('says 2 for text it cannot parse', async () => {
+    expect(await run('if true; then echo')).toMatchObject({ code: 2 })
+  })
+})
