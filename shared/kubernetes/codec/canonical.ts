@@ -1,0 +1,154 @@
+import { isObject, setOwn, type JsonObject } from '../json.ts'
+import type { KubeObject } from '../object.ts'
+import { canonicalQuantity, parseQuantity } from '../quantity.ts'
+import { builtinSchema, type Field, type Scalar, type StructType, type TypeRef } from '../schema/schema.ts'
+import { fromBase64 } from './base64.ts'
+import { DecodeError } from './protobufReader.ts'
+import { isUnion } from './schemaUnions.ts'
+import { durationText, parseDuration, parseTime, timeText } from './times.ts'
+import { zero } from './messageDecoder.ts'
+
+export interface Canonical {
+  object: KubeObject
+  /** Paths of fields that the type does not have, as strict decoding names them: `spec.bogus`, `spec.containers[0].x`. */
+  unknown: string[]
+}
+
+interface Walk {
+  unknown: string[]
+}
+
+/**
+ * What is left of JSON after Go has decoded it into the type and encoded it again: unknown fields, nulls and `omitempty` zeros
+ * gone, non-pointer structs there, quantities and times in their canonical text.
+ *
+ * @throws DecodeError with Go's message when a value is not of its field's type
+ */
+export function canonicalize(object: KubeObject, struct: StructType): Canonical {
+  const walk: Walk = { unknown: [] }
+  const result = canonicalStruct(object, struct, '', walk)
+  const { kind, apiVersion } = object
+  return { object: { ...(kind === undefined ? {} : { kind }), ...(apiVersion === undefined ? {} : { apiVersion }), ...result } as KubeObject, unknown: walk.unknown }
+}
+
+function goType(type: TypeRef): string {
+  switch (type.kind) {
+    case 'struct':
+      return type.name.replace(/^[a-z]+\./, '')
+    case 'list':
+      return `[]${goType(type.of)}`
+    case 'map':
+      return `map[string]${goType(type.of)}`
+    default:
+      return type.scalar
+  }
+}
+
+function mismatch(value: unknown, path: string, type: TypeRef): DecodeError {
+  const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
+  return new DecodeError(`json: cannot unmarshal ${found} into Go struct field ${path.replace(/^\./, '').replace(/\[\d+\]/g, '')} of type ${goType(type)}`)
+}
+
+function canonicalStruct(value: unknown, struct: StructType, path: string, walk: Walk): JsonObject {
+  const given = value === undefined || value === null ? {} : value
+  if (!isObject(given)) throw mismatch(value, path, { kind: 'struct', name: struct.name })
+  for (const name of Object.keys(given)) {
+    if (struct.fields.has(name) || (struct.typed && (name === 'apiVersion' || name === 'kind'))) continue
+    walk.unknown.push(path === '' ? name : `${path}.${name}`)
+  }
+  const result: JsonObject = {}
+  for (const field of struct.fields.values()) {
+    if (struct.typed && (field.name === 'apiVersion' || field.name === 'kind')) continue
+    const own = Object.hasOwn(given, field.name) ? given[field.name] : undefined
+    const next = path === '' ? field.name : `${path}.${field.name}`
+    const canonical = canonicalField(field, own, next, walk)
+    if (canonical !== undefined) result[field.name] = canonical
+  }
+  return result
+}
+
+function canonicalField(field: Field, value: unknown, path: string, walk: Walk): unknown {
+  const { type } = field
+  const absent = value === undefined || value === null
+  if (absent) {
+    if (type.kind === 'struct' && !field.pointer) return canonicalValue(type, {}, path, walk)
+    if (field.omitEmpty) return undefined
+    return field.pointer ? null : zero(type, { unknown: [], depth: 0 })
+  }
+  const canonical = canonicalValue(type, value, path, walk)
+  if (!field.omitEmpty || field.pointer || type.kind === 'struct') return canonical
+  if (canonical === '' || canonical === 0 || canonical === false) return type.kind === 'scalar' && type.scalar === 'intstr' ? canonical : undefined
+  if (Array.isArray(canonical) ? canonical.length === 0 : isObject(canonical) && type.kind === 'map' && Object.keys(canonical).length === 0) return undefined
+  return canonical
+}
+
+function canonicalValue(type: TypeRef, value: unknown, path: string, walk: Walk): unknown {
+  switch (type.kind) {
+    case 'struct': {
+      if (isUnion(type.name)) return value
+      const struct = builtinSchema.struct(type.name)
+      return struct === null ? value : canonicalStruct(value, struct, path, walk)
+    }
+    case 'list':
+      if (!Array.isArray(value)) throw mismatch(value, path, type)
+      return (value as unknown[]).map((item, index) => canonicalValue(type.of, item, `${path}[${String(index)}]`, walk))
+    case 'map': {
+      if (!isObject(value)) throw mismatch(value, path, type)
+      const result: JsonObject = {}
+      for (const [key, item] of Object.entries(value)) setOwn(result, key, canonicalValue(type.of, item, `${path}.${key}`, walk))
+      return result
+    }
+    case 'scalar':
+      return canonicalScalar(type.scalar, value, path)
+  }
+}
+
+function canonicalScalar(scalar: Scalar, value: unknown, path: string): unknown {
+  const type: TypeRef = { kind: 'scalar', scalar }
+  if (scalar === 'json' || scalar === 'raw' || scalar === 'fieldsv1') return value
+  if (value === null || value === undefined) return zero(type, { unknown: [], depth: 0 })
+  switch (scalar) {
+    case 'bool':
+      if (typeof value !== 'boolean') throw mismatch(value, path, type)
+      return value
+    case 'int32':
+    case 'int64':
+      if (typeof value !== 'number' || !Number.isInteger(value)) throw mismatch(value, path, type)
+      if (scalar === 'int32' && Math.abs(value) > 2_147_483_648) throw mismatch(value, path, type)
+      return value
+    case 'float64':
+      if (typeof value !== 'number') throw mismatch(value, path, type)
+      return value
+    case 'intstr':
+      if (typeof value !== 'string' && typeof value !== 'number') throw mismatch(value, path, type)
+      return value
+    case 'quantity':
+      if ((typeof value !== 'string' && typeof value !== 'number') || parseQuantity(String(value)) === null)
+        throw new DecodeError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
+      return canonicalQuantity(value)
+    default:
+      if (typeof value !== 'string') throw mismatch(value, path, type)
+      return canonicalText(scalar, value)
+  }
+}
+
+function canonicalText(scalar: Scalar, value: string): string | null {
+  switch (scalar) {
+    case 'time':
+    case 'microtime': {
+      const time = parseTime(value)
+      if (time === null) throw new DecodeError(`parsing time "${value}" as "2006-01-02T15:04:05Z07:00": cannot parse "${value}" as "2006"`)
+      return timeText(time.seconds, time.nanos, scalar === 'time' ? 0 : 6)
+    }
+    case 'duration': {
+      const duration = parseDuration(value)
+      if (duration === null) throw new DecodeError(`time: invalid duration "${value}"`)
+      return durationText(duration)
+    }
+    case 'bytes':
+      if (fromBase64(value.replace(/[\r\n]/g, '')) === null) throw new DecodeError('illegal base64 data at input byte 0')
+      return value.replace(/[\r\n]/g, '')
+    default:
+      return value
+  }
+}
