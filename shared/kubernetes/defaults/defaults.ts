@@ -1,0 +1,148 @@
+import { isObject, type JsonObject } from '../json.ts'
+import type { KubeObject } from '../object.ts'
+import { parseGroupVersion } from '../object.ts'
+import { defaultNetworking } from './networking.ts'
+import { defaultPod, defaultTemplate, ensureObject, objectsIn, setDefault, setDefaultNumber, setDefaultText } from './podSpec.ts'
+import { defaultStorageAndPolicy } from './storageAndPolicy.ts'
+
+type Defaulter = (object: KubeObject, spec: JsonObject, apiVersion: string) => void
+
+function templateLabels(object: KubeObject, spec: JsonObject): Record<string, string> {
+  const template = spec['template']
+  const metadata = isObject(template) ? template['metadata'] : undefined
+  return (isObject(metadata) && isObject(metadata['labels']) ? metadata['labels'] : (object.metadata.labels ?? {})) as Record<string, string>
+}
+
+function defaultJobSpec(spec: JsonObject): void {
+  // Without completions and parallelism a job is one pod; completions alone leaves a work queue of one.
+  if (spec['completions'] === undefined && spec['parallelism'] === undefined) {
+    spec['completions'] = 1
+    spec['parallelism'] = 1
+  } else setDefault(spec, 'parallelism', 1)
+  setDefault(spec, 'backoffLimit', 6)
+  setDefaultText(spec, 'completionMode', 'NonIndexed')
+  setDefault(spec, 'suspend', false)
+  setDefaultText(spec, 'podReplacementPolicy', spec['podFailurePolicy'] === undefined ? 'TerminatingOrFailed' : 'Failed')
+  defaultTemplate(spec)
+}
+
+const WORKLOADS: Readonly<Record<string, Defaulter>> = {
+  Pod: (object) => { defaultPod(object) },
+  PodTemplate: (object) => { defaultTemplate(object) },
+  Deployment: (_, spec) => {
+    setDefault(spec, 'replicas', 1)
+    const strategy = ensureObject(spec, 'strategy')
+    setDefaultText(strategy, 'type', 'RollingUpdate')
+    if (strategy['type'] === 'RollingUpdate') {
+      const rolling = ensureObject(strategy, 'rollingUpdate')
+      setDefault(rolling, 'maxUnavailable', '25%')
+      setDefault(rolling, 'maxSurge', '25%')
+    }
+    setDefault(spec, 'revisionHistoryLimit', 10)
+    setDefault(spec, 'progressDeadlineSeconds', 600)
+    defaultTemplate(spec)
+  },
+  ReplicaSet: (_, spec) => {
+    setDefault(spec, 'replicas', 1)
+    defaultTemplate(spec)
+  },
+  ReplicationController: (object, spec) => {
+    const labels = templateLabels(object, spec)
+    if (Object.keys(labels).length > 0) {
+      setDefault(spec, 'selector', { ...labels })
+      setDefault(object.metadata as JsonObject, 'labels', { ...labels })
+    }
+    setDefault(spec, 'replicas', 1)
+    defaultTemplate(spec)
+  },
+  StatefulSet: (_, spec) => {
+    setDefaultText(spec, 'podManagementPolicy', 'OrderedReady')
+    const strategy = ensureObject(spec, 'updateStrategy')
+    setDefaultText(strategy, 'type', 'RollingUpdate')
+    if (strategy['type'] === 'RollingUpdate') setDefault(ensureObject(strategy, 'rollingUpdate'), 'partition', 0)
+    setDefault(spec, 'replicas', 1)
+    setDefault(spec, 'revisionHistoryLimit', 10)
+    for (const claim of objectsIn(spec['volumeClaimTemplates'])) {
+      setDefaultText(ensureObject(claim, 'spec'), 'volumeMode', 'Filesystem')
+      setDefaultText(ensureObject(claim, 'status'), 'phase', 'Pending')
+      setDefaultText(claim, 'apiVersion', 'v1')
+      setDefaultText(claim, 'kind', 'PersistentVolumeClaim')
+    }
+    defaultTemplate(spec)
+  },
+  DaemonSet: (_, spec) => {
+    const strategy = ensureObject(spec, 'updateStrategy')
+    setDefaultText(strategy, 'type', 'RollingUpdate')
+    if (strategy['type'] === 'RollingUpdate') {
+      const rolling = ensureObject(strategy, 'rollingUpdate')
+      setDefault(rolling, 'maxUnavailable', 1)
+      setDefault(rolling, 'maxSurge', 0)
+    }
+    setDefault(spec, 'revisionHistoryLimit', 10)
+    defaultTemplate(spec)
+  },
+  Job: (object, spec) => {
+    const labels = templateLabels(object, spec)
+    if (Object.keys(labels).length > 0) setDefault(object.metadata as JsonObject, 'labels', { ...labels })
+    defaultJobSpec(spec)
+  },
+  CronJob: (_, spec) => {
+    setDefaultText(spec, 'concurrencyPolicy', 'Allow')
+    setDefault(spec, 'suspend', false)
+    setDefault(spec, 'successfulJobsHistoryLimit', 3)
+    setDefault(spec, 'failedJobsHistoryLimit', 1)
+    const job = ensureObject(ensureObject(spec, 'jobTemplate'), 'spec')
+    defaultTemplate(job)
+  },
+  HorizontalPodAutoscaler: (_, spec, apiVersion) => {
+    setDefault(spec, 'minReplicas', 1)
+    if (apiVersion === 'v1') {
+      setDefault(spec, 'targetCPUUtilizationPercentage', 80)
+    } else if (objectsIn(spec['metrics']).length === 0) {
+      spec['metrics'] = [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }]
+    }
+  },
+  Node: (object) => {
+    const status = ensureObject(object, 'status')
+    if (isObject(status['capacity'])) setDefault(status, 'allocatable', { ...status['capacity'] })
+  },
+  Namespace: (object) => {
+    const status = ensureObject(object, 'status')
+    setDefaultText(status, 'phase', 'Active')
+    const name = object.metadata.name
+    if (name !== undefined && name !== '') object.metadata.labels = { ...object.metadata.labels, 'kubernetes.io/metadata.name': name }
+  },
+  LimitRange: (_, spec) => {
+    for (const limit of objectsIn(spec['limits'])) {
+      if (limit['type'] !== 'Container') continue
+      const [defaults, requests] = [ensureObject(limit, 'default'), ensureObject(limit, 'defaultRequest')]
+      if (isObject(limit['max'])) for (const [name, value] of Object.entries(limit['max'])) setDefault(defaults, name, value)
+      for (const [name, value] of Object.entries(defaults)) setDefault(requests, name, value)
+      if (isObject(limit['min'])) for (const [name, value] of Object.entries(limit['min'])) setDefault(requests, name, value)
+    }
+  },
+  Secret: (object) => { setDefaultText(object, 'type', 'Opaque') },
+  PriorityClass: (object) => { setDefaultText(object, 'preemptionPolicy', 'PreemptLowerPriority') },
+  Lease: () => undefined,
+  Event: () => undefined,
+  PodDisruptionBudget: () => undefined,
+  FlowSchema: (_, spec) => { setDefaultNumber(spec, 'matchingPrecedence', 1000) },
+}
+
+/**
+ * Sets what upstream sets on decoding, in the object itself.
+ *
+ * @param object a built-in object, with apiVersion and kind
+ */
+export function applyDefaults(object: KubeObject): void {
+  const { group, version } = parseGroupVersion(object.apiVersion ?? '')
+  const kind = object.kind ?? ''
+  if (group === 'metrics.k8s.io' || (kind === 'Event' && group !== '')) return
+  const spec = isObject(object['spec']) ? object['spec'] : {}
+  const workload = WORKLOADS[kind]
+  if (workload !== undefined) {
+    workload(object, spec, version)
+    return
+  }
+  if (!defaultNetworking(object, spec)) defaultStorageAndPolicy(object, spec)
+}

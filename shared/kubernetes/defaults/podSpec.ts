@@ -1,0 +1,133 @@
+import { isObject, type JsonObject } from '../json.ts'
+
+/** Sets a field that is absent. Defaulting works on the object itself: it runs on a fresh copy of what was sent. */
+export function setDefault(object: JsonObject, name: string, value: unknown): void {
+  if (object[name] === undefined || object[name] === null) object[name] = value
+}
+
+/** A string field for which '' is as good as absent. */
+export function setDefaultText(object: JsonObject, name: string, value: string): void {
+  if (object[name] === undefined || object[name] === null || object[name] === '') object[name] = value
+}
+
+/** A number field for which 0 is as good as absent. */
+export function setDefaultNumber(object: JsonObject, name: string, value: number): void {
+  if (object[name] === undefined || object[name] === null || object[name] === 0) object[name] = value
+}
+
+/** The object in a field, made when it is absent. */
+export function ensureObject(object: JsonObject, name: string): JsonObject {
+  const found = object[name]
+  if (isObject(found)) return found
+  const made: JsonObject = {}
+  object[name] = made
+  return made
+}
+
+export function objectsIn(value: unknown): JsonObject[] {
+  return Array.isArray(value) ? (value as unknown[]).filter(isObject) : []
+}
+
+/** `latest` when an image names neither tag nor digest. */
+function imageTag(image: string): string {
+  if (image.includes('@')) return ''
+  const last = image.slice(image.lastIndexOf('/') + 1)
+  const colon = last.indexOf(':')
+  return colon < 0 ? 'latest' : last.slice(colon + 1)
+}
+
+function defaultProbe(probe: unknown): void {
+  if (!isObject(probe)) return
+  setDefaultNumber(probe, 'timeoutSeconds', 1)
+  setDefaultNumber(probe, 'periodSeconds', 10)
+  setDefaultNumber(probe, 'successThreshold', 1)
+  setDefaultNumber(probe, 'failureThreshold', 3)
+  defaultHandler(probe)
+}
+
+function defaultHandler(handler: unknown): void {
+  if (!isObject(handler)) return
+  const http = handler['httpGet']
+  if (isObject(http)) {
+    setDefaultText(http, 'path', '/')
+    setDefaultText(http, 'scheme', 'HTTP')
+  }
+  const grpc = handler['grpc']
+  if (isObject(grpc)) setDefault(grpc, 'service', '')
+}
+
+function defaultContainer(container: JsonObject): void {
+  const image = typeof container['image'] === 'string' ? container['image'] : ''
+  setDefaultText(container, 'imagePullPolicy', imageTag(image) === 'latest' ? 'Always' : 'IfNotPresent')
+  setDefaultText(container, 'terminationMessagePath', '/dev/termination-log')
+  setDefaultText(container, 'terminationMessagePolicy', 'File')
+  for (const port of objectsIn(container['ports'])) setDefaultText(port, 'protocol', 'TCP')
+  for (const env of objectsIn(container['env'])) {
+    const from = env['valueFrom']
+    if (isObject(from) && isObject(from['fieldRef'])) setDefaultText(from['fieldRef'], 'apiVersion', 'v1')
+  }
+  for (const probe of ['livenessProbe', 'readinessProbe', 'startupProbe']) defaultProbe(container[probe])
+  const lifecycle = container['lifecycle']
+  if (isObject(lifecycle)) for (const hook of ['postStart', 'preStop']) defaultHandler(lifecycle[hook])
+  const resources = container['resources']
+  if (isObject(resources) && isObject(resources['limits'])) {
+    const requests = ensureObject(resources, 'requests')
+    for (const [name, limit] of Object.entries(resources['limits'])) setDefault(requests, name, limit)
+  }
+}
+
+function defaultVolume(volume: JsonObject): void {
+  const sources = Object.keys(volume).filter((name) => name !== 'name')
+  if (sources.length === 0) volume['emptyDir'] = {}
+  for (const name of ['secret', 'configMap', 'downwardAPI', 'projected']) if (isObject(volume[name])) setDefault(volume[name], 'defaultMode', 420)
+  const hostPath = volume['hostPath']
+  if (isObject(hostPath)) setDefault(hostPath, 'type', '')
+  const iscsi = volume['iscsi']
+  if (isObject(iscsi)) setDefaultText(iscsi, 'iscsiInterface', 'default')
+  const items = (source: unknown): JsonObject[] => (isObject(source) ? objectsIn(source['items']) : [])
+  const fieldItems = [...items(volume['downwardAPI'])]
+  const projected = volume['projected']
+  for (const source of isObject(projected) ? objectsIn(projected['sources']) : []) {
+    fieldItems.push(...items(source['downwardAPI']))
+    const token = source['serviceAccountToken']
+    if (isObject(token)) setDefault(token, 'expirationSeconds', 3600)
+  }
+  for (const item of fieldItems) if (isObject(item['fieldRef'])) setDefaultText(item['fieldRef'], 'apiVersion', 'v1')
+  const ephemeral = volume['ephemeral']
+  if (isObject(ephemeral) && isObject(ephemeral['volumeClaimTemplate']) && isObject(ephemeral['volumeClaimTemplate']['spec'])) setDefaultText(ephemeral['volumeClaimTemplate']['spec'], 'volumeMode', 'Filesystem')
+}
+
+/** Defaults of a pod's spec, wherever it stands: in a pod or in a template. */
+export function defaultPodSpec(spec: JsonObject): void {
+  setDefaultText(spec, 'dnsPolicy', 'ClusterFirst')
+  setDefaultText(spec, 'restartPolicy', 'Always')
+  setDefault(spec, 'securityContext', {})
+  setDefault(spec, 'terminationGracePeriodSeconds', 30)
+  setDefaultText(spec, 'schedulerName', 'default-scheduler')
+  if (typeof spec['serviceAccountName'] === 'string' && spec['serviceAccountName'] !== '') setDefaultText(spec, 'serviceAccount', spec['serviceAccountName'])
+  else if (typeof spec['serviceAccount'] === 'string' && spec['serviceAccount'] !== '') spec['serviceAccountName'] = spec['serviceAccount']
+  for (const volume of objectsIn(spec['volumes'])) defaultVolume(volume)
+  for (const list of ['initContainers', 'containers', 'ephemeralContainers']) for (const container of objectsIn(spec[list])) defaultContainer(container)
+  if (spec['hostNetwork'] === true) {
+    for (const list of ['initContainers', 'containers'])
+      for (const container of objectsIn(spec[list])) for (const port of objectsIn(container['ports'])) setDefaultNumber(port, 'hostPort', Number(port['containerPort'] ?? 0))
+  }
+}
+
+/** Defaults that only pods have, not templates. */
+export function defaultPod(pod: JsonObject): void {
+  const spec = ensureObject(pod, 'spec')
+  defaultPodSpec(spec)
+  setDefault(spec, 'enableServiceLinks', true)
+  const status = ensureObject(pod, 'status')
+  setDefaultText(status, 'phase', 'Pending')
+}
+
+/** Defaults of the template in an object's spec. */
+export function defaultTemplate(owner: unknown): void {
+  if (!isObject(owner)) return
+  const template = owner['template']
+  if (!isObject(template)) return
+  const spec = template['spec']
+  if (isObject(spec)) defaultPodSpec(spec)
+}
