@@ -1,0 +1,32 @@
+export interface PaletteEntry {
+  id: string
+  text: string
+  /** The heading it belongs to, shown beside it and searched too. */
+  group: string
+}
+
+/** How well a text fits: 0 not at all; whole words and starts before scattered letters. */
+function score(text: string, query: string): number {
+  const lower = text.toLowerCase()
+  if (lower === query) return 100
+  if (lower.startsWith(query)) return 80
+  const at = lower.indexOf(query)
+  if (at > 0) return /[\s/.-]/.test(lower[at - 1] ?? '') ? 60 : 40
+  let from = 0
+  for (const letter of query) {
+    from = lower.indexOf(letter, from) + 1
+    if (from === 0) return 0
+  }
+  return query.length > 1 ? 10 : 0
+}
+
+/** Entries that fit the query, best first; all, in their order, without one. */
+export function rankEntries<E extends PaletteEntry>(entries: readonly E[], query: string): E[] {
+  const wanted = query.trim().toLowerCase()
+  if (wanted === '') return [...entries]
+  return entries
+    .map((entry, index) => ({ entry, index, points: Math.max(score(entry.text, wanted), score(`${entry.group} ${entry.text}`, wanted) / 2) }))
+    .filter((each) => each.points > 0)
+    .sort((a, b) => b.points - a.points || a.index - b.index)
+    .map((each) => each.entry)
+}
