@@ -1,0 +1,49 @@
+import type { EChartsCoreOption } from 'echarts/core'
+import type { MetricChart, MetricSeries } from '#shared/contract/metrics.ts'
+import { bytes, cores, count, percent } from '../composables/format.ts'
+
+/** Colours of a chart, read from the page's tokens. */
+export interface ChartTheme {
+  text: string
+  line: string
+  surface: string
+  series: readonly string[]
+}
+
+/** A value in the words of its unit. */
+export function unitText(value: number, unit: MetricSeries['unit']): string {
+  switch (unit) {
+    case 'cores':
+      return cores(value)
+    case 'bytes':
+      return bytes(value)
+    case 'ratio':
+      return percent(value)
+    case 'ms':
+      return `${count(Math.round(value * 10) / 10)} ms`
+    case 'per-second':
+      return `${count(Math.round(value * 100) / 100)}/s`
+    case 'count':
+      return count(value)
+  }
+}
+
+/** Lines over time. A missing sample is a gap. The tooltip is drawn, not HTML, since names come from the cluster. */
+export function timeChartOption(chart: MetricChart, theme: ChartTheme): EChartsCoreOption {
+  const unit = chart.series[0]?.unit ?? 'count'
+  const format = (value: unknown): string => (typeof value === 'number' ? unitText(value, unit) : '')
+  return {
+    animation: false,
+    aria: { enabled: true },
+    color: [...theme.series],
+    grid: { left: 8, right: 12, top: 28, bottom: 4, containLabel: true },
+    legend: { type: 'scroll', top: 0, left: 0, itemWidth: 12, itemHeight: 3, icon: 'rect', textStyle: { color: theme.text, fontSize: 11 } },
+    tooltip: { trigger: 'axis', renderMode: 'richText', confine: true, valueFormatter: format, backgroundColor: theme.surface, borderColor: theme.line, textStyle: { color: theme.text, fontSize: 12 }, axisPointer: { lineStyle: { color: theme.text } } },
+    xAxis: { type: 'time', axisLabel: { color: theme.text, fontSize: 11, hideOverlap: true }, axisLine: { lineStyle: { color: theme.line } }, splitLine: { show: false } },
+    yAxis: { type: 'value', min: 0, axisLabel: { color: theme.text, fontSize: 11, formatter: format }, splitLine: { lineStyle: { color: theme.line, type: 'dashed' } }, splitNumber: 3 },
+    series: chart.series.map((each) => ({
+      name: each.name, type: 'line', showSymbol: each.values.filter((value) => value !== null).length < 3, symbolSize: 4, lineStyle: { width: 1.5 }, areaStyle: chart.series.length <= 2 ? { opacity: 0.12 } : undefined, connectNulls: false,
+      data: chart.timesMs.map((at, index) => [at, each.values[index] ?? null]),
+    })),
+  }
+}
