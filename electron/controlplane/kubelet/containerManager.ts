@@ -36,6 +36,7 @@ export class ContainerManager {
   #backoffMs = BACKOFF_MS
   #readyProbe: boolean
   #startupDone: boolean
+  #stopping = false
 
   constructor(container: Container, host: ContainerHost, adopted: ContainerStatus | undefined) {
     this.container = container
@@ -61,7 +62,7 @@ export class ContainerManager {
       const exit = await untilAborted(process.exited, this.#host.signal)
       probes.abort()
       this.#ended(process, exit)
-      if (!mayRestart(policy, exit.exitCode)) return exit
+      if (this.#stopping || !mayRestart(policy, exit.exitCode)) return exit
       await this.#backOff(process)
     }
   }
@@ -72,10 +73,10 @@ export class ContainerManager {
 
   /** Ends the current run, if there is one, and keeps how it ended. */
   async stop(graceMs: number): Promise<void> {
+    this.#stopping = true
     const process = this.current
     if (process === null) {
-      // A container that never ran again after its last crash stays as it was.
-      if ('waiting' in this.status.state && !('terminated' in this.status.lastState)) return
+      // What waits for a start or an image will not get it any more; its status stays as it was.
       return
     }
     this.#host.event('Normal', 'Killing', `Stopping container ${this.container.name}`)
