@@ -1,7 +1,165 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
+import { SystemClock } from '#shared/base/clock.ts'
+import { differences, liveKeys, readValue } from '../snapshot/contents.ts'
+import { describeValue } from '../snapshot/etcdView.ts'
+import { connectMaintenance } from '../snapshot/maintenanceClient.ts'
+import { humanBytes, printStatus, printTable, type OutputFormat } from '../snapshot/print.ts'
+import { saveSnapshot } from '../snapshot/save.ts'
+import { SnapshotFile } from '../snapshot/snapshotFile.ts'
+import { snapshotStatus } from '../snapshot/status.ts'
+import { storedObjectAsYaml } from '../snapshot/storedObject.ts'
+import { verifySnapshot } from '../snapshot/verify.ts'
 
+const formats: OutputFormat[] = ['simple', 'table', 'json', 'fields']
+
+/** `drydock snapshot …`: etcdctl's and etcdutl's words, flags and columns where they have them. */
 export function register(program: Command): void {
-  program.command('snapshot').action(() => {
-    throw new Error('not built yet')
-  })
+  const snapshot = program.command('snapshot').description('save, check and restore etcd snapshots')
+  const output = (): Option => new Option('-w, --write-out <format>', 'output format').choices(formats).default('simple')
+
+  snapshot
+    .command('save <file>')
+    .description('save a snapshot of an etcd into a file')
+    .option('--endpoints <endpoint>', 'the etcd member to read from', '127.0.0.1:2379')
+    .option('--cacert <file>', 'CA bundle that the server is checked by')
+    .option('--cert <file>', 'client certificate')
+    .option('--key <file>', "client certificate's key")
+    .action((file: string, options: { endpoints: string; cacert?: string; cert?: string; key?: string }) => interruptible((signal) => save(file, options, signal)))
+
+  snapshot
+    .command('status <file>')
+    .description('hash, revision, keys and size, as etcdctl prints them')
+    .addOption(output())
+    .action((file: string, { writeOut }: { writeOut: OutputFormat }) =>
+      interruptible(async (signal) => {
+        say(printStatus(await snapshotStatus(file, { signal }), writeOut))
+      }),
+    )
+
+  snapshot
+    .command('verify <file>')
+    .description('read the whole file and check everything that can be checked; exit code 1 when it is broken')
+    .addOption(output())
+    .action((file: string, { writeOut }: { writeOut: OutputFormat }) => interruptible((signal) => verify(file, writeOut, signal)))
+
+  snapshot
+    .command('ls <file> [prefix]')
+    .description('the keys alive in a snapshot')
+    .option('--rev <revision>', 'as of this revision', wholeNumber)
+    .addOption(output())
+    .action((file: string, prefix: string | undefined, options: { rev?: number; writeOut: OutputFormat }) => interruptible((signal) => list(file, { prefix, ...options }, signal)))
+
+  snapshot
+    .command('get <file> <key>')
+    .description("one key's value; Kubernetes objects as YAML")
+    .option('--rev <revision>', 'as of this revision', wholeNumber)
+    .option('--raw', 'the stored bytes as they are')
+    .action((file: string, key: string, { rev, raw }: { rev?: number; raw?: boolean }) => {
+      withFile(file, (opened) => {
+        const kv = readValue(opened, { key, atRevision: rev })
+        if (kv === null) throw new Error(`there is no key ${key} in ${file}`)
+        if (raw === true) process.stdout.write(kv.value)
+        else say(describeValue(kv.value, storedObjectAsYaml).text.replace(/\n$/, ''))
+      })
+    })
+
+  snapshot
+    .command('diff <before> <after> [prefix]')
+    .description('keys added, removed and changed between two snapshots; exit code 1 when there are any')
+    .addOption(output())
+    .action((before: string, after: string, prefix: string | undefined, { writeOut }: { writeOut: OutputFormat }) => interruptible((signal) => diff({ before, after, prefix, writeOut }, signal)))
+}
+
+async function save(path: string, options: { endpoints: string; cacert?: string; cert?: string; key?: string }, signal: AbortSignal): Promise<void> {
+  const endpoints = options.endpoints.split(',').filter((endpoint) => endpoint !== '')
+  const [endpoint] = endpoints
+  if (endpoint === undefined || endpoints.length > 1) throw new Error('snapshot save reads from one member: give exactly one endpoint')
+  const etcd = await connectMaintenance({ endpoint, caFile: options.cacert, certFile: options.cert, keyFile: options.key })
+  try {
+    const isTerminal = process.stderr.isTTY
+    const saved = await saveSnapshot({
+      etcd,
+      path,
+      clock: new SystemClock(),
+      signal,
+      onProgress: ({ receivedBytes, totalBytes, bytesPerSecond }) => {
+        if (isTerminal) process.stderr.write(`\r${humanBytes(receivedBytes)} of ${totalBytes === null ? '?' : humanBytes(totalBytes)}, ${humanBytes(bytesPerSecond)}/s   `)
+      },
+    })
+    if (isTerminal) process.stderr.write('\n')
+    say(`Snapshot saved at ${saved.path}`)
+  } finally {
+    await etcd.close()
+  }
+}
+
+async function verify(path: string, writeOut: OutputFormat, signal: AbortSignal): Promise<void> {
+  const found = await verifySnapshot(path, { signal })
+  if (writeOut === 'json') say(JSON.stringify(found))
+  else {
+    if (writeOut === 'table') say(printTable(['CHECK', 'VERDICT', 'DETAIL'], found.checks.map((check) => [check.name, check.verdict, check.detail])))
+    else for (const check of found.checks) say(`${check.verdict}: ${check.name}: ${check.detail}`)
+    say(`${path}: ${found.verdict}`)
+  }
+  if (found.verdict === 'broken') process.exitCode = 1
+}
+
+async function list(path: string, { prefix, rev, writeOut }: { prefix?: string | undefined; rev?: number; writeOut: OutputFormat }, signal: AbortSignal): Promise<void> {
+  const keys = [...(await withFile(path, (file) => liveKeys(file, { signal, prefix, atRevision: rev }))).values()]
+  if (writeOut === 'json') say(JSON.stringify(keys))
+  else if (writeOut === 'table') say(printTable(['KEY', 'CREATED', 'MODIFIED', 'VERSION', 'SIZE'], keys.map((key) => [key.key, String(key.createRevision), String(key.modRevision), String(key.version), humanBytes(key.valueSizeBytes)])))
+  else for (const { key } of keys) say(key)
+}
+
+async function diff({ before, after, prefix, writeOut }: { before: string; after: string; prefix: string | undefined; writeOut: OutputFormat }, signal: AbortSignal): Promise<void> {
+  const keysOf = (path: string): ReturnType<typeof liveKeys> => withFile(path, (file) => liveKeys(file, { signal, prefix }))
+  const found = differences(await keysOf(before), await keysOf(after))
+  const marks = { added: '+', removed: '-', changed: '~' }
+  if (writeOut === 'json') say(JSON.stringify(found))
+  else if (writeOut === 'table') say(printTable(['CHANGE', 'KEY'], found.map(({ change, key }) => [change, key])))
+  else for (const { change, key } of found) say(`${marks[change]} ${key}`)
+  if (found.length > 0) process.exitCode = 1
+}
+
+/** Opens, uses and closes; the use may be synchronous or not. */
+function withFile<T>(path: string, use: (file: SnapshotFile) => T): T {
+  const file = new SnapshotFile(path)
+  const close = (): void => {
+    file.close()
+  }
+  let result: T
+  try {
+    result = use(file)
+  } catch (error) {
+    close()
+    throw error
+  }
+  if (result instanceof Promise) return result.finally(close) as T
+  close()
+  return result
+}
+
+/** Runs until done or until SIGINT or SIGTERM, then cleans up. */
+async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const controller = new AbortController()
+  const stop = (name: NodeJS.Signals): void => {
+    controller.abort(new Error(`stopped by ${name}`))
+  }
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+  try {
+    await work(controller.signal)
+  } finally {
+    process.removeListener('SIGINT', stop)
+    process.removeListener('SIGTERM', stop)
+  }
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new Error(`${text} is no revision`)
+  return Number(text)
 }

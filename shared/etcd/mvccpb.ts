@@ -41,7 +41,7 @@ function writeBigVarint(target: Bytes, offset: number, value: bigint): number {
 }
 
 /** Walks a message's fields without copying. */
-class FieldReader {
+export class FieldReader {
   readonly bytes: Bytes
   at = 0
 

@@ -1,0 +1,74 @@
+import { hash } from 'node:crypto'
+import type { KeyValue } from '#shared/etcd/rpc.ts'
+import type { SnapshotFile } from './snapshotFile.ts'
+
+/** One key as it was at the last revision (or the one asked for), its value known by digest. */
+export interface LiveKey {
+  key: string
+  createRevision: number
+  modRevision: number
+  version: number
+  valueSizeBytes: number
+  /** SHA-1 of the value, base64: for telling values apart, nothing else. */
+  valueDigest: string
+}
+
+export interface ContentsOptions {
+  signal: AbortSignal
+  /** Only keys that begin so. @default every key */
+  prefix?: string | undefined
+  /** The state at this revision, as far as the file's history goes. @default the last one */
+  atRevision?: number | undefined
+}
+
+/** Elements decoded between two turns of the event loop. */
+const ELEMENTS_PER_TURN = 20_000
+
+/** The keys alive in a snapshot, by key. Memory: one small record for each; values are read and let go. */
+export async function liveKeys(file: SnapshotFile, { signal, prefix = '', atRevision = Infinity }: ContentsOptions): Promise<Map<string, LiveKey>> {
+  const live = new Map<string, LiveKey>()
+  let count = 0
+  for (const { main, tombstone, kv } of file.revisions()) {
+    if (main > atRevision) break
+    if (++count % ELEMENTS_PER_TURN === 0) {
+      await new Promise((resolve) => setImmediate(resolve))
+      signal.throwIfAborted()
+    }
+    if (kv.key.length === 0) continue
+    const key = keyText(kv)
+    if (!key.startsWith(prefix)) continue
+    if (tombstone) live.delete(key)
+    else live.set(key, { key, createRevision: kv.createRevision, modRevision: main, version: kv.version, valueSizeBytes: kv.value.length, valueDigest: hash('sha1', kv.value, 'base64') })
+  }
+  return new Map([...live].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** One key's value, copied; null when it does not exist at that revision. */
+export function readValue(file: SnapshotFile, { key, atRevision = Infinity }: { key: string; atRevision?: number | undefined }): KeyValue | null {
+  let found: KeyValue | null = null
+  for (const { main, tombstone, kv } of file.revisions()) {
+    if (main > atRevision) break
+    if (kv.key.length === 0 || keyText(kv) !== key) continue
+    found = tombstone ? null : { ...kv, key: Uint8Array.from(kv.key), value: Uint8Array.from(kv.value) }
+  }
+  return found
+}
+
+export type Difference = { change: 'added' | 'removed' | 'changed'; key: string; before: LiveKey | null; after: LiveKey | null }
+
+/** What has to happen to `before` to become `after`, by key. */
+export function differences(before: Map<string, LiveKey>, after: Map<string, LiveKey>): Difference[] {
+  const found: Difference[] = []
+  for (const key of [...new Set([...before.keys(), ...after.keys()])].sort()) {
+    const old = before.get(key) ?? null
+    const now = after.get(key) ?? null
+    if (old === null) found.push({ change: 'added', key, before: null, after: now })
+    else if (now === null) found.push({ change: 'removed', key, before: old, after: null })
+    else if (old.valueDigest !== now.valueDigest) found.push({ change: 'changed', key, before: old, after: now })
+  }
+  return found
+}
+
+function keyText(kv: KeyValue): string {
+  return Buffer.from(kv.key.buffer, kv.key.byteOffset, kv.key.byteLength).toString('utf8')
+}
