@@ -9,7 +9,7 @@ import { resourcePath, type KubeList, type KubeObject } from '#shared/kubernetes
 import { isForbidden, isGone, StatusError } from '#shared/kubernetes/status.ts'
 import type { Transport } from '#shared/kubernetes/transport.ts'
 import type { ResourceColumns, RowContext } from '#shared/resources/columns.ts'
-import { requestJson, watchEvents } from './apiRequest.ts'
+import { requestJson, watchEvents } from '#electron/client/apiRequest.ts'
 import { Backoff } from './backoff.ts'
 import { RowStore, rowKey } from './rowStore.ts'
 
