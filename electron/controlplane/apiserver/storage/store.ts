@@ -1,0 +1,219 @@
+import type { Clock } from '#shared/base/clock.ts'
+import type { Logger } from '#shared/base/logger.ts'
+import type { Bytes, EtcdClient, KeyValue, TxnRequest, WatchResponse } from '#shared/etcd/rpc.ts'
+import { decodeObject } from '#shared/kubernetes/codec/codec.ts'
+import type { KubeObject } from '#shared/kubernetes/object.ts'
+import { Collection, type Entry } from './collection.ts'
+import { TtlLeases } from './ttlLeases.ts'
+
+const ROOT = '/registry/'
+const PAGE = 2_000
+const RETRY_MS = 500
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** What was written and not yet seen by the watch: its object need not be decoded again. */
+interface PendingWrite {
+  value: Bytes
+  object: KubeObject
+}
+
+/**
+ * The API server's view of etcd: all of `/registry/` in memory, kept by one watch, written through transactions. A write
+ * resolves only when it is durable and the memory shows it, so whoever wrote reads its own write.
+ *
+ * Same keys as upstream. Reads understand protobuf and JSON.
+ */
+export class Store {
+  readonly #etcd: EtcdClient
+  readonly #logger: Logger
+  readonly #clock: Clock
+  readonly #collections = new Map<string, Collection>()
+  readonly #pending = new Map<string, PendingWrite>()
+  readonly #waiters = new Set<{ revision: number; resolve: () => void }>()
+  readonly #leases: TtlLeases
+  #revision = 0
+  #loadedRevision = 0
+
+  constructor(options: { etcd: EtcdClient; clock: Clock; logger: Logger }) {
+    this.#etcd = options.etcd
+    this.#clock = options.clock
+    this.#logger = options.logger
+    this.#leases = new TtlLeases(options.etcd, options.clock)
+  }
+
+  /** The last revision the memory shows. */
+  get revision(): number {
+    return this.#revision
+  }
+
+  /** @param prefix the path below `/registry/`, e.g. `pods` or `services/specs` */
+  collection(prefix: string): Collection {
+    let collection = this.#collections.get(prefix)
+    if (collection === undefined) {
+      collection = new Collection(this.#loadedRevision)
+      this.#collections.set(prefix, collection)
+    }
+    return collection
+  }
+
+  /** Reads everything once. @throws EtcdError */
+  async load(signal: AbortSignal): Promise<void> {
+    let revision = 0
+    let key: Bytes = encoder.encode(ROOT)
+    const rangeEnd = encoder.encode('/registry0')
+    for (;;) {
+      const page = await this.#etcd.range({ key, rangeEnd, limit: PAGE, revision }, { signal })
+      if (revision === 0) {
+        revision = page.header.revision
+        this.#loadedRevision = revision
+      }
+      for (const kv of page.kvs) {
+        const entry = this.#decode(kv)
+        if (entry !== null) this.collection(prefixOf(entry.key)).load(entry)
+      }
+      const last = page.kvs.at(-1)
+      if (!page.more || last === undefined) break
+      key = encoder.encode(`${decoder.decode(last.key)}\0`)
+    }
+    this.#revision = revision
+  }
+
+  /** Follows etcd until the signal aborts. A watch that was cut off resumes after the last revision seen. */
+  async follow(signal: AbortSignal): Promise<void> {
+    const everything = Uint8Array.of(0)
+    while (!signal.aborted) {
+      try {
+        for await (const response of this.#etcd.watch({ key: everything, rangeEnd: everything, startRevision: this.#revision + 1 }, { signal })) {
+          if (response.compactRevision > 0) throw new Error(`etcd has compacted revision ${String(this.#revision)}`)
+          this.#apply(response)
+        }
+      } catch (error) {
+        if (signal.aborted) return
+        this.#logger.error('the watch of etcd failed', { error: error instanceof Error ? error.message : String(error) })
+        if (error instanceof Error && error.message.startsWith('etcd has compacted')) await this.#reload(signal)
+      }
+      await this.#clock.sleep(RETRY_MS, { signal }).catch(() => undefined)
+    }
+  }
+
+  /** Resolves when the memory shows everything that was written to etcd before the call, by anybody. */
+  async fresh(signal: AbortSignal): Promise<void> {
+    const { header } = await this.#etcd.range({ key: encoder.encode(ROOT), keysOnly: true, limit: 1 }, { signal })
+    await this.reached(header.revision)
+  }
+
+  /** Resolves when the memory shows `revision`. */
+  reached(revision: number): Promise<void> {
+    if (this.#revision >= revision) return Promise.resolve()
+    return new Promise((resolve) => this.#waiters.add({ revision, resolve }))
+  }
+
+  /** @returns the new entry; null when the key exists */
+  async create(key: string, object: KubeObject, value: Bytes, options: { ttlSeconds?: number; signal: AbortSignal }): Promise<Entry | null> {
+    const lease = options.ttlSeconds === undefined ? 0n : await this.#leases.lease(options.ttlSeconds, options.signal)
+    return this.#put(key, 0, object, value, lease, options.signal)
+  }
+
+  /** @returns the new entry; null when the key is not at `modRevision` any more */
+  update(previous: Entry, object: KubeObject, value: Bytes, signal: AbortSignal): Promise<Entry | null> {
+    return this.#put(previous.key, previous.modRevision, object, value, 0n, signal)
+  }
+
+  /** @returns the delete's revision; null when the key is not at that revision any more */
+  async remove(previous: Entry, signal: AbortSignal): Promise<number | null> {
+    const key = encoder.encode(previous.key)
+    const answer = await this.#etcd.txn(guarded(key, previous.modRevision, { type: 'deleteRange', request: { key } }), { signal })
+    await this.reached(answer.header.revision)
+    return answer.succeeded ? answer.header.revision : null
+  }
+
+  async #put(path: string, modRevision: number, object: KubeObject, value: Bytes, lease: bigint, signal: AbortSignal): Promise<Entry | null> {
+    const key = encoder.encode(path)
+    this.#pending.set(path, { value, object })
+    try {
+      const request = lease === 0n ? { key, value } : { key, value, lease }
+      const answer = await this.#etcd.txn(guarded(key, modRevision, { type: 'put', request }), { signal })
+      const { revision } = answer.header
+      await this.reached(revision)
+      if (!answer.succeeded) return null
+      const entry = this.collection(prefixOf(path)).get(path)
+      // Somebody may have written again already; the caller gets what it wrote.
+      return entry?.modRevision === revision ? entry : { key: path, object: atRevision(object, revision), createRevision: entry?.createRevision ?? revision, modRevision: revision }
+    } finally {
+      if (this.#pending.get(path)?.value === value) this.#pending.delete(path)
+    }
+  }
+
+  #apply(response: WatchResponse): void {
+    for (const { type, kv } of response.events) {
+      const key = decoder.decode(kv.key)
+      if (!key.startsWith(ROOT)) continue
+      if (type === 'DELETE') this.collection(prefixOf(key)).remove(key, kv.modRevision)
+      else {
+        const entry = this.#decode(kv)
+        if (entry !== null) this.collection(prefixOf(key)).put(entry)
+      }
+    }
+    const last = response.events.at(-1)
+    if (last !== undefined) this.#advance(last.kv.modRevision)
+    else if (!response.created) this.#advance(response.header.revision)
+  }
+
+  #advance(revision: number): void {
+    if (revision > this.#revision) this.#revision = revision
+    for (const waiter of this.#waiters) {
+      if (waiter.revision > this.#revision) continue
+      this.#waiters.delete(waiter)
+      waiter.resolve()
+    }
+  }
+
+  /** After etcd forgot what was missed: the difference between memory and store is told as changes of now. */
+  async #reload(signal: AbortSignal): Promise<void> {
+    const seen = new Set<string>()
+    const page = await this.#etcd.range({ key: encoder.encode(ROOT), rangeEnd: encoder.encode('/registry0') }, { signal })
+    for (const kv of page.kvs) {
+      const entry = this.#decode(kv)
+      if (entry === null) continue
+      seen.add(entry.key)
+      const collection = this.collection(prefixOf(entry.key))
+      if (collection.get(entry.key)?.modRevision !== entry.modRevision) collection.put(entry)
+    }
+    for (const collection of this.#collections.values())
+      for (const { key } of [...collection.values()]) if (!seen.has(key)) collection.remove(key, page.header.revision)
+    this.#advance(page.header.revision)
+  }
+
+  #decode(kv: KeyValue): Entry | null {
+    const key = decoder.decode(kv.key)
+    const pending = this.#pending.get(key)
+    try {
+      const object = pending !== undefined && sameBytes(pending.value, kv.value) ? pending.object : decodeObject(kv.value).object
+      if (typeof object.metadata !== 'object') return null
+      return { key, object: atRevision(object, kv.modRevision), createRevision: kv.createRevision, modRevision: kv.modRevision }
+    } catch (error) {
+      this.#logger.warn('a stored value is no Kubernetes object and is not served', { key, error: error instanceof Error ? error.message : String(error) })
+      return null
+    }
+  }
+}
+
+function atRevision(object: KubeObject, revision: number): KubeObject {
+  return { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } }
+}
+
+function guarded(key: Bytes, modRevision: number, success: TxnRequest['success'][number]): TxnRequest {
+  return { compare: [{ result: 'EQUAL', target: 'MOD', key, modRevision }], success: [success], failure: [] }
+}
+
+function sameBytes(a: Bytes, b: Bytes): boolean {
+  return a === b || (a.length === b.length && Buffer.compare(a, b) === 0)
+}
+
+/** The storage prefix of a key: one path element, two for services and for groups with a dot. */
+export function prefixOf(key: string): string {
+  const [first = '', second = ''] = key.slice(ROOT.length).split('/', 2)
+  return first === 'services' || first.includes('.') ? `${first}/${second}` : first
+}
