@@ -1,0 +1,70 @@
+import type { ServedResource } from '#shared/kubernetes/schema/served.ts'
+import { servedResources } from '#shared/kubernetes/schema/served.ts'
+import { builtinSchema, type StructType } from '#shared/kubernetes/schema/schema.ts'
+import type { MergeType } from '#shared/kubernetes/apply/mergeType.ts'
+import { structMergeType } from '#shared/kubernetes/apply/mergeType.ts'
+import { zeroObject } from '#shared/kubernetes/codec/messageDecoder.ts'
+import type { JsonObject } from '#shared/kubernetes/json.ts'
+
+/** A resource that is served, with what handling its objects takes. */
+export interface ApiResource extends ServedResource {
+  struct: StructType
+  mergeType: MergeType
+  zero: JsonObject
+}
+
+/** `deployments.apps`, or `pods`: how errors name a resource. */
+export function qualifiedResource({ group, plural }: { group: string; plural: string }): string {
+  return group === '' ? plural : `${plural}.${group}`
+}
+
+/** `Deployment.apps`, or `Pod`. */
+export function qualifiedKind({ group, kind }: { group: string; kind: string }): string {
+  return group === '' ? kind : `${kind}.${group}`
+}
+
+/** Virtual kinds whose struct has no stored form still need one for decoding; the table has them all. */
+function resourceOf(served: ServedResource): ApiResource | null {
+  const struct = builtinSchema.struct(served.type)
+  if (struct === null) return null
+  let mergeType: MergeType | null = null
+  let zero: JsonObject | null = null
+  return {
+    ...served,
+    struct,
+    get mergeType() {
+      return (mergeType ??= structMergeType(struct))
+    },
+    get zero() {
+      return (zero ??= zeroObject(struct) as JsonObject)
+    },
+  }
+}
+
+/** What one Kubernetes release serves, by group, version and plural. */
+export class ApiResources {
+  readonly list: readonly ApiResource[]
+  readonly #byPath = new Map<string, ApiResource>()
+  readonly #groupVersions = new Set<string>()
+
+  constructor(kubernetesVersion: string) {
+    this.list = servedResources(kubernetesVersion).flatMap((served) => resourceOf(served) ?? [])
+    for (const resource of this.list) {
+      this.#byPath.set(`${resource.group}/${resource.version}/${resource.plural}`, resource)
+      this.#groupVersions.add(`${resource.group}/${resource.version}`)
+    }
+  }
+
+  find(group: string, version: string, plural: string): ApiResource | undefined {
+    return this.#byPath.get(`${group}/${version}/${plural}`)
+  }
+
+  hasGroupVersion(group: string, version: string): boolean {
+    return this.#groupVersions.has(`${group}/${version}`)
+  }
+
+  /** The resource of a kind in a group, in its preferred version. */
+  byKind(group: string, kind: string): ApiResource | undefined {
+    return this.list.find((each) => each.group === group && each.kind === kind)
+  }
+}

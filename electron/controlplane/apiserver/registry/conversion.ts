@@ -1,0 +1,93 @@
+import { applyDefaults } from '#shared/kubernetes/defaults/defaults.ts'
+import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
+import { encodeProtobuf } from '#shared/kubernetes/codec/codec.ts'
+import { isObject } from '#shared/kubernetes/json.ts'
+import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
+import { builtinSchema } from '#shared/kubernetes/schema/schema.ts'
+import type { ApiResource } from './apiResources.ts'
+
+/** Names of an event's fields: core/v1 on the left, events.k8s.io/v1 on the right. */
+const EVENT_FIELDS = [
+  ['involvedObject', 'regarding'], ['message', 'note'], ['source', 'deprecatedSource'], ['firstTimestamp', 'deprecatedFirstTimestamp'],
+  ['lastTimestamp', 'deprecatedLastTimestamp'], ['count', 'deprecatedCount'], ['reportingComponent', 'reportingController'],
+] as const
+
+function renamed(object: KubeObject, from: 0 | 1): KubeObject {
+  const result: KubeObject = { ...object }
+  for (const pair of EVENT_FIELDS) {
+    const value = result[pair[from]]
+    if (from === 0 ? pair[0] in result : pair[1] in result) {
+      // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- renaming a field of a fresh copy
+      delete result[pair[from]]
+      result[pair[1 - from] as string] = value
+    }
+  }
+  return result
+}
+
+const CPU = 'targetCPUUtilizationPercentage'
+
+/** autoscaling/v1's single target is v2's first Resource metric for cpu. */
+function autoscalerToV2(object: KubeObject): KubeObject {
+  const { [CPU]: target, ...spec } = (isObject(object['spec']) ? object['spec'] : {})
+  const metrics = target === undefined ? [] : [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: target } } }]
+  const { currentCPUUtilizationPercentage: current, ...status } = (isObject(object['status']) ? object['status'] : {})
+  const currentMetrics = current === undefined ? {} : { currentMetrics: [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: current, averageValue: '0' } } }] }
+  return { ...object, spec: { ...spec, ...(metrics.length === 0 ? {} : { metrics }) }, status: { ...status, ...currentMetrics } }
+}
+
+function autoscalerToV1(object: KubeObject): KubeObject {
+  const { metrics, behavior: _, ...spec } = (isObject(object['spec']) ? object['spec'] : {})
+  const { currentMetrics, conditions: __, ...status } = (isObject(object['status']) ? object['status'] : {})
+  const target = cpuFigure(metrics, 'target')
+  const current = cpuFigure(currentMetrics, 'current')
+  return { ...object, spec: { ...spec, ...(target === undefined ? {} : { [CPU]: target }) }, status: { ...status, ...(current === undefined ? {} : { currentCPUUtilizationPercentage: current }) } }
+}
+
+function cpuFigure(metrics: unknown, field: 'target' | 'current'): unknown {
+  for (const metric of Array.isArray(metrics) ? metrics.filter(isObject) : []) {
+    const resource = metric['resource']
+    if (isObject(resource) && resource['name'] === 'cpu' && isObject(resource[field])) return (resource[field])['averageUtilization']
+  }
+  return undefined
+}
+
+/** An object of the request's version in the version that is stored. */
+export function toStorage(object: KubeObject, resource: ApiResource): KubeObject {
+  return convert(object, resource, { group: resource.group, version: resource.version }, resource.storage)
+}
+
+/** A stored object in the request's version. */
+export function fromStorage(object: KubeObject, resource: ApiResource): KubeObject {
+  return convert(object, resource, resource.storage, { group: resource.group, version: resource.version })
+}
+
+type GroupVersion = { group: string; version: string }
+
+function convert(object: KubeObject, { kind }: ApiResource, from: GroupVersion, to: GroupVersion): KubeObject {
+  const apiVersion = groupVersion(to)
+  if (object.apiVersion === apiVersion) return object
+  let converted: KubeObject = object
+  if (kind === 'Event' && from.group !== to.group) converted = renamed(object, from.group === '' ? 0 : 1)
+  if (kind === 'HorizontalPodAutoscaler') {
+    if (from.version === 'v1' && to.version !== 'v1') converted = autoscalerToV2(object)
+    if (from.version !== 'v1' && to.version === 'v1') converted = autoscalerToV1(object)
+  }
+  converted = { ...converted, apiVersion, kind }
+  const struct = builtinSchema.typeOf(apiVersion, kind)
+  if (struct === null) return converted
+  // What the other version does not have is dropped, what it defaults is set: as upstream's conversion through JSON of that version.
+  const copy = structuredClone(converted)
+  applyDefaults(copy)
+  return canonicalize(copy, struct).object
+}
+
+const encoder = new TextEncoder()
+
+/** The bytes that go to etcd: upstream's encoding, without the resource version, which is etcd's own. */
+export function storedBytes(object: KubeObject, resource: ApiResource): Uint8Array {
+  const { resourceVersion: _, selfLink: __, ...metadata } = object.metadata
+  const stored: KubeObject = { ...object, metadata }
+  return resource.storageEncoding === 'json' ? encoder.encode(`${JSON.stringify(stored)}\n`) : encodeProtobuf(stored)
+}
+

@@ -1,0 +1,33 @@
+import type { UserInfo } from '#shared/kubernetes/transport.ts'
+
+/** One request after authentication, however it came in. */
+export interface ApiRequest {
+  method: string
+  /** Decoded later, piece by piece: without the query. */
+  path: string
+  query: URLSearchParams
+  /** Lower-case names. */
+  headers: Record<string, string | undefined>
+  body: Uint8Array
+  user: UserInfo
+  /** Aborts when the client went away or the server closes. */
+  signal: AbortSignal
+}
+
+/** `body` is sent whole; `stream` as it comes. */
+export interface ApiResponse {
+  status: number
+  headers: Record<string, string>
+  body: Uint8Array | string
+  stream?: AsyncIterable<Uint8Array | string>
+  /** `Warning: 299` texts. */
+  warnings?: string[]
+}
+
+export function jsonResponse(status: number, value: unknown, headers: Record<string, string> = {}): ApiResponse {
+  return { status, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(value) }
+}
+
+export function textResponse(status: number, text: string): ApiResponse {
+  return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: text }
+}
