@@ -1,0 +1,250 @@
+import type { Clock } from '#shared/base/clock.ts'
+import type { Logger } from '#shared/base/logger.ts'
+import type { Random } from '#shared/base/random.ts'
+import { trackUpdate } from '#shared/kubernetes/apply/fieldManager.ts'
+import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
+import { applyDefaults } from '#shared/kubernetes/defaults/defaults.ts'
+import { deepEqual } from '#shared/kubernetes/json.ts'
+import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
+import { StatusError } from '#shared/kubernetes/status.ts'
+import type { UserInfo } from '#shared/kubernetes/transport.ts'
+import type { FieldError } from '#shared/kubernetes/validation/fieldError.ts'
+import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
+import type { Admission } from '../admission/admission.ts'
+import type { Entry } from '../storage/collection.ts'
+import type { Store } from '../storage/store.ts'
+import type { ApiResource } from './apiResources.ts'
+import { fromStorage, storedBytes, toStorage } from './conversion.ts'
+import { alreadyExists, badRequest, conflict, modified, notFound } from './failures.ts'
+import { generateName, newUid } from './names.ts'
+import { allowsUnconditionalUpdate, prepareForCreate, prepareForStatusUpdate, prepareForUpdate, ttlSeconds } from './strategy.ts'
+
+/** Who writes, how, and what it was told on the way. */
+export interface WriteContext {
+  user: UserInfo
+  /** '' for the main resource. */
+  subresource: string
+  fieldManager: string
+  dryRun: boolean
+  /** `Warning` headers of the answer. */
+  warnings: string[]
+  signal: AbortSignal
+}
+
+/** What validation finds; the rules live elsewhere. */
+export interface Validation {
+  create(object: KubeObject, resource: ApiResource): FieldError[]
+  update(before: KubeObject, after: KubeObject, resource: ApiResource, subresource: string): FieldError[]
+}
+
+export interface RestStoreOptions {
+  store: Store
+  admission: Admission
+  validation: Validation
+  clock: Clock
+  random: Random
+  logger: Logger
+}
+
+export interface UpdateOptions {
+  /** True when `mutate` may be called again with a newer object after somebody else wrote. */
+  retry: boolean
+  /** The update already carries its managedFields (server-side apply). */
+  managed?: boolean
+  preconditions?: { uid?: string | undefined; resourceVersion?: string | undefined }
+}
+
+const NAME_ATTEMPTS = 8
+const UPDATE_ATTEMPTS = 20
+
+/** Reads and writes the objects of one resource as upstream's generic registry does; objects in and out are in the request's version. */
+export class RestStore {
+  readonly store: Store
+  readonly #options: RestStoreOptions
+
+  constructor(options: RestStoreOptions) {
+    this.store = options.store
+    this.#options = options
+  }
+
+  keyOf(resource: ApiResource, namespace: string, name: string): string {
+    return `${this.prefixOf(resource, namespace)}${name}`
+  }
+
+  /** The prefix of all keys of a collection, ending in `/`. */
+  prefixOf(resource: ApiResource, namespace: string): string {
+    return `/registry/${resource.storagePrefix ?? ''}/${namespace === '' ? '' : `${namespace}/`}`
+  }
+
+  /** @throws StatusError NotFound */
+  entry(resource: ApiResource, namespace: string, name: string): Entry {
+    const entry = this.find(resource, namespace, name)
+    if (entry === undefined) throw notFound(resource, name)
+    return entry
+  }
+
+  find(resource: ApiResource, namespace: string, name: string): Entry | undefined {
+    return this.store.collection(resource.storagePrefix ?? '').get(this.keyOf(resource, namespace, name))
+  }
+
+  /** @throws StatusError NotFound */
+  get(resource: ApiResource, namespace: string, name: string): KubeObject {
+    return fromStorage(this.entry(resource, namespace, name).object, resource)
+  }
+
+  async create(resource: ApiResource, namespace: string, sent: KubeObject, context: WriteContext): Promise<KubeObject> {
+    const generated = (sent.metadata.name ?? '') === '' && (sent.metadata.generateName ?? '') !== ''
+    for (let attempt = 1; ; attempt++) {
+      const object = structuredClone(sent)
+      if (generated) object.metadata.name = generateName(sent.metadata.generateName ?? '', this.#options.random)
+      try {
+        return await this.#create(resource, namespace, object, context)
+      } catch (error) {
+        const taken = error instanceof StatusError && error.reason === 'AlreadyExists'
+        if (!generated || !taken || attempt >= NAME_ATTEMPTS) throw error
+      }
+    }
+  }
+
+  async #create(resource: ApiResource, namespace: string, object: KubeObject, context: WriteContext): Promise<KubeObject> {
+    const { admission, validation, clock, random } = this.#options
+    const { metadata } = object
+    if ((metadata.resourceVersion ?? '') !== '') throw new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: 'resourceVersion should not be set on objects to be created', code: 500 })
+    if (resource.namespaced) {
+      if ((metadata.namespace ?? '') === '') metadata.namespace = namespace
+      else if (metadata.namespace !== namespace) throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
+    } else delete metadata.namespace
+    for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'generation', 'selfLink', 'resourceVersion'] as const) Reflect.deleteProperty(metadata, field)
+    metadata.uid = newUid(random)
+    metadata.creationTimestamp = this.now()
+    applyDefaults(object)
+    await admission.admit({ operation: 'CREATE', resource, namespace, object, old: null, context })
+    prepareForCreate(object, resource)
+    const prepared = canonicalize(object, resource.struct).object
+    const tracked = this.#track(null, prepared, resource, context)
+    const errors = validation.create(tracked, resource)
+    if (errors.length > 0) throw new StatusError(invalidStatus({ ...resource, name: metadata.name ?? '' }, errors))
+    await admission.validate({ operation: 'CREATE', resource, namespace, object: tracked, old: null, context })
+    const name = metadata.name ?? ''
+    const existing = this.find(resource, namespace, name)
+    if (existing !== undefined) throw alreadyExists(resource, name, existing.object.metadata.deletionTimestamp !== undefined)
+    if (context.dryRun) return tracked
+    const stored = toStorage(tracked, resource)
+    const ttl = ttlSeconds(resource)
+    const entry = await this.store.create(this.keyOf(resource, namespace, name), stored, storedBytes(stored, resource), { signal: context.signal, ...(ttl === undefined ? {} : { ttlSeconds: ttl }) })
+    if (entry === null) throw alreadyExists(resource, name, false)
+    return fromStorage(entry.object, resource)
+  }
+
+  /**
+   * Reads, changes and writes one object.
+   *
+   * @param mutate gets a copy of the current object and returns what it should be
+   * @throws StatusError NotFound, Conflict, Invalid
+   */
+  async update(resource: ApiResource, namespace: string, name: string, mutate: (current: KubeObject) => KubeObject | Promise<KubeObject>, options: UpdateOptions, context: WriteContext): Promise<KubeObject> {
+    for (let attempt = 1; ; attempt++) {
+      const entry = this.entry(resource, namespace, name)
+      const outcome = await this.#updateOnce(entry, resource, namespace, mutate, options, context)
+      if (outcome !== null) return outcome
+      if (!options.retry || attempt >= UPDATE_ATTEMPTS) throw modified(resource, name)
+    }
+  }
+
+  /** @returns null when somebody else wrote in between */
+  async #updateOnce(entry: Entry, resource: ApiResource, namespace: string, mutate: (current: KubeObject) => KubeObject | Promise<KubeObject>, options: UpdateOptions, context: WriteContext): Promise<KubeObject | null> {
+    const { admission, validation } = this.#options
+    const before = fromStorage(entry.object, resource)
+    const name = before.metadata.name ?? ''
+    this.#checkPreconditions(options.preconditions, before, entry.key, resource)
+    const mutated = await mutate(structuredClone(before))
+    this.#checkVersion(mutated, before, resource, context)
+    let after: KubeObject = { ...mutated, metadata: keepSystemFields(mutated, before) }
+    if (context.subresource === 'status') after = prepareForStatusUpdate(after, before, resource)
+    applyDefaults(after)
+    await admission.admit({ operation: 'UPDATE', resource, namespace, object: after, old: before, context })
+    if (context.subresource !== 'status') prepareForUpdate(after, before, resource)
+    after = canonicalize(after, resource.struct).object
+    const tracked = options.managed === true ? after : this.#track(before, after, resource, context)
+    const errors = validation.update(before, tracked, resource, context.subresource)
+    if (errors.length > 0) throw new StatusError(invalidStatus({ ...resource, name }, errors))
+    await admission.validate({ operation: 'UPDATE', resource, namespace, object: tracked, old: before, context })
+    if (tracked.metadata.deletionTimestamp !== undefined && (tracked.metadata.finalizers ?? []).length === 0 && canBeRemoved(tracked)) {
+      if (context.dryRun) return tracked
+      return (await this.store.remove(entry, context.signal)) === null ? null : tracked
+    }
+    if (sameObject(before, tracked)) return before
+    if (context.dryRun) return tracked
+    const stored = toStorage(tracked, resource)
+    const written = await this.store.update(entry, stored, storedBytes(stored, resource), context.signal)
+    return written === null ? null : fromStorage(written.object, resource)
+  }
+
+  /** Removes without any grace. @returns false when it was written meanwhile */
+  async removeNow(entry: Entry, context: Pick<WriteContext, 'dryRun' | 'signal'>): Promise<boolean> {
+    return context.dryRun || (await this.store.remove(entry, context.signal)) !== null
+  }
+
+  /** metav1.Time of now. */
+  now(): string {
+    return `${new Date(this.#options.clock.now()).toISOString().slice(0, 19)}Z`
+  }
+
+  nowMs(): number {
+    return this.#options.clock.now()
+  }
+
+  #track(before: KubeObject | null, after: KubeObject, resource: ApiResource, context: WriteContext): KubeObject {
+    const writer = { manager: context.fieldManager, apiVersion: groupVersion(resource), subresource: context.subresource, now: this.now() }
+    return trackUpdate(before, after, writer, { type: resource.mergeType, zero: resource.zero, resetFields: resetFields(resource, context.subresource) })
+  }
+
+  #checkPreconditions(preconditions: UpdateOptions['preconditions'], before: KubeObject, key: string, resource: ApiResource): void {
+    const uid = preconditions?.uid
+    if (uid !== undefined && uid !== '' && uid !== before.metadata.uid)
+      throw conflict(resource, before.metadata.name ?? '', `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${before.metadata.uid ?? ''}`)
+    const version = preconditions?.resourceVersion
+    if (version !== undefined && version !== '' && version !== before.metadata.resourceVersion) throw modified(resource, before.metadata.name ?? '')
+  }
+
+  #checkVersion(after: KubeObject, before: KubeObject, resource: ApiResource, context: WriteContext): void {
+    const version = after.metadata.resourceVersion ?? ''
+    const name = before.metadata.name ?? ''
+    if (version === '' || version === '0') {
+      if (allowsUnconditionalUpdate(resource) || context.subresource === 'status') return
+      throw new StatusError(invalidStatus({ ...resource, name }, [{ type: 'Invalid', field: 'metadata.resourceVersion', value: '0x0', detail: 'must be specified for an update' }]))
+    }
+    if (version !== before.metadata.resourceVersion) throw modified(resource, name)
+  }
+}
+
+/** Fields that nobody sets through a request. */
+function keepSystemFields(after: KubeObject, before: KubeObject): KubeObject['metadata'] {
+  const metadata = { ...after.metadata }
+  for (const field of ['uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'namespace', 'generateName', 'resourceVersion'] as const) {
+    const value = before.metadata[field]
+    if (field === 'uid' && (metadata.uid ?? '') !== '' && metadata.uid !== value) continue
+    if (value === undefined) Reflect.deleteProperty(metadata, field)
+    else Object.assign(metadata, { [field]: value })
+  }
+  delete metadata.selfLink
+  return metadata
+}
+
+/** Namespaces go when their content has gone, which /finalize tells; pods and the rest when no grace is left. */
+function canBeRemoved(object: KubeObject): boolean {
+  const finalizers = object.kind === 'Namespace' ? (object['spec'] as { finalizers?: string[] } | undefined)?.finalizers : undefined
+  return (finalizers ?? []).length === 0 && (object.metadata.deletionGracePeriodSeconds ?? 0) === 0
+}
+
+export function resetFields(resource: ApiResource, subresource: string): string[][] {
+  if (subresource === 'status') return [['f:spec']]
+  return subresource === '' && resource.subresources.includes('status') ? [['f:status']] : []
+}
+
+/** Equal but for the times of managers that own what they owned before. */
+function sameObject(before: KubeObject, after: KubeObject): boolean {
+  const strip = ({ metadata: { managedFields: _, ...metadata }, ...rest }: KubeObject): unknown => ({ ...rest, metadata })
+  const owners = ({ metadata }: KubeObject): unknown => (metadata.managedFields ?? []).map(({ time: _, ...entry }) => entry)
+  return deepEqual(strip(before), strip(after)) && deepEqual(owners(before), owners(after))
+}
