@@ -92,13 +92,13 @@ export class RestStore {
     return fromStorage(this.entry(resource, namespace, name).object, resource)
   }
 
-  async create(resource: ApiResource, namespace: string, sent: KubeObject, context: WriteContext): Promise<KubeObject> {
+  async create(resource: ApiResource, namespace: string, sent: KubeObject, context: WriteContext, options: { managed?: boolean } = {}): Promise<KubeObject> {
     const generated = (sent.metadata.name ?? '') === '' && (sent.metadata.generateName ?? '') !== ''
     for (let attempt = 1; ; attempt++) {
       const object = structuredClone(sent)
       if (generated) object.metadata.name = generateName(sent.metadata.generateName ?? '', this.#options.random)
       try {
-        return await this.#create(resource, namespace, object, context)
+        return await this.#create(resource, namespace, object, context, options.managed === true)
       } catch (error) {
         const taken = error instanceof StatusError && error.reason === 'AlreadyExists'
         if (!generated || !taken || attempt >= NAME_ATTEMPTS) throw error
@@ -106,7 +106,7 @@ export class RestStore {
     }
   }
 
-  async #create(resource: ApiResource, namespace: string, object: KubeObject, context: WriteContext): Promise<KubeObject> {
+  async #create(resource: ApiResource, namespace: string, object: KubeObject, context: WriteContext, managed: boolean): Promise<KubeObject> {
     const { admission, validation, clock, random } = this.#options
     const { metadata } = object
     if ((metadata.resourceVersion ?? '') !== '') throw new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: 'resourceVersion should not be set on objects to be created', code: 500 })
@@ -121,7 +121,7 @@ export class RestStore {
     await admission.admit({ operation: 'CREATE', resource, namespace, object, old: null, context })
     prepareForCreate(object, resource)
     const prepared = canonicalize(object, resource.struct).object
-    const tracked = this.#track(null, prepared, resource, context)
+    const tracked = managed ? prepared : this.#track(null, prepared, resource, context)
     const errors = validation.create(tracked, resource)
     if (errors.length > 0) throw new StatusError(invalidStatus({ ...resource, name: metadata.name ?? '' }, errors))
     await admission.validate({ operation: 'CREATE', resource, namespace, object: tracked, old: null, context })
@@ -160,10 +160,12 @@ export class RestStore {
     const mutated = await mutate(structuredClone(before))
     this.#checkVersion(mutated, before, resource, context)
     let after: KubeObject = { ...mutated, metadata: keepSystemFields(mutated, before) }
-    if (context.subresource === 'status') after = prepareForStatusUpdate(after, before, resource)
+    const statusOnly = context.subresource === 'status' || context.subresource === 'approval'
+    if (statusOnly) after = prepareForStatusUpdate(after, before, resource)
+    if (context.subresource === 'finalize') after = { ...before, spec: mutated['spec'] }
     applyDefaults(after)
     await admission.admit({ operation: 'UPDATE', resource, namespace, object: after, old: before, context })
-    if (context.subresource !== 'status') prepareForUpdate(after, before, resource)
+    if (!statusOnly && context.subresource !== 'finalize') prepareForUpdate(after, before, resource)
     after = canonicalize(after, resource.struct).object
     const tracked = options.managed === true ? after : this.#track(before, after, resource, context)
     const errors = validation.update(before, tracked, resource, context.subresource)
