@@ -1,7 +1,7 @@
 import { applyConfiguration } from '#shared/kubernetes/apply/fieldManager.ts'
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
 import { isObject } from '#shared/kubernetes/json.ts'
-import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
+import { groupVersion, type KubeObject, type ObjectMeta } from '#shared/kubernetes/object.ts'
 import { applyJsonPatch, PatchError } from '#shared/kubernetes/patch/jsonPatch.ts'
 import { applyMergePatch } from '#shared/kubernetes/patch/mergePatch.ts'
 import { applyStrategicMergePatch } from '#shared/kubernetes/patch/strategicMergePatch.ts'
@@ -53,7 +53,7 @@ export async function apply(rest: RestStore, resource: ApiResource, namespace: s
     throw new StatusError(invalidStatus({ group: 'meta.k8s.io', kind: 'PatchOptions', name: '' }, [{ type: 'Required', field: 'fieldManager', value: '', detail: 'is required for apply patch' }]))
   if (!isObject(request.patch)) throw badRequest('error decoding YAML: the configuration is no object')
   const sent = request.patch as KubeObject
-  const metadata = isObject(sent.metadata) ? sent.metadata : {}
+  const metadata = (isObject(sent.metadata) ? sent.metadata : {}) as ObjectMeta
   if ((metadata.managedFields ?? []).length > 0) throw badRequest('metadata.managedFields must be nil')
   if (metadata.name !== undefined && metadata.name !== name) throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`)
   const applied: KubeObject = { ...sent, apiVersion: groupVersion(resource), kind: resource.kind, metadata: { ...metadata, name, ...(resource.namespaced ? { namespace } : {}) } }

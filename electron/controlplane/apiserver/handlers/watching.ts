@@ -1,0 +1,176 @@
+import type { Clock } from '#shared/base/clock.ts'
+import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
+import { builtinPrinter, partialMetadata, toTable } from '#shared/kubernetes/printers/table.ts'
+import { failure, StatusError, type Status } from '#shared/kubernetes/status.ts'
+import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
+import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
+import type { Negotiated } from '../request/mediaType.ts'
+import { isTrue } from '../request/requestInfo.ts'
+import type { ApiResource } from '../registry/apiResources.ts'
+import { fromStorage } from '../registry/conversion.ts'
+import { badRequest } from '../registry/failures.ts'
+import type { RestStore } from '../registry/restStore.ts'
+import { entryJson, type Entry, type StoreEvent } from '../storage/collection.ts'
+import { includeObjectOf, isSelected, isStorageVersion, parseSelection, selectsAll, type Selection } from './listing.ts'
+
+const BOOKMARK_MS = 60_000
+const DEFAULT_TIMEOUT_MS = 30 * 60_000
+/** Events waiting for a reader that does not read; beyond it the watch ends and the client starts anew. */
+const MAX_BACKLOG = 20_000
+
+type EventType = 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'
+
+/** What a watch writes for an event, in the form that was asked for. */
+class EventWriter {
+  readonly #resource: ApiResource
+  readonly #negotiated: Negotiated
+  readonly #request: ApiRequest
+  readonly #nowMs: () => number
+  #columnsSent = false
+
+  constructor(resource: ApiResource, negotiated: Negotiated, request: ApiRequest, nowMs: () => number) {
+    this.#resource = resource
+    this.#negotiated = negotiated
+    this.#request = request
+    this.#nowMs = nowMs
+  }
+
+  line(type: EventType, entry: Entry): string {
+    if (this.#negotiated.as === '' && isStorageVersion(this.#resource)) return `{"type":"${type}","object":${entryJson(entry)}}\n`
+    return this.object(type, fromStorage(entry.object, this.#resource))
+  }
+
+  object(type: EventType, object: KubeObject): string {
+    return `${JSON.stringify({ type, object: this.#form(object, type) })}\n`
+  }
+
+  bookmark(revision: number, initialEnd: boolean): string {
+    const metadata = { resourceVersion: String(revision), creationTimestamp: null, ...(initialEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}) }
+    return this.object('BOOKMARK', { kind: this.#resource.kind, apiVersion: groupVersion(this.#resource), metadata })
+  }
+
+  error(status: Status): string {
+    return `${JSON.stringify({ type: 'ERROR', object: status })}\n`
+  }
+
+  #form(object: KubeObject, type: EventType): object {
+    const { as, version } = this.#negotiated
+    if (as === 'Table') {
+      const withColumns = !this.#columnsSent
+      this.#columnsSent = true
+      const table = toTable([object], builtinPrinter(this.#resource.kind), { includeObject: includeObjectOf(this.#request.query), version, nowMs: this.#nowMs(), metadata: { resourceVersion: object.metadata.resourceVersion ?? '' }, withColumns })
+      return type === 'BOOKMARK' ? { ...table, rows: [{ cells: [], object: partialMetadata(object, version) }] } : table
+    }
+    return as === '' ? object : partialMetadata(object, version)
+  }
+}
+
+/** Lines from a source of events to a reader that takes them at its own pace. */
+class LineQueue {
+  #lines: string[] = []
+  #ended = false
+  #wake: (() => void) | null = null
+
+  push(line: string): void {
+    if (this.#ended) return
+    this.#lines.push(line)
+    if (this.#lines.length > MAX_BACKLOG) this.end()
+    this.#wake?.()
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#wake?.()
+  }
+
+  async *read(): AsyncGenerator<string> {
+    for (;;) {
+      if (this.#lines.length > 0) {
+        const chunk = this.#lines.join('')
+        this.#lines = []
+        yield chunk
+      } else if (this.#ended) return
+      else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+        })
+        this.#wake = null
+      }
+    }
+  }
+}
+
+/** The type a selector makes of a change, null when it is not seen. */
+function visibleType(event: StoreEvent, selection: Selection, resource: ApiResource): EventType | null {
+  if (selectsAll(selection)) return event.type
+  const is = event.type !== 'DELETED' && isSelected(selection, fromStorage(event.entry.object, resource))
+  const was = event.previous !== null && isSelected(selection, fromStorage(event.previous.object, resource))
+  return is ? (was ? 'MODIFIED' : 'ADDED') : was ? 'DELETED' : null
+}
+
+/** GET with `watch`: events as lines until the client goes, the timeout passes or the server closes. */
+export async function watch(rest: RestStore, resource: ApiResource, target: { namespace: string; name: string }, request: ApiRequest, negotiated: Negotiated, clock: Clock): Promise<ApiResponse> {
+  const { query, signal } = request
+  const selection = parseSelection(resource, query, target.name)
+  const initialEvents = query.get('sendInitialEvents')
+  if (isTrue(initialEvents) && query.get('resourceVersionMatch') !== 'NotOlderThan')
+    throw new StatusError(invalidStatus({ group: 'meta.k8s.io', kind: 'ListOptions', name: '' }, [{ type: 'Forbidden', field: 'resourceVersionMatch', value: '', detail: 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan' }]))
+  const text = query.get('resourceVersion') ?? ''
+  const since = Number(text === '' ? 0 : text)
+  if (!Number.isSafeInteger(since) || since < 0) throw badRequest(`resourceVersion: Invalid value: ${JSON.stringify(text)}`)
+  if (text === '' && initialEvents !== null) await rest.store.fresh(signal)
+  const collection = rest.store.collection(resource.storagePrefix ?? '')
+  const prefix = rest.prefixOf(resource, target.namespace)
+  const writer = new EventWriter(resource, negotiated, request, () => rest.nowMs())
+  const queue = new LineQueue()
+  const bookmarks = isTrue(query.get('allowWatchBookmarks'))
+  const send = (event: StoreEvent): void => {
+    if (!event.entry.key.startsWith(prefix)) return
+    const type = visibleType(event, selection, resource)
+    if (type === null) return
+    // An object that left the selection is told as it was last seen in it, at the revision of the change.
+    if (type === 'DELETED' && event.type !== 'DELETED' && event.previous !== null) {
+      const { object } = event.previous
+      queue.push(writer.object('DELETED', fromStorage({ ...object, metadata: { ...object.metadata, resourceVersion: String(event.revision) } }, resource)))
+    } else queue.push(writer.line(type, event.entry))
+  }
+  const fromNow = since === 0 || isTrue(initialEvents)
+  if (fromNow) {
+    if (initialEvents !== 'false')
+      for (const entry of collection.range(prefix)) if (selectsAll(selection) || isSelected(selection, fromStorage(entry.object, resource))) queue.push(writer.line('ADDED', entry))
+    if (isTrue(initialEvents) && bookmarks) queue.push(writer.bookmark(rest.store.revision, true))
+  } else {
+    const missed = collection.since(since)
+    if (missed === null) {
+      queue.push(writer.error(failure(410, 'Expired', `too old resource version: ${String(since)} (${String(collection.oldestRevision)})`)))
+      queue.end()
+    } else for (const event of missed) send(event)
+  }
+  const stops = [collection.onEvent(send)]
+  const timeoutMs = Number(query.get('timeoutSeconds') ?? 0) * 1000 || DEFAULT_TIMEOUT_MS
+  stops.push(clock.schedule(timeoutMs, () => { queue.end() }))
+  if (bookmarks) stops.push(repeat(clock, BOOKMARK_MS, () => { queue.push(writer.bookmark(rest.store.revision, false)) }))
+  const onAbort = (): void => { queue.end() }
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  stops.push(() => { signal.removeEventListener('abort', onAbort) })
+  const stop = (): void => { for (const each of stops) each() }
+  return { status: 200, headers: { 'content-type': 'application/json' }, body: '', stream: untilDone(queue.read(), stop) }
+}
+
+async function* untilDone(lines: AsyncGenerator<string>, stop: () => void): AsyncGenerator<string> {
+  try {
+    yield* lines
+  } finally {
+    stop()
+  }
+}
+
+function repeat(clock: Clock, everyMs: number, action: () => void): () => void {
+  let cancel = clock.schedule(everyMs, tick)
+  function tick(): void {
+    action()
+    cancel = clock.schedule(everyMs, tick)
+  }
+  return () => { cancel() }
+}

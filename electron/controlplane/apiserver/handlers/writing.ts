@@ -1,0 +1,161 @@
+import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
+import { DecodeError } from '#shared/kubernetes/codec/protobufReader.ts'
+import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
+import { failure, StatusError } from '#shared/kubernetes/status.ts'
+import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
+import { asKubeObject, decodeBody } from '../request/body.ts'
+import type { Negotiated } from '../request/mediaType.ts'
+import { isTrue } from '../request/requestInfo.ts'
+import type { Admission } from '../admission/admission.ts'
+import type { ApiResource } from '../registry/apiResources.ts'
+import { deletedStatus, deleteObject, parseDeleteOptions } from '../registry/deletion.ts'
+import { badRequest, notFound } from '../registry/failures.ts'
+import { apply, patched, PATCH_TYPES } from '../registry/patching.ts'
+import type { RestStore, WriteContext } from '../registry/restStore.ts'
+import { allowsCreateOnUpdate } from '../registry/strategy.ts'
+import { encoded, isSelected, objectResponse, parseSelection } from './listing.ts'
+import { fromStorage } from '../registry/conversion.ts'
+
+/** Where a request points, resolved. */
+export interface ResourceTarget {
+  resource: ApiResource
+  namespace: string
+  name: string
+  subresource: string
+}
+
+/** Query parameters of every write. @throws StatusError 400 and 422 */
+export function writeContext(request: ApiRequest, subresource: string): WriteContext {
+  const dryRun = request.query.getAll('dryRun')
+  if (dryRun.some((each) => each !== 'All' && each !== '')) throw badRequest(`Invalid value: "${dryRun.join(',')}": dryRun: Unsupported value: supported values: "All"`)
+  const agent = (request.headers['user-agent'] ?? '').split('/')[0] ?? ''
+  return { user: request.user, subresource, fieldManager: request.query.get('fieldManager') ?? (agent === '' ? 'unknown' : agent.slice(0, 128)), dryRun: dryRun.includes('All'), warnings: [], signal: request.signal }
+}
+
+/** Does with unknown and duplicate fields what `fieldValidation` says. */
+export function checkFields(request: ApiRequest, context: WriteContext, found: { unknown: readonly string[]; duplicates: readonly string[] }, resource: { kind: string; version: string; group: string }): void {
+  const texts = [...found.unknown.map((field) => `unknown field ${JSON.stringify(field)}`), ...found.duplicates.map((field) => `duplicate field ${JSON.stringify(field)}`)]
+  const how = request.query.get('fieldValidation') ?? 'Warn'
+  if (texts.length === 0 || how === 'Ignore') return
+  if (how === 'Strict') throw new StatusError(failure(400, 'BadRequest', `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: strict decoding error: ${texts.join(', ')}`))
+  context.warnings.push(...texts)
+}
+
+/** The object of a create or update body, in canonical form. @throws StatusError 400 */
+export function decodeSent(request: ApiRequest, resource: ApiResource, context: WriteContext): KubeObject {
+  const { value, duplicates } = decodeBody(request.body, request.headers['content-type'])
+  const sent = asKubeObject(value)
+  const expected = groupVersion(resource)
+  if (sent.apiVersion !== undefined && sent.apiVersion !== '' && sent.apiVersion !== expected)
+    throw badRequest(`the API version in the data (${sent.apiVersion}) does not match the expected API version (${expected})`)
+  if (sent.kind !== undefined && sent.kind !== '' && sent.kind !== resource.kind)
+    throw badRequest(`${sent.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: no kind ${JSON.stringify(sent.kind)} is registered for version ${JSON.stringify(expected)}`)
+  try {
+    const { object, unknown } = canonicalize({ ...sent, apiVersion: expected, kind: resource.kind }, resource.struct)
+    checkFields(request, context, { unknown, duplicates }, resource)
+    return { ...object, apiVersion: expected, kind: resource.kind }
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    throw new StatusError(failure(400, 'BadRequest', `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${error.message}`), { cause: error })
+  }
+}
+
+export interface WriteHandling {
+  rest: RestStore
+  admission: Admission
+}
+
+export async function create({ rest }: WriteHandling, { resource, namespace }: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
+  const context = writeContext(request, '')
+  const object = await rest.create(resource, namespace, decodeSent(request, resource, context), context)
+  return { ...objectResponse(object, resource, rest.nowMs(), request.query, negotiated, 201), warnings: context.warnings }
+}
+
+export async function update({ rest }: WriteHandling, { resource, namespace, name, subresource }: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
+  const context = writeContext(request, subresource)
+  const sent = decodeSent(request, resource, context)
+  if ((sent.metadata.name ?? '') === '') throw badRequest('name must be provided')
+  if (sent.metadata.name !== name) throw badRequest(`the name of the object (${sent.metadata.name ?? ''}) does not match the name on the URL (${name})`)
+  if (resource.namespaced && (sent.metadata.namespace ?? namespace) !== namespace) throw badRequest(`the namespace of the object (${sent.metadata.namespace ?? ''}) does not match the namespace on the URL (${namespace})`)
+  if (rest.find(resource, namespace, name) === undefined && subresource === '' && allowsCreateOnUpdate(resource)) {
+    delete sent.metadata.resourceVersion
+    const created = await rest.create(resource, namespace, sent, context)
+    return { ...objectResponse(created, resource, rest.nowMs(), request.query, negotiated, 201), warnings: context.warnings }
+  }
+  const version = sent.metadata.resourceVersion ?? ''
+  const object = await rest.update(resource, namespace, name, () => structuredClone(sent), { retry: version === '', preconditions: { uid: sent.metadata.uid } }, context)
+  return { ...objectResponse(object, resource, rest.nowMs(), request.query, negotiated), warnings: context.warnings }
+}
+
+export async function patch({ rest }: WriteHandling, { resource, namespace, name, subresource }: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
+  const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? ''
+  if (!PATCH_TYPES.includes(type)) throw new StatusError(failure(415, 'UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${PATCH_TYPES.join(', ')}`))
+  const context = writeContext(request, subresource)
+  if (type === 'application/apply-patch+yaml') context.fieldManager = request.query.get('fieldManager') ?? ''
+  const { value, duplicates } = decodeBody(request.body, type === 'application/apply-patch+yaml' ? 'application/yaml' : type)
+  let checked = false
+  const onUnknown = (unknown: string[]): void => {
+    // A retry finds the same fields again.
+    if (!checked) checkFields(request, context, { unknown, duplicates }, resource)
+    checked = true
+  }
+  const patchRequest = { type, patch: value, force: isTrue(request.query.get('force')), onUnknown }
+  try {
+    if (type === 'application/apply-patch+yaml') {
+      const { object, created } = await apply(rest, resource, namespace, name, patchRequest, context)
+      return { ...objectResponse(object, resource, rest.nowMs(), request.query, negotiated, created ? 201 : 200), warnings: context.warnings }
+    }
+    const object = await rest.update(resource, namespace, name, (current) => {
+      const result = patched(current, patchRequest, resource)
+      // Only a version that the patch itself names is a lock.
+      return result
+    }, { retry: true }, context)
+    return { ...objectResponse(object, resource, rest.nowMs(), request.query, negotiated), warnings: context.warnings }
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    throw new StatusError(failure(400, 'BadRequest', `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${error.message}`), { cause: error })
+  }
+}
+
+export async function remove({ rest, admission }: WriteHandling, { resource, namespace, name }: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
+  const context = writeContext(request, '')
+  const options = deleteOptionsOf(request)
+  const { object, gone } = await deleteObject(rest, admission, resource, namespace, name, options.parsed, { ...context, dryRun: context.dryRun || options.dryRun })
+  const asObject = !gone || (resource.group === '' && resource.plural === 'pods')
+  return asObject ? objectResponse(object, resource, rest.nowMs(), request.query, negotiated) : encoded(deletedStatus(resource, object), negotiated)
+}
+
+export async function removeCollection({ rest, admission }: WriteHandling, { resource, namespace }: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
+  const context = writeContext(request, '')
+  const { parsed, dryRun } = deleteOptionsOf(request)
+  const selection = parseSelection(resource, request.query, '')
+  await rest.store.fresh(request.signal)
+  const selected = [...rest.store.collection(resource.storagePrefix ?? '').range(rest.prefixOf(resource, namespace))]
+    .map(({ object }) => fromStorage(object, resource))
+    .filter((object) => isSelected(selection, object))
+  const items: KubeObject[] = []
+  for (const object of selected) {
+    try {
+      const { name = '', namespace: own = '' } = object.metadata
+      items.push((await deleteObject(rest, admission, resource, own, name, parsed, { ...context, dryRun: context.dryRun || dryRun })).object)
+    } catch (error) {
+      // Somebody was quicker: what was to go is gone.
+      if (!(error instanceof StatusError) || error.reason !== 'NotFound') throw error
+    }
+  }
+  return encoded({ kind: `${resource.kind}List`, apiVersion: groupVersion(resource), metadata: { resourceVersion: String(rest.store.revision) }, items }, negotiated)
+}
+
+function deleteOptionsOf(request: ApiRequest): { parsed: ReturnType<typeof parseDeleteOptions>; dryRun: boolean } {
+  const value = request.body.length === 0 ? {} : decodeBody(request.body, request.headers['content-type']).value
+  const dryRun = (value as { dryRun?: unknown } | null)?.dryRun
+  return { parsed: parseDeleteOptions(value, request.query), dryRun: Array.isArray(dryRun) && dryRun.includes('All') }
+}
+
+/** @throws StatusError NotFound */
+export async function get({ rest }: WriteHandling, { resource, namespace, name }: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
+  if ((request.query.get('resourceVersion') ?? '') === '') await rest.store.fresh(request.signal)
+  const entry = rest.find(resource, namespace, name)
+  if (entry === undefined) throw notFound(resource, name)
+  return objectResponse(fromStorage(entry.object, resource), resource, rest.nowMs(), request.query, negotiated)
+}
