@@ -165,7 +165,7 @@ export class RestStore {
     if (context.subresource === 'finalize') after = { ...before, spec: mutated['spec'] }
     applyDefaults(after)
     await admission.admit({ operation: 'UPDATE', resource, namespace, object: after, old: before, context })
-    if (!statusOnly && context.subresource !== 'finalize') prepareForUpdate(after, before, resource)
+    if (!statusOnly && context.subresource !== 'finalize' && context.subresource !== 'binding') prepareForUpdate(after, before, resource)
     after = canonicalize(after, resource.struct).object
     const tracked = options.managed === true ? after : this.#track(before, after, resource, context)
     const errors = validation.update(before, tracked, resource, context.subresource)
