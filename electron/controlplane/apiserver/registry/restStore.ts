@@ -13,7 +13,7 @@ import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
 import type { Admission } from '../admission/admission.ts'
 import type { Entry } from '../storage/collection.ts'
 import type { Store } from '../storage/store.ts'
-import type { ApiResource } from './apiResources.ts'
+import type { ApiResource, ApiResources } from './apiResources.ts'
 import { fromStorage, storedBytes, toStorage } from './conversion.ts'
 import { alreadyExists, badRequest, conflict, modified, notFound } from './failures.ts'
 import { generateName, newUid } from './names.ts'
@@ -180,6 +180,17 @@ export class RestStore {
     const stored = toStorage(tracked, resource)
     const written = await this.store.update(entry, stored, storedBytes(stored, resource), context.signal)
     return written === null ? null : fromStorage(written.object, resource)
+  }
+
+  /** Writes objects the API server itself owns, as they should be now. */
+  async replaceOwn(resources: ApiResources, objects: readonly KubeObject[], context: WriteContext): Promise<void> {
+    for (const object of objects) {
+      const resource = resources.list.find((each) => groupVersion(each) === object.apiVersion && each.kind === object.kind)
+      if (resource === undefined) continue
+      const { namespace = '', name = '' } = object.metadata
+      if (this.find(resource, namespace, name) === undefined) await this.create(resource, namespace, object, context)
+      else await this.update(resource, namespace, name, (live) => ({ ...live, ...object, metadata: { ...live.metadata, ...object.metadata } }), { retry: true }, context)
+    }
   }
 
   /** Removes without any grace. @returns false when it was written meanwhile */
