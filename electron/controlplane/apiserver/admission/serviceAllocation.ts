@@ -1,7 +1,7 @@
 import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import type { Random } from '#shared/base/random.ts'
-import { invalidStatus, type FieldError } from '#shared/kubernetes/validation/fieldError.ts'
+import { invalid, invalidStatus, type FieldError } from '#shared/kubernetes/validation/fieldError.ts'
 import { StatusError } from '#shared/kubernetes/status.ts'
 import type { Store } from '../storage/store.ts'
 import type { AdmissionPlugin, AdmissionRequest } from './admission.ts'
@@ -72,8 +72,8 @@ export class ServiceAllocation implements AdmissionPlugin {
     else if (asked !== 'None' && asked !== before['clusterIP']) {
       const number = addressNumber(asked)
       if (number === null || number <= this.#range.first || number >= this.#range.first + this.#range.size - 1)
-        errors.push({ type: 'Invalid', field: 'spec.clusterIPs', value: [asked], detail: `failed to allocate IP ${asked}: the provided IP is not in the valid range. The range of valid IPs is ${this.#cidr}` })
-      else if (this.#takenAddresses().has(asked)) errors.push({ type: 'Invalid', field: 'spec.clusterIPs', value: [asked], detail: `failed to allocate IP ${asked}: provided IP is already allocated` })
+        errors.push(invalid('spec.clusterIPs', [asked], `failed to allocate IP ${asked}: the provided IP is not in the valid range. The range of valid IPs is ${this.#cidr}`))
+      else if (this.#takenAddresses().has(asked)) errors.push(invalid('spec.clusterIPs', [asked], `failed to allocate IP ${asked}: provided IP is already allocated`))
     }
     spec['clusterIPs'] = [spec['clusterIP']]
     if (spec['clusterIP'] !== 'None' || spec['selector'] !== undefined) {
@@ -91,8 +91,8 @@ export class ServiceAllocation implements AdmissionPlugin {
       const kept = known.find((each) => each['port'] === port['port'] && each['protocol'] === port['protocol'])?.['nodePort']
       const number = asked ?? (typeof kept === 'number' ? kept : undefined) ?? this.#freePort(taken)
       const field = `spec.ports[${String(index)}].nodePort`
-      if (number < FIRST_NODE_PORT || number > LAST_NODE_PORT) errors.push({ type: 'Invalid', field, value: number, detail: 'provided port is not in the valid range. The range of valid ports is 30000-32767' })
-      else if (taken.has(number)) errors.push({ type: 'Invalid', field, value: number, detail: 'provided port is already allocated' })
+      if (number < FIRST_NODE_PORT || number > LAST_NODE_PORT) errors.push(invalid(field, number, 'provided port is not in the valid range. The range of valid ports is 30000-32767'))
+      else if (taken.has(number)) errors.push(invalid(field, number, 'provided port is already allocated'))
       port['nodePort'] = number
       taken.add(number)
     }
