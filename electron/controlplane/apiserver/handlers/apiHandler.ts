@@ -1,0 +1,238 @@
+import type { Clock } from '#shared/base/clock.ts'
+import type { Logger } from '#shared/base/logger.ts'
+import { EncodeError } from '#shared/kubernetes/codec/messageEncoder.ts'
+import { DecodeError } from '#shared/kubernetes/codec/protobufReader.ts'
+import { failure, StatusError } from '#shared/kubernetes/status.ts'
+import { EtcdError } from '#shared/etcd/rpc.ts'
+import type { UserInfo } from '#shared/kubernetes/transport.ts'
+import type { Admission } from '../admission/admission.ts'
+import { impersonated, type Authenticator } from '../authentication/authenticator.ts'
+import type { ServiceAccountTokens } from '../authentication/serviceAccountTokens.ts'
+import { forbiddenMessage, type Authorizer, type RequestAttributes } from '../authorization/authorizer.ts'
+import type { NodeConnection } from '../interface.ts'
+import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
+import { jsonResponse, textResponse } from '../request/apiRequest.ts'
+import { negotiate } from '../request/mediaType.ts'
+import { isTrue, parseRequestPath, verbOf, type RequestInfo } from '../request/requestInfo.ts'
+import type { ApiResources } from '../registry/apiResources.ts'
+import { badRequest, methodNotAllowed, noSuchResource } from '../registry/failures.ts'
+import type { RestStore } from '../registry/restStore.ts'
+import { discovery, versionInfo } from './discovery.ts'
+import { encoded, list } from './listing.ts'
+import { metrics } from './metricsApi.ts'
+import { openApi } from './openApi.ts'
+import { review } from './reviews.ts'
+import { bind, evict, finalizeNamespace, logContainer, nodeOf, scale } from './subresources.ts'
+import { issueToken } from './tokenRequest.ts'
+import { watch } from './watching.ts'
+import { create, decodeSent, get, patch, remove, removeCollection, update, writeContext, type ResourceTarget } from './writing.ts'
+
+export interface ApiHandlerOptions {
+  rest: RestStore
+  admission: Admission
+  authorizer: Authorizer
+  authenticator: Authenticator
+  tokens: ServiceAccountTokens
+  nodes: NodeConnection
+  clock: Clock
+  logger: Logger
+  /** What is served now; both change with an upgrade. */
+  served: () => { resources: ApiResources; kubernetesVersion: string }
+  address: () => string
+  readOnly: boolean
+}
+
+const WRITES = new Set(['create', 'update', 'patch', 'delete', 'deletecollection'])
+/** Posts that change nothing. */
+const REVIEW_GROUPS = new Set(['authorization.k8s.io', 'authentication.k8s.io'])
+
+/** From an authenticated request to its answer: impersonation, authorization, and the handler of what is asked. Never throws. */
+export class ApiHandler {
+  readonly #options: ApiHandlerOptions
+
+  constructor(options: ApiHandlerOptions) {
+    this.#options = options
+  }
+
+  async handle(request: ApiRequest): Promise<ApiResponse> {
+    try {
+      return await this.#handle(this.#impersonate(request))
+    } catch (error) {
+      return this.failed(error, request)
+    }
+  }
+
+  /** The answer to a failure. */
+  failed(error: unknown, request: Pick<ApiRequest, 'path' | 'method'>): ApiResponse {
+    if (error instanceof StatusError) {
+      const retry = error.status.details?.retryAfterSeconds
+      return jsonResponse(error.code, error.status, retry === undefined ? {} : { 'retry-after': String(retry) })
+    }
+    const message = error instanceof Error ? error.message : String(error)
+    if (error instanceof DecodeError || error instanceof EncodeError) return jsonResponse(400, failure(400, 'BadRequest', message))
+    const fromEtcd = error instanceof EtcdError
+    this.#options.logger.error('request failed', { method: request.method, path: request.path, error: message, stack: fromEtcd ? undefined : error instanceof Error ? error.stack : undefined })
+    return jsonResponse(500, failure(500, 'InternalError', fromEtcd ? message : `Internal error occurred: ${message}`, { causes: [{ message }] }))
+  }
+
+  #impersonate(request: ApiRequest): ApiRequest {
+    const user = impersonated(request.headers)
+    if (user === null) return request
+    const check = (resource: string, name: string, group = '', subresource = '', namespace = ''): void => {
+      this.#authorize({ user: request.user, verb: 'impersonate', path: '', resource: { group, version: 'v1', resource, subresource, namespace, name } })
+    }
+    const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user.username)
+    if (account === null) check('users', user.username)
+    else check('serviceaccounts', account[2] ?? '', '', '', account[1] ?? '')
+    for (const group of (request.headers['impersonate-group'] ?? '').split(',').map((each) => each.trim())) if (group !== '') check('groups', group)
+    for (const [key, values] of Object.entries(user.extra ?? {})) for (const value of values) check('userextras', value, 'authentication.k8s.io', key)
+    return { ...request, user }
+  }
+
+  #authorize(attributes: RequestAttributes): void {
+    if (this.#options.authorizer.authorize(attributes).allowed) return
+    const { resource } = attributes
+    const details = resource === undefined ? {} : { ...(resource.name === '' ? {} : { name: resource.name }), ...(resource.group === '' ? {} : { group: resource.group }), kind: resource.resource }
+    throw new StatusError(failure(403, 'Forbidden', forbiddenMessage(attributes), details))
+  }
+
+  async #handle(request: ApiRequest): Promise<ApiResponse> {
+    const info = parseRequestPath(request.path)
+    const verb = verbOf(request.method, info, request.query)
+    this.#authorize(attributesOf(request.user, verb, info))
+    if (!info.isResource) return this.#nonResource(request)
+    const { resources } = this.#options.served()
+    if (!resources.hasGroupVersion(info.group, info.version)) return textResponse(404, '404 page not found\n')
+    const resource = resources.find(info.group, info.version, info.resource)
+    if (resource === undefined || (info.subresource !== '' && !resource.subresources.includes(info.subresource))) throw noSuchResource()
+    if (!resource.namespaced && info.namespace !== '' && info.resource !== 'namespaces') throw noSuchResource()
+    if (this.#options.readOnly && WRITES.has(verb) && !REVIEW_GROUPS.has(info.group)) throw new StatusError(failure(403, 'Forbidden', 'this cluster was opened read-only; nothing in it can be changed'))
+    const target: ResourceTarget = { resource, namespace: resource.namespaced ? info.namespace : '', name: info.name, subresource: info.subresource }
+    if (resource.namespaced && target.namespace === '' && (info.name !== '' || verb === 'create')) throw badRequest('an empty namespace may not be set during creation')
+    return info.subresource === '' ? this.#main(verb, target, request) : this.#subresource(verb, target, request)
+  }
+
+  #main(verb: string, target: ResourceTarget, request: ApiRequest): Promise<ApiResponse> | ApiResponse {
+    const { rest, admission, authorizer, authenticator, nodes, clock } = this.#options
+    const { resource } = target
+    const negotiated = negotiate(request.headers['accept'])
+    const handling = { rest, admission }
+    if (resource.group === 'metrics.k8s.io') return metrics(nodes, rest.store, target, request, negotiated, clock.now())
+    if (resource.storagePrefix === null) {
+      if (verb !== 'create') throw methodNotAllowed()
+      const answer = review(decodeSent(request, resource, writeContext(request, '')), target, request.user, authorizer, authenticator)
+      if (answer === null) throw methodNotAllowed()
+      return encoded(answer, negotiated, 201)
+    }
+    if (!resource.verbs.includes(verb)) throw methodNotAllowed()
+    switch (verb) {
+      case 'list':
+        return list(rest, resource, target.namespace, request, negotiated)
+      case 'watch':
+        return watch(rest, resource, target, request, negotiated, clock)
+      case 'get':
+        return get(handling, target, request, negotiated)
+      case 'create':
+        if (target.name !== '') throw methodNotAllowed()
+        return create(handling, target, request, negotiated)
+      case 'update':
+        return update(handling, target, request, negotiated)
+      case 'patch':
+        return patch(handling, target, request, negotiated)
+      case 'delete':
+        return remove(handling, target, request, negotiated)
+      case 'deletecollection':
+        return removeCollection(handling, target, request, negotiated)
+      default:
+        throw methodNotAllowed()
+    }
+  }
+
+  async #subresource(verb: string, target: ResourceTarget, request: ApiRequest): Promise<ApiResponse> {
+    const { rest, admission } = this.#options
+    const { resources } = this.#options.served()
+    const negotiated = target.subresource === 'log' ? { encoding: 'json' as const, as: '' as const, version: '' } : negotiate(request.headers['accept'])
+    const handling = { rest, admission, resources }
+    switch (target.subresource) {
+      case 'scale':
+        return scale(handling, target, request, negotiated)
+      case 'binding':
+        return bind(handling, target, request, negotiated)
+      case 'eviction':
+        return evict(handling, target, request, negotiated)
+      case 'finalize':
+        return finalizeNamespace(handling, target, request, negotiated)
+      case 'log':
+        return this.#log(target, request)
+      case 'token': {
+        if (verb !== 'create') throw methodNotAllowed()
+        const tokenRequest = resources.byKind('authentication.k8s.io', 'TokenReview')
+        if (tokenRequest === undefined) throw noSuchResource()
+        const sent = JSON.parse(new TextDecoder().decode(request.body)) as Parameters<typeof issueToken>[0]
+        const account = rest.get(target.resource, target.namespace, target.name)
+        return encoded(issueToken({ ...sent, apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', metadata: sent.metadata as typeof sent.metadata | undefined ?? {} }, account, this.#options.tokens, rest.store, rest.nowMs()), negotiated, 201)
+      }
+      case 'status':
+      case 'approval':
+      case 'ephemeralcontainers':
+      case 'resize':
+        if (verb === 'get') return get(handling, target, request, negotiated)
+        if (verb === 'update') return update(handling, target, request, negotiated)
+        if (verb === 'patch') return patch(handling, target, request, negotiated)
+        throw methodNotAllowed()
+      default:
+        throw new StatusError(failure(501, '', `the subresource ${target.subresource} is not built yet`))
+    }
+  }
+
+  #log(target: ResourceTarget, request: ApiRequest): ApiResponse {
+    const { rest, nodes } = this.#options
+    const { query } = request
+    const pod = rest.get(target.resource, target.namespace, target.name)
+    const container = logContainer(pod, query.get('container'))
+    const node = nodeOf(pod)
+    if (node === '') throw badRequest(`pod ${target.name} does not have a host assigned`)
+    const number = (name: string): number | undefined => {
+      const text = query.get(name)
+      if (text === null || text === '') return undefined
+      const value = Number(text)
+      if (!Number.isInteger(value) || value < 0) throw badRequest(`${name}: Invalid value: ${JSON.stringify(text)}: must be a whole number of at least 0`)
+      return value
+    }
+    const [tailLines, sinceSeconds, limitBytes, sinceTime] = [number('tailLines'), number('sinceSeconds'), number('limitBytes'), query.get('sinceTime')]
+    const stream = nodes.logs(
+      { node, namespace: target.namespace, name: target.name, uid: pod.metadata.uid ?? '' },
+      {
+        container, follow: isTrue(query.get('follow')), previous: isTrue(query.get('previous')), timestamps: isTrue(query.get('timestamps')), signal: request.signal,
+        ...(tailLines === undefined ? {} : { tailLines }), ...(sinceSeconds === undefined ? {} : { sinceSeconds }), ...(limitBytes === undefined ? {} : { limitBytes }), ...(sinceTime === null ? {} : { sinceTime }),
+      },
+    )
+    return { status: 200, headers: { 'content-type': 'text/plain' }, body: '', stream }
+  }
+
+  #nonResource(request: ApiRequest): ApiResponse {
+    const { path } = request
+    const { resources, kubernetesVersion } = this.#options.served()
+    if (/^\/(healthz|livez|readyz)(\/.*)?$/.test(path)) return textResponse(200, request.query.has('verbose') ? '[+]ping ok\n[+]etcd ok\nhealthz check passed\n' : 'ok')
+    switch (path) {
+      case '/version':
+        return jsonResponse(200, versionInfo(kubernetesVersion))
+      case '/':
+        return jsonResponse(200, { paths: ['/api', '/api/v1', '/apis', ...new Set(resources.list.filter(({ group }) => group !== '').flatMap(({ group, version }) => [`/apis/${group}`, `/apis/${group}/${version}`])), '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version'] })
+      case '/openid/v1/jwks':
+        return jsonResponse(200, this.#options.tokens.keySet(), { 'content-type': 'application/jwk-set+json' })
+      case '/.well-known/openid-configuration': {
+        const { issuer } = this.#options.tokens
+        return jsonResponse(200, { issuer, jwks_uri: `${this.#options.address()}/openid/v1/jwks`, response_types_supported: ['id_token'], subject_types_supported: ['public'], id_token_signing_alg_values_supported: ['RS256'] })
+      }
+      default:
+        return discovery(path, request, resources, kubernetesVersion, this.#options.address()) ?? openApi(path, request, resources, kubernetesVersion) ?? textResponse(404, '404 page not found\n')
+    }
+  }
+}
+
+function attributesOf(user: UserInfo, verb: string, info: RequestInfo): RequestAttributes {
+  if (!info.isResource) return { user, verb, path: info.path }
+  const { group, version, resource, subresource, namespace, name } = info
+  return { user, verb, path: info.path, resource: { group, version, resource, subresource, namespace, name } }
+}

@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto'
+import { minorOf } from '#shared/kubernetes/schema/served.ts'
+import { openApiV2Document, openApiV2Protobuf } from '#shared/kubernetes/openapi/v2.ts'
+import { openApiV3Document } from '#shared/kubernetes/openapi/v3.ts'
+import { jsonResponse, type ApiRequest, type ApiResponse } from '../request/apiRequest.ts'
+import type { ApiResources } from '../registry/apiResources.ts'
+
+/** Releases since which OpenAPI v3 is served. */
+const V3_SINCE = 24
+const V2_PROTOBUF = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'
+
+const rootOf = (group: string, version: string): string => (group === '' ? `api/${version}` : `apis/${group}/${version}`)
+const hashOf = (body: string | Uint8Array): string => createHash('sha512').update(body).digest('hex').toUpperCase()
+
+/** `/openapi/v2` and `/openapi/v3…`; null for other paths and unknown group versions. */
+export function openApi(path: string, request: ApiRequest, resources: ApiResources, kubernetesVersion: string): ApiResponse | null {
+  if (path === '/openapi/v2') return version2(request, resources, kubernetesVersion)
+  if (!path.startsWith('/openapi/v3') || minorOf(kubernetesVersion) < V3_SINCE) return null
+  const groupVersions = new Map(resources.list.map(({ group, version }) => [rootOf(group, version), { group, version }]))
+  if (path === '/openapi/v3') {
+    // The hash names the content: what a release serves of a group version, which is fixed.
+    const paths = Object.fromEntries([...groupVersions.keys()].map((root) => [root, { serverRelativeURL: `/openapi/v3/${root}?hash=${hashOf(`${kubernetesVersion} ${root}`)}` }]))
+    return jsonResponse(200, { paths })
+  }
+  const wanted = groupVersions.get(path.slice('/openapi/v3/'.length))
+  if (wanted === undefined) return null
+  const members = resources.list.filter(({ group, version }) => group === wanted.group && version === wanted.version)
+  return tagged(JSON.stringify(openApiV3Document(members, kubernetesVersion)), 'application/json', request)
+}
+
+function version2(request: ApiRequest, resources: ApiResources, kubernetesVersion: string): ApiResponse {
+  if ((request.headers['accept'] ?? '').includes('proto-openapi')) return tagged(openApiV2Protobuf(resources.list, kubernetesVersion), V2_PROTOBUF, request)
+  return tagged(JSON.stringify(openApiV2Document(resources.list, kubernetesVersion)), 'application/json', request)
+}
+
+function tagged(body: string | Uint8Array, mediaType: string, request: ApiRequest): ApiResponse {
+  const etag = `"${hashOf(body)}"`
+  if (request.headers['if-none-match'] === etag) return { status: 304, headers: { etag }, body: '' }
+  return { status: 200, headers: { 'content-type': mediaType, etag, vary: 'Accept' }, body }
+}

@@ -1,0 +1,52 @@
+import type { Transport, TransportRequest, TransportResponse, TransportStream, UserInfo } from '#shared/kubernetes/transport.ts'
+import type { ApiHandler } from './handlers/apiHandler.ts'
+import type { ApiRequest, ApiResponse } from './request/apiRequest.ts'
+
+const encoder = new TextEncoder()
+const bytesOf = (part: string | Uint8Array): Uint8Array => (typeof part === 'string' ? encoder.encode(part) : part)
+
+/** The API server's handlers as a transport in the same process: no TLS, the user as given. */
+export class InProcessTransport implements Transport {
+  readonly #handler: ApiHandler
+  readonly #user: UserInfo
+  readonly #closed: AbortSignal
+
+  constructor(handler: ApiHandler, user: UserInfo, closed: AbortSignal) {
+    this.#handler = handler
+    this.#user = user
+    this.#closed = closed
+  }
+
+  async request(request: TransportRequest): Promise<TransportResponse> {
+    const { status, headers, body, stream } = await this.#answer(request)
+    if (stream === undefined) return { status, headers, body: bytesOf(body) }
+    const parts: Uint8Array[] = []
+    for await (const part of stream) parts.push(bytesOf(part))
+    return { status, headers, body: Buffer.concat(parts) }
+  }
+
+  async stream(request: TransportRequest): Promise<TransportStream> {
+    const { status, headers, body, stream } = await this.#answer(request)
+    return { status, headers, body: parts(stream ?? [body]) }
+  }
+
+  #answer(request: TransportRequest): Promise<ApiResponse> {
+    request.signal.throwIfAborted()
+    this.#closed.throwIfAborted()
+    const [path = '/', query = ''] = splitPath(request.path)
+    const asked: ApiRequest = {
+      method: request.method, path, query: new URLSearchParams(query), headers: request.headers ?? {}, user: this.#user,
+      body: request.body === undefined ? new Uint8Array(0) : bytesOf(request.body), signal: AbortSignal.any([request.signal, this.#closed]),
+    }
+    return this.#handler.handle(asked)
+  }
+}
+
+function splitPath(path: string): [string, string] {
+  const at = path.indexOf('?')
+  return at < 0 ? [path, ''] : [path.slice(0, at), path.slice(at + 1)]
+}
+
+async function* parts(source: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const part of source) yield bytesOf(part)
+}
