@@ -120,7 +120,8 @@ export class SecureServer {
     try {
       if (answer.stream !== undefined) {
         response.writeHead(answer.status, headers)
-        if (response.stream !== undefined && 'headersSent' in response.stream) response.flushHeaders()
+        // HTTP/1.1 keeps headers back until the first byte; who watches waits for them.
+        ;(response as { flushHeaders?: () => void }).flushHeaders?.()
         await this.#stream(answer.stream, response)
         return
       }
