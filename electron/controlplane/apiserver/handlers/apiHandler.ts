@@ -12,6 +12,7 @@ import { forbiddenMessage, type Authorizer, type RequestAttributes } from '../au
 import type { NodeConnection } from '../interface.ts'
 import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
 import { jsonResponse, textResponse } from '../request/apiRequest.ts'
+import { asKubeObject, decodeBody } from '../request/body.ts'
 import { negotiate } from '../request/mediaType.ts'
 import { isTrue, parseRequestPath, verbOf, type RequestInfo } from '../request/requestInfo.ts'
 import type { ApiResources } from '../registry/apiResources.ts'
@@ -168,9 +169,9 @@ export class ApiHandler {
         if (verb !== 'create') throw methodNotAllowed()
         const tokenRequest = resources.byKind('authentication.k8s.io', 'TokenReview')
         if (tokenRequest === undefined) throw noSuchResource()
-        const sent = JSON.parse(new TextDecoder().decode(request.body)) as Parameters<typeof issueToken>[0]
+        const sent = asKubeObject(decodeBody(request.body, request.headers['content-type']).value)
         const account = rest.get(target.resource, target.namespace, target.name)
-        return encoded(issueToken({ ...sent, apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', metadata: sent.metadata as typeof sent.metadata | undefined ?? {} }, account, this.#options.tokens, rest.store, rest.nowMs()), negotiated, 201)
+        return encoded(issueToken({ ...sent, apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest' }, account, this.#options.tokens, rest.store, rest.nowMs()), negotiated, 201)
       }
       case 'status':
       case 'approval':
