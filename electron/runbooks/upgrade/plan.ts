@@ -2,7 +2,7 @@ import type { UpgradeFinding, UpgradePlan, UpgradePlanRow } from '#shared/contra
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { ClusterApi } from '../clusterApi.ts'
-import catalogue from './catalogue.json' with { type: 'json' }
+import { RELEASES } from '#shared/planning/upgrade/releases.ts'
 import { compareVersions, parseVersion } from './version.ts'
 
 export interface Release {
@@ -69,7 +69,7 @@ export function staticPod(pods: KubeObject[], component: string, node: string): 
 }
 
 /** Releases that may be taken next: the newest patch of this minor, and the newest of the next. Newest first. */
-export function offersFor(current: string, releases: readonly Release[] = catalogue.releases): Release[] {
+export function offersFor(current: string, releases: readonly Release[] = RELEASES): Release[] {
   const version = parseVersion(current)
   if (version === null) return []
   return releases
@@ -81,7 +81,7 @@ export function offersFor(current: string, releases: readonly Release[] = catalo
 }
 
 /** The plan in kubeadm's tables, with what stands in the way. @throws StatusError Invalid when the target cannot be taken from here */
-export function makePlan(facts: ClusterFacts, targetVersion?: string, releases: readonly Release[] = catalogue.releases): UpgradePlan {
+export function makePlan(facts: ClusterFacts, targetVersion?: string, releases: readonly Release[] = RELEASES): UpgradePlan {
   const offers = offersFor(facts.serverVersion, releases)
   const target = targetVersion === undefined ? offers[0] : offers.find(({ version }) => version === targetVersion)
   if (targetVersion !== undefined && target === undefined)

@@ -1,0 +1,182 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { EtcdClient } from '#shared/etcd/rpc.ts'
+import type { Logger } from '#shared/base/logger.ts'
+import type { Transport, UserInfo } from '#shared/kubernetes/transport.ts'
+import { RestClient } from '#electron/client/restClient.ts'
+import { signCertificateRequest } from '#electron/pki/certificateRequest.ts'
+import { issueCertificate, type ExtendedKeyUsage } from '#electron/pki/certificate.ts'
+import { replaceServer } from '#electron/pki/kubeconfig.ts'
+import { ensureKubernetesPki, leafTemplate, readAuthority, writeKeyed } from '#electron/pki/kubernetesPki.ts'
+import { encodeSnapshot } from '#electron/snapshot/encodeSnapshot.ts'
+import { createApiServer } from './apiserver/apiServer.ts'
+import type { ApiServer } from './apiserver/interface.ts'
+import { runControllerManager, type CsrSigner } from './controller-manager/controllerManager.ts'
+import { lockDataDir } from './dataDirLock.ts'
+import { openEtcdStore } from './etcd/embeddedEtcd.ts'
+import { serveEtcd } from './etcd/server.ts'
+import type { ControlPlaneOptions, RunningControlPlane } from './interface.ts'
+import { ensureClusterObjects } from './kubeadm/clusterObjects.ts'
+import { writeManifests } from './kubeadm/manifests.ts'
+import { NodeConnections } from './nodeConnections.ts'
+import { planNodes, SimulatedNode, type NodePlan } from './simulatedNode.ts'
+import { runScheduler } from './scheduler/scheduler.ts'
+import { serveNodeSsh } from './nodeSsh.ts'
+
+const SERVICE_SUBNET = '10.96.0.0/12'
+const POD_SUBNET = '10.244.0.0/16'
+const SERVICE_ADDRESS = '10.96.0.1'
+const DNS_ADDRESS = '10.96.0.10'
+const DNS_DOMAIN = 'cluster.local'
+const YEAR_MS = 365 * 24 * 3600 * 1000
+
+/** Which release the control plane serves; an upgrade changes it. */
+function readServedVersion(dataDir: string, asked: string): string {
+  const path = join(dataDir, 'kubernetes-version')
+  if (existsSync(path)) return readFileSync(path, 'utf8').trim()
+  writeFileSync(path, `${asked}\n`)
+  return asked
+}
+
+/** Makes the first control-plane node's PKI; an API server certificate of another address is replaced. */
+function preparePki(kubernetesDir: string, plan: NodePlan, clusterName: string, nowMs: number): void {
+  ensureKubernetesPki({
+    kubernetesDir, nodeName: plan.name, advertiseAddress: plan.address, serviceAddress: SERVICE_ADDRESS, dnsDomain: DNS_DOMAIN, clusterName, apiUrl: 'https://127.0.0.1:6443',
+    certSans: ['localhost', '127.0.0.1'], algorithm: 'ECDSA-P256', nowMs, superAdmin: true,
+  })
+  // etcd's clients here come from outside the node: they get a certificate like kubeadm's health check's.
+  const healthcheck = join(kubernetesDir, 'pki/etcd/healthcheck-client')
+  if (!existsSync(`${healthcheck}.crt`)) writeKeyed(healthcheck, issueCertificate(leafTemplate('etcd-healthcheck-client', { nodeName: plan.name, advertiseAddress: plan.address, serviceAddress: SERVICE_ADDRESS, dnsDomain: DNS_DOMAIN, certSans: [], nowMs }), readAuthority(kubernetesDir, 'etcd-ca'), 'ECDSA-P256'))
+}
+
+/**
+ * Starts a control plane with simulated nodes.
+ *
+ * @throws Error when the data directory is in use or not readable; what was started is stopped again
+ */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<RunningControlPlane> {
+  const unlock = lockDataDir(options.dataDir)
+  const stops: (() => Promise<void> | void)[] = [unlock]
+  const stop = async (): Promise<void> => {
+    for (const each of stops.splice(0).reverse()) {
+      try {
+        await each()
+      } catch (error) {
+        options.logger.error('stopping failed', { error: error instanceof Error ? error.message : String(error) })
+      }
+    }
+  }
+  try {
+    return await start(options, stops, stop)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function start(options: ControlPlaneOptions, stops: (() => Promise<void> | void)[], stop: () => Promise<void>): Promise<RunningControlPlane> {
+  const { dataDir, clock, logger, clusterName } = options
+  if (options.etcd !== undefined) throw new Error('an existing etcd as storage (--etcd-servers) is not built yet')
+  const kubernetesVersion = readServedVersion(dataDir, options.kubernetesVersion)
+  const random = options.random
+  const plans = planNodes(options.nodes)
+  const [first] = plans
+  if (first === undefined) throw new Error('a cluster needs at least one control-plane node')
+  const firstRoot = join(dataDir, 'nodes', first.name)
+  const kubernetesDir = join(firstRoot, 'etc/kubernetes')
+  const pkiDir = join(kubernetesDir, 'pki')
+  mkdirSync(kubernetesDir, { recursive: true })
+  preparePki(kubernetesDir, first, clusterName, clock.now())
+  const text = (file: string): string => readFileSync(join(pkiDir, file), 'utf8')
+
+  const etcd = openEtcdStore({ dataDir: join(dataDir, 'etcd'), clock, logger: logger.with({ component: 'etcd' }), memberName: first.name, encodeSnapshot })
+  stops.push(() => etcd.close())
+  const etcdServer = await serveEtcd({ etcd, port: options.etcdPort, tls: { certificate: text('etcd/server.crt'), key: text('etcd/server.key'), clientCa: text('etcd/ca.crt') }, logger })
+  stops.push(() => etcdServer.close())
+  const etcdUrl = `https://127.0.0.1:${String(etcdServer.port)}`
+  etcd.clientUrls = [etcdUrl]
+
+  const connections = new NodeConnections(clock)
+  const api = createApiServer({
+    etcd, nodes: connections, kubernetesVersion, tls: { certificate: text('apiserver.crt'), key: text('apiserver.key'), clientCa: text('ca.crt') },
+    serviceAccount: { issuer: `https://kubernetes.default.svc.${DNS_DOMAIN}`, privateKey: text('sa.key'), publicKey: text('sa.pub') },
+    serviceClusterIpRange: SERVICE_SUBNET, clock, random: random.fork('apiserver'), logger: logger.with({ component: 'kube-apiserver' }), readOnly: options.readOnly ?? false,
+  })
+  stops.push(() => api.close())
+  const apiPort = await api.listen({ host: '127.0.0.1', port: options.apiPort })
+  const apiUrl = `https://127.0.0.1:${String(apiPort)}`
+  for (const file of ['admin.conf', 'super-admin.conf', 'controller-manager.conf', 'scheduler.conf']) if (existsSync(join(kubernetesDir, file))) replaceServer(join(kubernetesDir, file), apiUrl)
+
+  const masters: UserInfo = { username: 'kubernetes-super-admin', groups: ['system:masters'] }
+  const aborter = new AbortController()
+  const { signal } = aborter
+  const ca = text('ca.crt')
+  const nodes: SimulatedNode[] = []
+  if (options.readOnly !== true) {
+    const client = new RestClient(api.transport(masters), { userAgent: 'kubeadm' })
+    const components = runComponents(api, options, { signal, ca, csrSigner: signerOf(kubernetesDir, () => clock.now()) })
+    stops.push(async () => {
+      aborter.abort(new Error('the control plane is stopping'))
+      await components
+    })
+    const manifestOptions = { kubernetesVersion, nodeName: first.name, advertiseAddress: first.address, clusterName, serviceSubnet: SERVICE_SUBNET, podSubnet: POD_SUBNET }
+    if (!existsSync(join(kubernetesDir, 'manifests'))) writeManifests(kubernetesDir, manifestOptions)
+    await ensureClusterObjects(client, { kubernetesVersion, clusterName, serviceSubnet: SERVICE_SUBNET, podSubnet: POD_SUBNET, dnsAddress: DNS_ADDRESS, apiUrl, ca }, signal)
+    for (const plan of plans) {
+      const node = new SimulatedNode({
+        plan, rootDir: join(dataDir, 'nodes', plan.name), kubernetesVersion, clock, random: random.fork(plan.name), logger: logger.with({ node: plan.name }),
+        transport: api.transport({ username: `system:node:${plan.name}`, groups: ['system:nodes'] }), admin: client,
+        onApiServerVersion: (version) => {
+          writeFileSync(join(dataDir, 'kubernetes-version'), `${version}\n`)
+          void api.setKubernetesVersion(version)
+        },
+        manifestOptions: { ...manifestOptions, nodeName: plan.name, advertiseAddress: plan.address }, ca,
+      })
+      connections.add(node.kubelet)
+      nodes.push(node)
+    }
+    const kubelets = Promise.all(nodes.map((node) => node.run(signal)))
+    stops.push(() => kubelets.then(() => undefined))
+  }
+  const ssh = await serveNodeSsh({ dataDir: join(dataDir, 'ssh'), port: options.sshPort, nodes, logger })
+  stops.push(() => ssh.close())
+
+  let stopping: Promise<void> | null = null
+  return {
+    apiUrl, etcdUrl, ssh: { host: '127.0.0.1', port: ssh.port, keyFile: ssh.keyFile, hostKeyFile: ssh.hostKeyFile }, kubeconfigPath: join(kubernetesDir, 'admin.conf'), pkiDir, etcd: etcd as EtcdClient,
+    transport: (user: UserInfo): Transport => api.transport(user),
+    stop: () => (stopping ??= orderly(aborter, stop)),
+  }
+}
+
+/** Components end before what they talk to. */
+async function orderly(aborter: AbortController, stop: () => Promise<void>): Promise<void> {
+  aborter.abort(new Error('the control plane is stopping'))
+  await stop()
+}
+
+async function runComponents(api: ApiServer, options: ControlPlaneOptions, { signal, ca, csrSigner }: { signal: AbortSignal; ca: string; csrSigner: CsrSigner }): Promise<void> {
+  const { clock, random, logger } = options
+  const user = (name: string, ...groups: string[]): UserInfo => ({ username: name, groups })
+  const guard = async (component: string, logged: Logger, run: (logger: Logger) => Promise<void>): Promise<void> => {
+    try {
+      await run(logged)
+    } catch (error) {
+      if (!signal.aborted) logged.error('a component ended', { component, error: error instanceof Error ? error.message : String(error) })
+    }
+  }
+  await Promise.all([
+    guard('kube-scheduler', logger.with({ component: 'kube-scheduler' }), (own) => runScheduler({ transport: api.transport(user('system:kube-scheduler')), clock, random: random.fork('scheduler'), logger: own, signal })),
+    guard('kube-controller-manager', logger.with({ component: 'kube-controller-manager' }), (own) => runControllerManager({ transport: api.transport(user('system:kube-controller-manager', 'system:masters')), clock, random: random.fork('controller-manager'), logger: own, signal, csrSigner, rootCa: ca })),
+  ])
+}
+
+function signerOf(kubernetesDir: string, nowMs: () => number): CsrSigner {
+  return {
+    sign: (csrPem, { durationMs, usages }) => {
+      const names: Record<string, ExtendedKeyUsage> = { 'client auth': 'clientAuth', 'server auth': 'serverAuth' }
+      const asked = usages.flatMap((usage) => names[usage] ?? [])
+      return Promise.resolve(signCertificateRequest(csrPem, { authority: readAuthority(kubernetesDir, 'ca'), usages: asked, nowMs: nowMs(), lifetimeMs: Math.min(durationMs, YEAR_MS) }))
+    },
+  }
+}

@@ -1,0 +1,44 @@
+import type { Clock } from '#shared/base/clock.ts'
+import { failure, StatusError } from '#shared/kubernetes/status.ts'
+import type { ExecSession, LogOptions, NodeConnection, NodeUsage } from './apiserver/interface.ts'
+import type { Kubelet } from './kubelet/kubelet.ts'
+
+type PodTarget = { node: string; namespace: string; name: string; uid: string }
+
+/** The API server's way to the kubelets of this process. */
+export class NodeConnections implements NodeConnection {
+  readonly #kubelets = new Map<string, Kubelet>()
+  readonly #clock: Clock
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  add(kubelet: Kubelet): void {
+    this.#kubelets.set(kubelet.name, kubelet)
+  }
+
+  async *logs(pod: PodTarget, options: LogOptions & { signal: AbortSignal }): AsyncGenerator<Uint8Array> {
+    const container = this.#kubelet(pod.node).worker(pod).container(options.container)
+    const process = options.previous ? container?.previous : (container?.current ?? container?.previous)
+    if (process === undefined || process === null) {
+      const state = options.previous ? `previous terminated container ${JSON.stringify(options.container)} in pod ${JSON.stringify(pod.name)} not found` : `container ${JSON.stringify(options.container)} in pod ${JSON.stringify(pod.name)} is waiting to start: ContainerCreating`
+      throw new StatusError(failure(400, 'BadRequest', state))
+    }
+    yield* process.log.read({ ...options, nowMs: this.#clock.now() })
+  }
+
+  exec(): Promise<ExecSession> {
+    return Promise.reject(new StatusError(failure(501, '', 'exec into simulated containers is not built yet')))
+  }
+
+  usage(): Promise<NodeUsage[]> {
+    return Promise.resolve([...this.#kubelets.values()].filter(({ isRunning }) => isRunning).map((kubelet) => kubelet.usage()))
+  }
+
+  #kubelet(node: string): Kubelet {
+    const kubelet = this.#kubelets.get(node)
+    if (kubelet === undefined || !kubelet.isRunning) throw new StatusError(failure(502, '', `Get "https://${node}:10250/containerLogs": dial tcp: connect: connection refused`))
+    return kubelet
+  }
+}

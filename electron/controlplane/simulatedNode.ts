@@ -1,0 +1,125 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '#shared/base/clock.ts'
+import type { Logger } from '#shared/base/logger.ts'
+import type { Random } from '#shared/base/random.ts'
+import type { Transport } from '#shared/kubernetes/transport.ts'
+import { NODES } from '#electron/client/resources.ts'
+import type { RestClient } from '#electron/client/restClient.ts'
+import { coreDnsImage, kubeProxyImage } from './kubeadm/clusterObjects.ts'
+import { COMPONENTS, componentImage, REGISTRY, type ManifestOptions } from './kubeadm/manifests.ts'
+import { nodePrograms } from './kubeadm/nodePrograms.ts'
+import { Packages } from './kubeadm/packages.ts'
+import { Kubelet } from './kubelet/kubelet.ts'
+import { basePrograms } from './kubelet/shell/basePrograms.ts'
+import { FileTree } from './kubelet/shell/fileTree.ts'
+import { Shell } from './kubelet/shell/shell.ts'
+
+/** One node of a cluster before it exists. */
+export interface NodePlan {
+  name: string
+  address: string
+  controlPlane: boolean
+}
+
+/** Names and addresses of a cluster's nodes. */
+export function planNodes({ controlPlane, workers }: { controlPlane: number; workers: number }): NodePlan[] {
+  const two = (index: number): string => String(index).padStart(2, '0')
+  return [
+    ...Array.from({ length: controlPlane }, (_, index) => ({ name: index === 0 ? 'controlplane' : `controlplane${two(index + 1)}`, address: `172.30.1.${String(2 + index)}`, controlPlane: true })),
+    ...Array.from({ length: workers }, (_, index) => ({ name: `node${two(index + 1)}`, address: `172.30.${String(2 + Math.floor(index / 200))}.${String(2 + (index % 200))}`, controlPlane: false })),
+  ]
+}
+
+export interface SimulatedNodeOptions {
+  plan: NodePlan
+  /** The node's `/` on this machine's disk. */
+  rootDir: string
+  /** What a new node is installed with. */
+  kubernetesVersion: string
+  clock: Clock
+  random: Random
+  logger: Logger
+  /** As the node itself. */
+  transport: Transport
+  /** What kubeadm on the node uses. */
+  admin: RestClient
+  manifestOptions: ManifestOptions
+  /** PEM. */
+  ca: string
+  onApiServerVersion(version: string): void
+}
+
+const CAPACITY = { cpuCores: 4, memoryBytes: 8 * 2 ** 30, pods: 110, diskBytes: 60 * 2 ** 30 }
+
+/** A simulated machine: its files, packages and kubelet, and a shell on it. */
+export class SimulatedNode {
+  readonly name: string
+  readonly kubelet: Kubelet
+  readonly files: FileTree
+  readonly packages: Packages
+  readonly #options: SimulatedNodeOptions
+
+  constructor(options: SimulatedNodeOptions) {
+    this.#options = options
+    const { plan, rootDir, kubernetesVersion, clock, random, logger, transport } = options
+    this.name = plan.name
+    this.files = new FileTree(rootDir)
+    this.packages = new Packages(rootDir)
+    this.packages.ensure(kubernetesVersion)
+    prepareFiles(rootDir, options)
+    this.kubelet = new Kubelet({
+      transport, clock, random: random.fork('kubelet'), logger, name: plan.name, internalIP: plan.address, capacity: CAPACITY, rootDir, readVersion: () => this.packages.kubernetesVersion('kubelet'),
+      labels: {}, taints: plan.controlPlane ? [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }] : [], images: imagesOf(this.packages.kubernetesVersion('kubelet'), plan.controlPlane),
+      onStaticPod: ({ component, image, running }) => {
+        const tag = image.slice(image.lastIndexOf(':') + 1)
+        if (component === 'kube-apiserver' && running && /^v1\.\d+\.\d+/.test(tag)) options.onApiServerVersion(tag)
+      },
+    })
+  }
+
+  /** Runs the kubelet until the signal aborts, and labels the node as kubeadm does. */
+  async run(signal: AbortSignal): Promise<void> {
+    const running = this.kubelet.run({ signal })
+    if (this.#options.plan.controlPlane) await this.#markControlPlane(signal)
+    await running
+  }
+
+  async #markControlPlane(signal: AbortSignal): Promise<void> {
+    const labels = { 'node-role.kubernetes.io/control-plane': '', 'node.kubernetes.io/exclude-from-external-load-balancers': '' }
+    while (!signal.aborted) {
+      try {
+        await this.#options.admin.patch(NODES, { name: this.name }, { metadata: { labels } }, { type: 'merge' }, signal)
+        return
+      } catch {
+        // The kubelet has not registered yet.
+        await this.#options.clock.sleep(50, { signal }).catch(() => undefined)
+      }
+    }
+  }
+
+  /** A login shell of root. */
+  shell(signal: AbortSignal): Shell {
+    const { clock, plan, admin, manifestOptions, random } = this.#options
+    const programs = new Map([...basePrograms, ...nodePrograms({ node: { name: plan.name, controlPlane: plan.controlPlane }, kubelet: this.kubelet, packages: this.packages, admin, manifestOptions, clock, random, rootDir: this.files.root })])
+    return new Shell({ files: this.files, hostname: plan.name, clock, signal, programs }, new Map([['HOME', '/root'], ['USER', 'root'], ['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin']]), '/root')
+  }
+}
+
+function imagesOf(version: string, controlPlane: boolean): string[] {
+  const common = [kubeProxyImage(version), coreDnsImage(version), `${REGISTRY}/pause:3.10`]
+  return controlPlane ? [...COMPONENTS.map((component) => componentImage(component, version)), ...common] : common
+}
+
+function prepareFiles(rootDir: string, { plan, ca, manifestOptions }: SimulatedNodeOptions): void {
+  for (const directory of ['root', 'tmp', 'etc/kubernetes/manifests', 'etc/kubernetes/pki', 'var/lib/kubelet/pki', 'var/lib/kubelet/pods', 'var/log/pods', ...(plan.controlPlane ? ['var/lib/etcd'] : [])]) mkdirSync(join(rootDir, directory), { recursive: true })
+  const write = (path: string, text: string): void => {
+    const file = join(rootDir, path)
+    if (!existsSync(file)) writeFileSync(file, text)
+  }
+  write('etc/hostname', `${plan.name}\n`)
+  write('etc/os-release', 'PRETTY_NAME="Drydock simulated node"\nNAME="Drydock"\nID=drydock\n')
+  write('etc/kubernetes/pki/ca.crt', ca)
+  write('var/lib/kubelet/config.yaml', 'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nstaticPodPath: /etc/kubernetes/manifests\nclusterDNS:\n- 10.96.0.10\nclusterDomain: cluster.local\ncgroupDriver: systemd\nrotateCertificates: true\n')
+  write('var/lib/kubelet/kubeadm-flags.env', `KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///run/containerd/containerd.sock --node-ip=${manifestOptions.advertiseAddress}"\n`)
+}
