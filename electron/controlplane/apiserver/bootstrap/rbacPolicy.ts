@@ -1,7 +1,7 @@
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import policy from './rbacPolicy.json' with { type: 'json' }
 
-// Source of the table: what kube-apiserver 1.20 bootstraps (pkg: plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
+// Source of the table: what kube-apiserver 1.20 bootstraps, with the scheduler's later right to see namespaces (pkg: plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
 
 interface CompactRule {
   g?: string[]
