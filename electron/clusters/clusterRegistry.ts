@@ -16,6 +16,9 @@ const SETTLE_MS = 200
 
 interface Entry {
   context: KubeContext
+  kind: ClusterSummary['kind']
+  /** The etcd that backups use; '' when not known. */
+  etcdEndpoint: string
   session: ClusterSession | null
   stop: AbortController
   ended: Promise<void>
@@ -64,7 +67,7 @@ export class ClusterRegistry {
     }
     const ids = contexts.map((context) => `context:${path}#${context.name}`)
     for (const [id, entry] of this.#entries) {
-      if (entry.context.path !== path || ids.includes(id)) continue
+      if (entry.kind !== 'remote' || entry.context.path !== path || ids.includes(id)) continue
       entry.stop.abort()
       this.#entries.delete(id)
     }
@@ -74,11 +77,36 @@ export class ClusterRegistry {
       if (before !== undefined && JSON.stringify(before.context) === JSON.stringify(context)) continue
       const wasOpen = before?.session !== null && before !== undefined
       before?.stop.abort()
-      this.#entries.set(id, { context, session: null, stop: new AbortController(), ended: Promise.resolve(), protection: before?.protection ?? 'none' })
+      this.#entries.set(id, { context, kind: 'remote', etcdEndpoint: before?.etcdEndpoint ?? '', session: null, stop: new AbortController(), ended: Promise.resolve(), protection: before?.protection ?? 'none' })
       if (wasOpen && context.problem === '') this.session(id)
     }
     this.changes.emit()
     return ids
+  }
+
+  /** Puts in a cluster that is no context of a user's file (the embedded one); a former one of that id is closed. `context.problem` says why it cannot be used. */
+  put(id: ClusterId, kind: ClusterSummary['kind'], context: KubeContext, etcdEndpoint: string): void {
+    const before = this.#entries.get(id)
+    const wasOpen = before?.session !== null && before !== undefined
+    before?.stop.abort()
+    const entry: Entry = { context, kind, etcdEndpoint, session: null, stop: new AbortController(), ended: Promise.resolve(), protection: before?.protection ?? 'none' }
+    // The embedded cluster stands first.
+    const others = [...this.#entries].filter(([each]) => each !== id)
+    this.#entries.clear()
+    this.#entries.set(id, entry)
+    for (const [each, other] of others) this.#entries.set(each, other)
+    if (wasOpen && context.problem === '') this.session(id)
+    this.changes.emit()
+  }
+
+  /** The connection and credentials of a cluster. @throws StatusError NotFound */
+  context(id: ClusterId): KubeContext {
+    return this.#entry(id).context
+  }
+
+  setEtcdEndpoint(id: ClusterId, endpoint: string): void {
+    this.#entry(id).etcdEndpoint = endpoint
+    this.changes.emit()
   }
 
   #entry(id: ClusterId): Entry {
@@ -118,11 +146,11 @@ export class ClusterRegistry {
   }
 
   summary(id: ClusterId): ClusterSummary {
-    const { context, session, protection } = this.#entry(id)
+    const { context, session, protection, kind, etcdEndpoint } = this.#entry(id)
     return {
       id,
       name: context.name,
-      kind: 'remote',
+      kind,
       source: context.path,
       server: context.server,
       namespace: context.namespace,
@@ -130,14 +158,14 @@ export class ClusterRegistry {
       version: session?.version ?? null,
       user: session?.user ?? null,
       protection,
-      etcdEndpoint: null,
+      etcdEndpoint: etcdEndpoint === '' ? null : etcdEndpoint,
       kubectlArgs: ['--kubeconfig', context.path, '--context', context.name],
     }
   }
 
   /** In the order of the files, each file's current context first. */
   list(): ClusterSummary[] {
-    return [...this.#entries].sort(([, a], [, b]) => Number(b.context.isCurrent) - Number(a.context.isCurrent)).map(([id]) => this.summary(id))
+    return [...this.#entries].sort(([, a], [, b]) => Number(b.kind === 'embedded') - Number(a.kind === 'embedded') || Number(b.context.isCurrent) - Number(a.context.isCurrent)).map(([id]) => this.summary(id))
   }
 
   async stop(): Promise<void> {

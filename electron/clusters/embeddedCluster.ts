@@ -1,0 +1,119 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { Emitter } from '#shared/base/emitter.ts'
+import type { Logger } from '#shared/base/logger.ts'
+
+/** Where a running embedded cluster is reached: its ready line. */
+export interface EmbeddedEndpoints {
+  apiUrl: string
+  kubeconfigPath: string
+  etcdUrl: string
+  pkiDir: string
+  sshHost: string
+  sshPort: number
+  sshKeyFile: string
+}
+
+export type EmbeddedState = { state: 'stopped' } | { state: 'starting' } | { state: 'running'; endpoints: EmbeddedEndpoints } | { state: 'failed'; message: string }
+
+const READY = /^drydock: cluster ready (\S+) kubeconfig=(.+) etcd=(\S+) pki=(.+) ssh=([^:\s]+):(\d+) ssh-key=(.+)$/
+/** Last lines of stderr that explain why it ended. */
+const KEPT_LINES = 20
+
+/** How the cluster's process is started: the program and the arguments before `cluster`. */
+export interface ClusterCommand {
+  program: string
+  args: string[]
+  env?: Record<string, string>
+}
+
+/** The embedded control plane in a process of its own. */
+export class EmbeddedCluster {
+  readonly dataDir: string
+  readonly changes = new Emitter<EmbeddedState>()
+  readonly #command: ClusterCommand
+  readonly #kubernetesVersion: string
+  readonly #logger: Logger
+  #child: ChildProcess | null = null
+  #ended: Promise<void> = Promise.resolve()
+  #state: EmbeddedState = { state: 'stopped' }
+
+  constructor(options: { dataDir: string; command: ClusterCommand; kubernetesVersion: string; logger: Logger }) {
+    this.dataDir = options.dataDir
+    this.#command = options.command
+    this.#kubernetesVersion = options.kubernetesVersion
+    this.#logger = options.logger
+  }
+
+  get state(): EmbeddedState {
+    return this.#state
+  }
+
+  /** The store's own directory. */
+  get storeDir(): string {
+    return join(this.dataDir, 'etcd')
+  }
+
+  /** Resolves when the cluster answers. @throws Error with what its process said when it ended before */
+  async start(): Promise<EmbeddedEndpoints> {
+    if (this.#state.state === 'running') return this.#state.endpoints
+    this.#set({ state: 'starting' })
+    const { program, args, env } = this.#command
+    const child = spawn(program, [...args, 'cluster', '--data-dir', this.dataDir, '--port', '0', '--kubernetes-version', this.#kubernetesVersion, '--stop-with-parent'], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+    this.#child = child
+    // Ends with this process: its standard input closes.
+    child.stdin.on('error', () => undefined)
+    const said: string[] = []
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      said.push(line)
+      if (said.length > KEPT_LINES) said.shift()
+      this.#logger.info(line, { process: 'cluster' })
+    })
+    this.#ended = new Promise((resolve) => {
+      child.once('exit', () => { resolve() })
+      child.once('error', () => { resolve() })
+    })
+    return new Promise((resolve, reject) => {
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        const match = READY.exec(line)
+        if (match === null) return
+        const [, apiUrl = '', kubeconfigPath = '', etcdUrl = '', pkiDir = '', sshHost = '', sshPort = '', sshKeyFile = ''] = match
+        const endpoints = { apiUrl, kubeconfigPath, etcdUrl, pkiDir, sshHost, sshPort: Number(sshPort), sshKeyFile }
+        this.#set({ state: 'running', endpoints })
+        resolve(endpoints)
+      })
+      const failed = (why: string): void => {
+        if (this.#child !== child) return
+        this.#child = null
+        const message = said.at(-1)?.replace(/^drydock: /, '') ?? why
+        const wanted = this.#state.state === 'stopped'
+        if (!wanted) this.#set({ state: 'failed', message })
+        reject(new Error(message))
+      }
+      child.once('error', (error) => { failed(error.message) })
+      child.once('exit', (code, signal) => { failed(`the cluster's process ended with ${signal ?? `code ${String(code)}`}`) })
+    })
+  }
+
+  /** Resolves when nothing has its files open any more. */
+  async stop(): Promise<void> {
+    this.#set({ state: 'stopped' })
+    const child = this.#child
+    if (child === null) return
+    this.#child = null
+    child.kill('SIGTERM')
+    await this.#ended
+  }
+
+  /** The host key its nodes show, as the middle field of a known_hosts line. */
+  hostKey(endpoints: EmbeddedEndpoints): string {
+    return readFileSync(join(this.dataDir, 'ssh/host_ed25519.pub'), 'utf8').split(' ')[1] ?? String(endpoints.sshPort)
+  }
+
+  #set(state: EmbeddedState): void {
+    this.#state = state
+    this.changes.emit(state)
+  }
+}
