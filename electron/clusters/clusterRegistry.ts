@@ -149,7 +149,7 @@ export class ClusterRegistry {
     const { context, session, protection, kind, etcdEndpoint } = this.#entry(id)
     return {
       id,
-      name: context.name,
+      name: kind === 'embedded' ? 'Local cluster' : context.name,
       kind,
       source: context.path,
       server: context.server,
@@ -159,7 +159,7 @@ export class ClusterRegistry {
       user: session?.user ?? null,
       protection,
       etcdEndpoint: etcdEndpoint === '' ? null : etcdEndpoint,
-      kubectlArgs: ['--kubeconfig', context.path, '--context', context.name],
+      kubectlArgs: kind === 'embedded' ? ['--kubeconfig', context.path] : ['--kubeconfig', context.path, '--context', context.name],
     }
   }
 

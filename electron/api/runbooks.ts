@@ -1,0 +1,43 @@
+import type { RequestHandlers, SubscriptionHandlers } from '#shared/contract/contract.ts'
+import type { ClusterRegistry } from '../clusters/clusterRegistry.ts'
+import { ClusterApi } from '../runbooks/clusterApi.ts'
+import type { RunbookEngine } from '../runbooks/engine.ts'
+import { reportMarkdown } from '../runbooks/report.ts'
+import { makePlan, readFacts } from '../runbooks/upgrade/plan.ts'
+import { upgradeInput } from '../runbooks/upgrade/upgrade.ts'
+import { following } from './changes.ts'
+
+/** The contract's namespaces `upgrade` and `runbooks`. */
+export function runbookHandlers(registry: ClusterRegistry, engine: RunbookEngine): {
+  requests: Pick<RequestHandlers, 'upgrade.plan' | 'upgrade.start' | 'runbooks.resume' | 'runbooks.abort' | 'runbooks.retryStep' | 'runbooks.report'>
+  subscriptions: Pick<SubscriptionHandlers, 'runbooks.watch' | 'runbooks.watchOne'>
+} {
+  const api = (clusterId: string): ClusterApi => new ClusterApi(registry.session(clusterId).transport)
+  return {
+    requests: {
+      'upgrade.plan': async ({ clusterId, targetVersion }, { signal }) => makePlan(await readFacts(api(clusterId), signal), targetVersion),
+      'upgrade.start': async ({ clusterId, targetVersion }, { signal }) => {
+        registry.requireWritable(clusterId)
+        const input = await upgradeInput(api(clusterId), { id: clusterId, name: registry.summary(clusterId).name }, targetVersion, signal)
+        return { runId: await engine.start('upgrade', input) }
+      },
+      'runbooks.resume': async ({ runId }) => {
+        await engine.resume(runId)
+        return null
+      },
+      'runbooks.abort': async ({ runId }) => {
+        await engine.abort(runId)
+        return null
+      },
+      'runbooks.retryStep': async ({ runId }) => {
+        await engine.resume(runId)
+        return null
+      },
+      'runbooks.report': ({ runId }) => Promise.resolve({ markdown: reportMarkdown(engine.get(runId)) }),
+    },
+    subscriptions: {
+      'runbooks.watch': (_input, { signal }) => following(() => engine.list(), (listener) => engine.onChange(listener), signal),
+      'runbooks.watchOne': ({ runId }, { signal }) => following(() => engine.get(runId), (listener) => engine.onChange(({ id }) => { if (id === runId) listener() }), signal),
+    },
+  }
+}

@@ -1,0 +1,243 @@
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import type { Clock } from '#shared/base/clock.ts'
+import type { Logger } from '#shared/base/logger.ts'
+import type { Random } from '#shared/base/random.ts'
+import type { RequestHandlers, SubscriptionHandlers } from '#shared/contract/contract.ts'
+import { failure, StatusError } from '#shared/kubernetes/status.ts'
+import type { EtcdClient } from '#shared/etcd/rpc.ts'
+import { accessHandlers } from './api/access.ts'
+import { backupHandlers } from './api/backups.ts'
+import { certificateHandlers } from './api/certificates.ts'
+import { following } from './api/changes.ts'
+import { clusterHandlers } from './api/clusters.ts'
+import { Dispatcher } from './api/dispatcher.ts'
+import { etcdHandlers } from './api/etcd.ts'
+import { metricHandlers, Samplers } from './api/metrics.ts'
+import { objectHandlers } from './api/objects.ts'
+import { runbookHandlers } from './api/runbooks.ts'
+import { connectEtcd } from './client/etcd/connectEtcd.ts'
+import { ClusterRegistry } from './clusters/clusterRegistry.ts'
+import { EmbeddedCluster, type ClusterCommand, type EmbeddedEndpoints } from './clusters/embeddedCluster.ts'
+import { EtcdConnections, type EtcdEndpoint } from './clusters/etcdConnections.ts'
+import { parseKubeconfig, type KubeContext } from './clusters/kubeconfig.ts'
+import { lockDataDir } from './controlplane/dataDirLock.ts'
+import { loadStore } from './controlplane/etcd/loadStore.ts'
+import { SettingsFile } from './platform/settingsFile.ts'
+import { ClusterApi } from './runbooks/clusterApi.ts'
+import { RunbookEngine } from './runbooks/engine.ts'
+import type { NodeShellFactory } from './runbooks/nodeShell/nodeShell.ts'
+import { connectSsh } from './runbooks/nodeShell/ssh.ts'
+import { upgradeRunbook } from './runbooks/upgrade/upgrade.ts'
+import { Backups } from './snapshot/backups.ts'
+import { Catalogue } from './snapshot/catalogue.ts'
+import type { RestoreTarget } from './snapshot/restoreStore.ts'
+
+export const EMBEDDED = 'embedded'
+/** One release below the newest, so that there is an upgrade to walk through. */
+const EMBEDDED_VERSION = 'v1.35.8'
+
+export interface ApplicationOptions {
+  dataDir: string
+  /** Read besides $KUBECONFIG and ~/.kube/config. */
+  kubeconfigs: readonly string[]
+  /** False leaves $KUBECONFIG and ~/.kube/config alone. @default true */
+  userKubeconfigs?: boolean
+  clusterCommand: ClusterCommand
+  shell: 'desktop' | 'browser'
+  version: string
+  clock: Clock
+  random: Random
+  logger: Logger
+}
+
+/** Everything behind the page, without any window. */
+export class Application {
+  readonly dispatcher: Dispatcher
+  readonly #options: ApplicationOptions
+  readonly #unlock: () => void
+  readonly #settings: SettingsFile
+  readonly #registry: ClusterRegistry
+  readonly #embedded: EmbeddedCluster
+  readonly #samplers: Samplers
+  readonly #catalogue: Catalogue
+  readonly #engine: RunbookEngine
+  readonly #etcd: EtcdConnections
+  #restoreEtcd: EtcdClient | null = null
+
+  /** @throws Error when another Drydock uses the data directory */
+  constructor(options: ApplicationOptions) {
+    this.#options = options
+    const { dataDir, clock, random, logger } = options
+    this.#unlock = lockDataDir(dataDir)
+    this.#settings = new SettingsFile(join(dataDir, 'settings.json'), { theme: 'system', kubeconfigPaths: [], backupDirectory: join(dataDir, 'backups'), metricsRetentionHours: 6, firstRunCardClosed: false }, logger)
+    this.#registry = new ClusterRegistry({ clock, random, logger })
+    this.#embedded = new EmbeddedCluster({ dataDir: join(dataDir, 'cluster'), command: options.clusterCommand, kubernetesVersion: EMBEDDED_VERSION, logger })
+    this.#samplers = new Samplers(this.#registry, clock)
+    this.#catalogue = new Catalogue({ directory: this.#settings.value.backupDirectory, logger })
+    this.#etcd = new EtcdConnections({
+      known: (clusterId) => (clusterId === EMBEDDED ? this.#embeddedEtcd() : null), remembered: () => this.#settings.etcdEndpoints,
+      remember: (clusterId, endpoint) => {
+        this.#settings.change({ etcdEndpoints: { ...this.#settings.etcdEndpoints, [clusterId]: endpoint } })
+        this.#registry.setEtcdEndpoint(clusterId, endpoint.endpoint)
+        return Promise.resolve()
+      },
+    })
+    const backups = new Backups({ catalogue: this.#catalogue, clock, logger, restoreTarget: () => this.#restoreTarget(), connect: async ({ clusterId, etcd: given }) => {
+      const { etcd, endpoint } = await this.#etcd.connect(clusterId, given)
+      return { etcd, endpoint, clusterName: this.#registry.summary(clusterId).name, close: () => etcd.close() }
+    } })
+    this.#engine = new RunbookEngine({
+      directory: join(dataDir, 'runs'), clock, logger, newId: randomUUID,
+      runbooks: [upgradeRunbook({ api: (clusterId) => Promise.resolve(new ClusterApi(this.#registry.session(clusterId).transport)), shell: (clusterId) => Promise.resolve(this.#nodeShells(clusterId)), backup: (clusterId, context) => this.#backupForRun(backups, clusterId, context) })] as never,
+    })
+    const groups = [
+      clusterHandlers(this.#registry, {
+        rememberKubeconfig: (path) => {
+          if (!this.#settings.value.kubeconfigPaths.includes(path)) this.#settings.change({ kubeconfigPaths: [...this.#settings.value.kubeconfigPaths, path] })
+          return Promise.resolve()
+        },
+        restartEmbedded: () => { void this.#startEmbedded() },
+      }),
+      objectHandlers(this.#registry, clock), metricHandlers(this.#samplers), backupHandlers(backups), runbookHandlers(this.#registry, this.#engine), this.#settingsHandlers(),
+    ]
+    const requests = Object.assign({}, ...groups.map((group) => group.requests), etcdHandlers(this.#etcd, clock, (id) => { this.#registry.requireWritable(id) }), certificateHandlers(this.#registry, clock, (id) => this.#pki(id)), accessHandlers(this.#registry)) as RequestHandlers
+    const subscriptions = Object.assign({}, ...groups.map((group) => group.subscriptions)) as SubscriptionHandlers
+    this.dispatcher = new Dispatcher({ requests, subscriptions, logger })
+  }
+
+  /** Opens what is on disk and starts the embedded cluster. Resolves at once for the window; the cluster comes up meanwhile. */
+  async start(): Promise<void> {
+    await this.#catalogue.open()
+    this.#engine.open()
+    this.#registry.put(EMBEDDED, 'embedded', brokenContext('it is starting'), '')
+    void this.#startEmbedded()
+    const own = this.#options.userKubeconfigs === false ? [] : (process.env['KUBECONFIG'] ?? join(homedir(), '.kube/config')).split(delimiter)
+    for (const path of new Set([...this.#options.kubeconfigs, ...own, ...this.#settings.value.kubeconfigPaths])) {
+      if (path === '') continue
+      try {
+        for (const id of await this.#registry.addKubeconfig(path)) {
+          const etcd = this.#settings.etcdEndpoints[id]
+          if (etcd !== undefined) this.#registry.setEtcdEndpoint(id, etcd.endpoint)
+        }
+      } catch (error) {
+        this.#options.logger.info('kubeconfig not read', { path, error: error instanceof Error ? error.message : String(error) })
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#samplers.stop()
+    await this.#engine.close()
+    await this.#registry.stop()
+    await this.#embedded.stop()
+    this.#unlock()
+  }
+
+  async #startEmbedded(): Promise<void> {
+    try {
+      const endpoints = await this.#embedded.start()
+      this.#registry.put(EMBEDDED, 'embedded', contextOf(endpoints), endpoints.etcdUrl)
+      this.#registry.session(EMBEDDED)
+    } catch (error) {
+      this.#registry.put(EMBEDDED, 'embedded', brokenContext(`the embedded cluster did not start: ${error instanceof Error ? error.message : String(error)}`), '')
+    }
+  }
+
+  #running(): EmbeddedEndpoints {
+    const { state } = this.#embedded
+    if (state.state !== 'running') throw new StatusError(failure(503, 'ServiceUnavailable', state.state === 'failed' ? `the embedded cluster did not start: ${state.message}` : 'the embedded cluster is not running'))
+    return state.endpoints
+  }
+
+  #embeddedEtcd(): EtcdEndpoint {
+    const { etcdUrl, pkiDir } = this.#running()
+    const file = (name: string): string => join(pkiDir, 'etcd', name)
+    return { endpoint: etcdUrl, caFile: file('ca.crt'), certFile: file('healthcheck-client.crt'), keyFile: file('healthcheck-client.key') }
+  }
+
+  #pki(clusterId: string): { node: string; pkiDir: string } | null {
+    return clusterId === EMBEDDED && this.#embedded.state.state === 'running' ? { node: 'controlplane', pkiDir: this.#embedded.state.endpoints.pkiDir } : null
+  }
+
+  #nodeShells(clusterId: string): NodeShellFactory {
+    if (clusterId !== EMBEDDED) throw new StatusError(failure(501, '', 'nodes of this cluster are not reached yet: in this release runs work on the embedded cluster'))
+    return (node, context) => {
+      const endpoints = this.#running()
+      return connectSsh({ host: endpoints.sshHost, port: endpoints.sshPort, username: node, privateKey: readFileSync(endpoints.sshKeyFile, 'utf8'), hostKey: this.#embedded.hostKey(endpoints), sudo: false }, context)
+    }
+  }
+
+  async #backupForRun(backups: Backups, clusterId: string, { signal, log }: { signal: AbortSignal; log: (text: string) => void }): Promise<string> {
+    for await (const progress of backups.save({ clusterId }, { signal })) {
+      if (progress.phase !== 'done') continue
+      const { path, verdict, status } = progress.backup
+      if (verdict !== 'good') throw new Error(`the backup ${path} is ${verdict}; nothing was changed`)
+      return `backup ${path}: ${verdict}, revision ${String(status?.revision ?? 0)}, ${String(status?.totalKeys ?? 0)} keys`
+    }
+    log('the backup ended without a result')
+    throw new Error('the backup did not finish')
+  }
+
+  #restoreTarget(): RestoreTarget | null {
+    if (this.#embedded.state.state !== 'running') return null
+    const embedded = this.#embedded
+    const connect = async (): Promise<void> => {
+      await this.#restoreEtcd?.close()
+      this.#restoreEtcd = await connectEtcd(this.#embeddedEtcd())
+    }
+    return {
+      storeDir: embedded.storeDir,
+      etcd: () => lazily(async () => {
+        await connect()
+        return this.#restoreEtcd
+      }),
+      stop: () => embedded.stop(),
+      start: async () => {
+        await this.#startEmbedded()
+        this.#running()
+      },
+      loadStore,
+    }
+  }
+
+  #settingsHandlers(): { requests: Pick<RequestHandlers, 'settings.change' | 'app.info'>; subscriptions: Pick<SubscriptionHandlers, 'settings.watch'> } {
+    const { version, dataDir, shell } = this.#options
+    return {
+      requests: {
+        'settings.change': (change) => {
+          this.#settings.change(change as never)
+          return Promise.resolve(null)
+        },
+        'app.info': () => Promise.resolve({ version, dataDirectory: dataDir, shell, nodeVersion: process.versions.node, platform: `${process.platform} ${process.arch}` }),
+      },
+      subscriptions: { 'settings.watch': (_input, { signal }) => following(() => this.#settings.value, (listener) => this.#settings.changes.subscribe(listener), signal) },
+    }
+  }
+}
+
+/** An etcd client that connects at its first call. */
+function lazily(connect: () => Promise<EtcdClient | null>): EtcdClient {
+  return new Proxy({} as EtcdClient, {
+    get: (_target, name) => async (...args: unknown[]) => {
+      const client = await connect()
+      if (client === null) throw new Error('etcd is not connected')
+      return (client[name as keyof EtcdClient] as (...given: unknown[]) => unknown).apply(client, args)
+    },
+  })
+}
+
+function contextOf(endpoints: EmbeddedEndpoints): KubeContext {
+  const [context] = parseKubeconfig(readFileSync(endpoints.kubeconfigPath, 'utf8'), endpoints.kubeconfigPath)
+  return context === undefined ? brokenContext('its kubeconfig has no context') : { ...context, clusterName: 'drydock' }
+}
+
+function brokenContext(problem: string): KubeContext {
+  const none = { data: '', file: '' }
+  return {
+    path: '', name: 'embedded', isCurrent: false, server: '', namespace: 'default', clusterName: 'drydock', userName: '', tlsServerName: '', insecureSkipTlsVerify: false, proxyUrl: '', ca: none, clientCertificate: none, clientKey: none, token: none,
+    username: '', password: '', impersonate: { user: '', groups: [] }, exec: null, problem,
+  }
+}
