@@ -100,6 +100,8 @@ export class Application {
           return Promise.resolve()
         },
         restartEmbedded: () => { void this.#startEmbedded() },
+        // Usage is kept from the moment a cluster is looked at.
+        opened: (clusterId) => { this.#samplers.of(clusterId) },
       }),
       objectHandlers(this.#registry, clock), metricHandlers(this.#samplers), backupHandlers(backups), runbookHandlers(this.#registry, this.#engine), this.#settingsHandlers(),
     ]
@@ -140,7 +142,7 @@ export class Application {
     try {
       const endpoints = await this.#embedded.start()
       this.#registry.put(EMBEDDED, 'embedded', contextOf(endpoints), endpoints.etcdUrl)
-      this.#registry.session(EMBEDDED)
+      this.#samplers.of(EMBEDDED)
     } catch (error) {
       this.#registry.put(EMBEDDED, 'embedded', brokenContext(`the embedded cluster did not start: ${error instanceof Error ? error.message : String(error)}`), '')
     }

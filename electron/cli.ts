@@ -26,8 +26,8 @@ async function main(argv: string[]): Promise<void> {
 }
 
 main(process.argv).catch((error: unknown) => {
-  const known = error as { code?: string; message?: string }
-  if (known.code?.startsWith('commander.') !== true) {
+  const known = error as { code?: unknown; message?: string }
+  if (typeof known.code !== 'string' || !known.code.startsWith('commander.')) {
     process.stderr.write(`drydock: ${known.message ?? String(error)}\n`)
     process.exitCode = 1
   }

@@ -14,8 +14,9 @@ import './styles/base.css'
 import './styles/controls.css'
 
 const pinia = createPinia()
-const app = createApp(App).use(pinia).use(createTexts()).use(createPageRouter())
+// Before the router, which makes the address its own: the token stands in it.
 const client = await connect({ clock: new SystemClock(), random: Math.random })
+const app = createApp(App).use(pinia).use(createTexts()).use(createPageRouter())
 useLine(pinia).attach(client)
 client.start()
 usePreferences(pinia).start()

@@ -3,7 +3,7 @@ import type { ClusterRegistry } from '../clusters/clusterRegistry.ts'
 import { following } from './changes.ts'
 
 /** The contract's namespaces `clusters` and `table`. */
-export function clusterHandlers(registry: ClusterRegistry, options: { rememberKubeconfig: (path: string) => Promise<void>; restartEmbedded: () => void }): {
+export function clusterHandlers(registry: ClusterRegistry, options: { rememberKubeconfig: (path: string) => Promise<void>; restartEmbedded: () => void; opened: (clusterId: string) => void }): {
   requests: Pick<RequestHandlers, 'clusters.open' | 'clusters.setProtection' | 'clusters.addKubeconfig' | 'clusters.retry' | 'table.export'>
   subscriptions: Pick<SubscriptionHandlers, 'clusters.watch' | 'table.watch'>
 } {
@@ -11,6 +11,7 @@ export function clusterHandlers(registry: ClusterRegistry, options: { rememberKu
     requests: {
       'clusters.open': ({ clusterId }) => {
         registry.session(clusterId)
+        options.opened(clusterId)
         return Promise.resolve(registry.summary(clusterId))
       },
       'clusters.setProtection': ({ clusterId, protection }) => {

@@ -87,7 +87,7 @@ export class EmbeddedCluster {
       const failed = (why: string): void => {
         if (this.#child !== child) return
         this.#child = null
-        const message = said.at(-1)?.replace(/^drydock: /, '') ?? why
+        const message = said.findLast((line) => line.startsWith('drydock: '))?.slice('drydock: '.length) ?? said.findLast((line) => line.trim() !== '') ?? why
         const wanted = this.#state.state === 'stopped'
         if (!wanted) this.#set({ state: 'failed', message })
         reject(new Error(message))

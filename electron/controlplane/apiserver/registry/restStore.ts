@@ -115,6 +115,9 @@ export class RestStore {
       else if (metadata.namespace !== namespace) throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
     } else delete metadata.namespace
     for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'generation', 'selfLink', 'resourceVersion'] as const) Reflect.deleteProperty(metadata, field)
+    // Told before anything is allocated for it.
+    const taken = metadata.name === undefined ? undefined : this.find(resource, namespace, metadata.name)
+    if (taken !== undefined) throw alreadyExists(resource, metadata.name ?? '', taken.object.metadata.deletionTimestamp !== undefined)
     metadata.uid = newUid(random)
     metadata.creationTimestamp = this.now()
     applyDefaults(object)
@@ -126,8 +129,6 @@ export class RestStore {
     if (errors.length > 0) throw new StatusError(invalidStatus({ ...resource, name: metadata.name ?? '' }, errors))
     await admission.validate({ operation: 'CREATE', resource, namespace, object: tracked, old: null, context })
     const name = metadata.name ?? ''
-    const existing = this.find(resource, namespace, name)
-    if (existing !== undefined) throw alreadyExists(resource, name, existing.object.metadata.deletionTimestamp !== undefined)
     if (context.dryRun) return tracked
     const stored = toStorage(tracked, resource)
     const ttl = ttlSeconds(resource)
