@@ -12,7 +12,7 @@ export default defineConfig({
   ssr: { noExternal: true, external: ['electron', 'cpu-features'] },
   build: {
     ssr: true, outDir: `${top}out/main`, emptyOutDir: true, target: 'node24',
-    rollupOptions: { input: { main: `${top}electron/main.ts`, cli: `${top}electron/cli.ts` }, external: (id) => id === 'electron' || id.startsWith('node:') || builtin.has(id) || id.endsWith('.node') || id === 'cpu-features', output: { format: 'es', entryFileNames: '[name].js' } },
+    rollupOptions: { input: { main: `${top}electron/main.ts`, cli: `${top}electron/cli.ts` }, external: (id) => id === 'electron' || id.startsWith('node:') || builtin.has(id) || id.endsWith('.node') || id === 'cpu-features', output: { format: 'es', entryFileNames: '[name].js', banner: 'const __filename = import.meta.filename; const __dirname = import.meta.dirname;' } },
   },
   logLevel: 'warn',
 })

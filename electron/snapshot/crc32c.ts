@@ -1,3 +1,4 @@
+/* eslint-disable @typescript-eslint/no-non-null-assertion -- table indexes are bytes, and the tables have 256 entries */
 /** Reflected Castagnoli polynomial. zlib's crc32 is the IEEE one and of no use here. */
 const POLYNOMIAL = 0x82f63b78
 const SLICES = 16

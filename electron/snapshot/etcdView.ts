@@ -82,7 +82,7 @@ export function describeValue(value: Uint8Array, decodeObject: DecodeObject): { 
   const note = shown.length < value.length ? `\n… ${String(value.length - shown.length)} more bytes` : ''
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(shown, { stream: true })
-    // eslint-disable-next-line no-control-regex -- control characters are what tells binary data from text
+     
     if (!/[\u0000-\u0008\u000e-\u001f]/.test(text)) return { text: text + note, encoding: 'text' }
   } catch {
     // No UTF-8: shown as hex below.

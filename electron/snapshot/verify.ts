@@ -32,7 +32,7 @@ export async function verifySnapshot(path: string, { signal, onProgress }: ReadO
   checks.push(hashed.check)
   const counter = new ObjectCounter()
   const order = new RevisionOrder()
-  let status: SnapshotStatus | null = null
+  let status: SnapshotStatus | null
   try {
     const file = new SnapshotFile(path)
     try {

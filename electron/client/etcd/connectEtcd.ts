@@ -56,7 +56,8 @@ class GrpcEtcdClient implements EtcdClient {
   async #unary(path: string, request: MessageTable, response: MessageTable, message: object, signal: AbortSignal, timeoutMs: number | null = CALL_TIMEOUT_MS): Promise<Plain> {
     signal.throwIfAborted()
     return new Promise((resolve, reject) => {
-      const options = timeoutMs === null ? {} : { deadline: Date.now() + timeoutMs }
+      // gRPC wants the deadline as wall time.
+      const options = timeoutMs === null ? {} : { deadline: new Date(performance.timeOrigin + performance.now() + timeoutMs) }
       const call = this.#client.makeUnaryRequest(`/etcdserverpb.${path}`, toBuffer(request), fromBuffer(response), message as Plain, options, (error, value) => {
         signal.removeEventListener('abort', onAbort)
         if (error !== null) reject(signal.aborted ? (signal.reason as Error) : asEtcdError(error))

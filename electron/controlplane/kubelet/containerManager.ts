@@ -202,7 +202,7 @@ export class ContainerManager {
   }
 
   /** Calls `verdict` whenever a threshold is crossed; true from it ends the loop. */
-  async #probeLoop(kind: string, probe: Probe, { process, signal }: { process: ContainerProcess; signal: AbortSignal }, verdict: (ok: boolean) => boolean | void): Promise<void> {
+  async #probeLoop(kind: string, probe: Probe, { process, signal }: { process: ContainerProcess; signal: AbortSignal }, verdict: (ok: boolean) => unknown): Promise<void> {
     const { clock } = this.#host
     let streak = 0
     let last: boolean | null = null

@@ -107,7 +107,7 @@ export class RestStore {
   }
 
   async #create(resource: ApiResource, namespace: string, object: KubeObject, context: WriteContext, managed: boolean): Promise<KubeObject> {
-    const { admission, validation, clock, random } = this.#options
+    const { admission, validation, random } = this.#options
     const { metadata } = object
     if ((metadata.resourceVersion ?? '') !== '') throw new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: 'resourceVersion should not be set on objects to be created', code: 500 })
     if (resource.namespaced) {

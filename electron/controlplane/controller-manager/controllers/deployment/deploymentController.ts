@@ -65,7 +65,7 @@ export function deploymentController(context: ControllerContext): Controller {
   function sameTemplate(set: KubeObject, deployment: KubeObject): boolean {
     const template = structuredClone(objectAt(specOf(set)['template']))
     const labels = objectAt(objectAt(template['metadata'])['labels'])
-    delete labels[HASH]
+    Reflect.deleteProperty(labels, HASH)
     return deepEqual(template, specOf(deployment)['template'])
   }
 
@@ -139,13 +139,12 @@ export function deploymentController(context: ControllerContext): Controller {
     // Pods that are not available are no loss; then as many as the rest keeps available.
     const least = wanted - unavailableOf(deployment)
     const freshUnavailable = current - availableOf(fresh)
-    let removable = sum(running, replicasOf) + current - least - freshUnavailable
+    const removable = sum(running, replicasOf) + current - least - freshUnavailable
     if (removable <= 0) return
     for (const set of running) {
       const unhealthy = Math.max(0, replicasOf(set) - availableOf(set))
       const less = Math.min(removable, unhealthy)
       if (less === 0) continue
-      removable -= less
       await scaleTo(set, replicasOf(set) - less, deployment, signal)
       return
     }
