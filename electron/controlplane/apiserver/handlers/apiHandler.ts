@@ -16,10 +16,12 @@ import { asKubeObject, decodeBody } from '../request/body.ts'
 import { negotiate } from '../request/mediaType.ts'
 import { isTrue, parseRequestPath, verbOf, type RequestInfo } from '../request/requestInfo.ts'
 import type { ApiResources } from '../registry/apiResources.ts'
-import { badRequest, methodNotAllowed, noSuchResource } from '../registry/failures.ts'
+import { badRequest, methodNotAllowed, noSuchResource, notFound } from '../registry/failures.ts'
 import type { RestStore } from '../registry/restStore.ts'
 import { discovery, versionInfo } from './discovery.ts'
-import { encoded, list } from './listing.ts'
+import { encoded, list, objectResponse } from './listing.ts'
+import { builtinPrinter, toTable } from '#shared/kubernetes/printers/table.ts'
+import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { metrics } from './metricsApi.ts'
 import { openApi } from './openApi.ts'
 import { review } from './reviews.ts'
@@ -119,6 +121,7 @@ export class ApiHandler {
     const negotiated = negotiate(request.headers['accept'])
     const handling = { rest, admission }
     if (resource.group === 'metrics.k8s.io') return metrics(nodes, rest.store, target, request, negotiated, clock.now())
+    if (resource.plural === 'componentstatuses') return this.#componentStatuses(verb, target, request)
     if (resource.storagePrefix === null) {
       if (verb !== 'create') throw methodNotAllowed()
       const answer = review(decodeSent(request, resource, writeContext(request, '')), target, request.user, authorizer, authenticator)
@@ -147,6 +150,22 @@ export class ApiHandler {
       default:
         throw methodNotAllowed()
     }
+  }
+
+  /** The components of one process: when this answers, they are there. etcd is asked. */
+  async #componentStatuses(verb: string, { resource, name }: ResourceTarget, request: ApiRequest): Promise<ApiResponse> {
+    if (verb !== 'get' && verb !== 'list') throw methodNotAllowed()
+    const { rest } = this.#options
+    await rest.store.fresh(request.signal)
+    const negotiated = negotiate(request.headers['accept'])
+    const items = ['controller-manager', 'etcd-0', 'scheduler'].map((component): KubeObject => ({ apiVersion: 'v1', kind: 'ComponentStatus', metadata: { name: component }, conditions: [{ type: 'Healthy', status: 'True', message: 'ok' }] }))
+    if (name === '') {
+      const list = { apiVersion: 'v1', kind: 'ComponentStatusList', metadata: {}, items }
+      return negotiated.as === 'Table' ? encoded(toTable(items, builtinPrinter(resource.kind), { includeObject: 'Metadata', version: negotiated.version, nowMs: rest.nowMs(), metadata: {} }), negotiated) : encoded(list, negotiated)
+    }
+    const found = items.find(({ metadata }) => metadata.name === name)
+    if (found === undefined) throw notFound(resource, name)
+    return objectResponse(found, resource, rest.nowMs(), request.query, negotiated)
   }
 
   async #subresource(verb: string, target: ResourceTarget, request: ApiRequest): Promise<ApiResponse> {

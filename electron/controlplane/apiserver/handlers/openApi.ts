@@ -7,7 +7,8 @@ import type { ApiResources } from '../registry/apiResources.ts'
 
 /** Releases since which OpenAPI v3 is served. */
 const V3_SINCE = 24
-const V2_PROTOBUF = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'
+/** As upstream sends it: the media type that was asked for holds characters that clients' header readers refuse. */
+const V2_PROTOBUF = 'application/octet-stream'
 
 const rootOf = (group: string, version: string): string => (group === '' ? `api/${version}` : `apis/${group}/${version}`)
 const hashOf = (body: string | Uint8Array): string => createHash('sha512').update(body).digest('hex').toUpperCase()
