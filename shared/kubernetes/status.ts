@@ -1,7 +1,7 @@
 export type StatusReason =
   | 'Unauthorized' | 'Forbidden' | 'NotFound' | 'AlreadyExists' | 'Conflict' | 'Gone' | 'Invalid' | 'Expired' | 'Timeout' | 'ServerTimeout'
   | 'TooManyRequests' | 'BadRequest' | 'MethodNotAllowed' | 'NotAcceptable' | 'UnsupportedMediaType' | 'RequestEntityTooLarge'
-  | 'InternalError' | 'ServiceUnavailable' | 'StorageReadError' | ''
+  | 'InternalError' | 'NonZeroExitCode' | 'ServiceUnavailable' | 'StorageReadError' | ''
 
 export interface StatusCause {
   reason?: string
