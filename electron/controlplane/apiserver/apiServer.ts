@@ -56,7 +56,7 @@ class EmbeddedApiServer implements ApiServer {
     for (const kind of RBAC_KINDS) this.#store.collection(kind).onEvent(() => { authorizer.policyChanged() })
     const authenticator = new Authenticator({ tokens, stillExists: (claims) => this.#stillExists(claims), bootstrapToken: (id, secret) => this.#bootstrapToken(id, secret), nowMs: () => clock.now() })
     this.#handler = new ApiHandler({ rest: this.#rest, admission, authorizer, authenticator, tokens, nodes, clock, logger, readOnly, served: () => this.#served, address: () => this.#address })
-    this.#server = new SecureServer({ handler: this.#handler, authenticator, tls, logger })
+    this.#server = new SecureServer({ handler: this.#handler, authenticator, tls, clock, logger })
   }
 
   async listen({ host, port }: { host: '127.0.0.1'; port: number }): Promise<number> {

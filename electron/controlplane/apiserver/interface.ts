@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { UserInfo, Transport } from '#shared/kubernetes/transport.ts'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import type { Clock } from '#shared/base/clock.ts'
@@ -15,9 +16,10 @@ export interface LogOptions {
   limitBytes?: number
 }
 
-/** stdin in, stdout and stderr out; `exitCode` settles when the process ended. */
+/** stdin in, stdout and stderr out; `output` ends and `exitCode` settles when the process ended. */
 export interface ExecSession {
-  write(bytes: Uint8Array): void
+  /** Resolves when the process takes more. */
+  write(bytes: Uint8Array): Promise<void>
   closeStdin(): void
   resize(size: { width: number; height: number }): void
   output(): AsyncIterable<{ stream: 'stdout' | 'stderr'; bytes: Uint8Array }>
@@ -41,6 +43,10 @@ export interface NodeUsage {
 export interface NodeConnection {
   logs(pod: { node: string; namespace: string; name: string; uid: string }, options: LogOptions & { signal: AbortSignal }): AsyncIterable<Uint8Array>
   exec(pod: { node: string; namespace: string; name: string; uid: string }, options: { container: string; command: string[]; tty: boolean; stdin: boolean; signal: AbortSignal }): Promise<ExecSession>
+  /** The container's main process: what it writes from now on. */
+  attach(pod: { node: string; namespace: string; name: string; uid: string }, options: { container: string; tty: boolean; stdin: boolean; signal: AbortSignal }): Promise<ExecSession>
+  /** A connection to a port somebody listens on in the pod. Rejects when nobody does. */
+  portForward(pod: { node: string; namespace: string; name: string; uid: string }, options: { port: number; signal: AbortSignal }): Promise<Duplex>
   usage(): Promise<NodeUsage[]>
 }
 

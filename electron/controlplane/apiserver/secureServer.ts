@@ -1,20 +1,25 @@
+import { ServerResponse, type IncomingMessage } from 'node:http'
 import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { PeerCertificate as TlsPeerCertificate, TLSSocket } from 'node:tls'
 import { constants, gzip } from 'node:zlib'
 import { promisify } from 'node:util'
+import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { Authenticator, PeerCertificate } from './authentication/authenticator.ts'
 import type { ApiHandler } from './handlers/apiHandler.ts'
-import type { ApiRequest, ApiResponse } from './request/apiRequest.ts'
+import { textResponse, type ApiRequest, type ApiResponse } from './request/apiRequest.ts'
 import { MAX_BODY_BYTES } from './request/body.ts'
+import { UpgradedConnections } from './streaming/upgradedConnections.ts'
 
 const compress = promisify(gzip)
 const GZIP_FROM_BYTES = 128 * 1024
 
 export interface SecureServerOptions {
   handler: ApiHandler
+  clock: Clock
   authenticator: Authenticator
   tls: { certificate: string; key: string; clientCa: string }
   logger: Logger
@@ -28,9 +33,11 @@ export class SecureServer {
   readonly #sockets = new Set<TLSSocket>()
   readonly #peers = new WeakMap<TLSSocket, PeerCertificate | null>()
   readonly #closed = new AbortController()
+  readonly #upgraded: UpgradedConnections
 
   constructor(options: SecureServerOptions) {
     this.#options = options
+    this.#upgraded = new UpgradedConnections(options)
     const { certificate, key, clientCa } = options.tls
     this.#server = createSecureServer({
       cert: certificate, key, ca: clientCa, requestCert: true, rejectUnauthorized: false, allowHTTP1: true, minVersion: 'TLSv1.2',
@@ -51,6 +58,9 @@ export class SecureServer {
     this.#server.on('sessionError', () => undefined)
     this.#server.on('request', (request, response) => {
       void this.#serve(request, response)
+    })
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      void this.#serveUpgrade(request, socket, head)
     })
   }
 
@@ -83,28 +93,49 @@ export class SecureServer {
     response.on('close', () => { gone.abort(new Error('the client went away')) })
     response.on('error', () => undefined)
     request.on('error', () => undefined)
-    const url = request.url
-    const at = url.indexOf('?')
-    const path = at < 0 ? url : url.slice(0, at)
-    const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(',') : value]))
-    let answer: ApiResponse
-    try {
-      const user = this.#options.authenticator.authenticate(headers['authorization'], this.#peer(request))
-      const asked: ApiRequest = {
-        method: request.method === 'HEAD' ? 'GET' : request.method, path, query: new URLSearchParams(at < 0 ? '' : url.slice(at + 1)), headers, user,
-        body: await readBody(request), signal: AbortSignal.any([gone.signal, this.#closed.signal]),
-      }
-      answer = await this.#options.handler.handle(asked)
-    } catch (error) {
-      answer = this.#options.handler.failed(error, { path, method: request.method })
+    const answer = await this.#answer(request, { body: () => readBody(request), signal: AbortSignal.any([gone.signal, this.#closed.signal]) })
+    if (gone.signal.aborted) return
+    await this.#send(answer, response, headersOf(request))
+  }
+
+  /** HTTP/1.1 with an Upgrade header: an answer in plain HTTP when there is nothing to upgrade to. */
+  async #serveUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const gone = new AbortController()
+    socket.on('close', () => { gone.abort(new Error('the client went away')) })
+    socket.on('error', () => undefined)
+    const signal = AbortSignal.any([gone.signal, this.#closed.signal])
+    let answer = await this.#answer(request, { body: () => Promise.resolve(new Uint8Array(0)), signal })
+    if (answer.upgrade !== undefined) {
+      const refusal = await this.#upgraded.serve(answer.upgrade, { request, socket, head, signal }).catch((error: unknown) => ({ status: 500, text: error instanceof Error ? error.message : String(error) }))
+      if (refusal === null) return
+      answer = textResponse(refusal.status, refusal.text)
     }
     if (gone.signal.aborted) return
-    await this.#send(answer, response, headers)
+    const response = new ServerResponse(request)
+    response.shouldKeepAlive = false
+    response.on('finish', () => { socket.end() })
+    response.on('error', () => undefined)
+    response.assignSocket(socket as Socket)
+    await this.#send(answer, response, headersOf(request))
+  }
+
+  async #answer(request: Http2ServerRequest | IncomingMessage, { body, signal }: { body: () => Promise<Uint8Array>; signal: AbortSignal }): Promise<ApiResponse> {
+    const { url = '/', method = 'GET' } = request
+    const at = url.indexOf('?')
+    const path = at < 0 ? url : url.slice(0, at)
+    const headers = headersOf(request)
+    try {
+      const user = this.#options.authenticator.authenticate(headers['authorization'], this.#peer(request))
+      const asked: ApiRequest = { method: method === 'HEAD' ? 'GET' : method, path, query: new URLSearchParams(at < 0 ? '' : url.slice(at + 1)), headers, user, body: await body(), signal }
+      return await this.#options.handler.handle(asked)
+    } catch (error) {
+      return this.#options.handler.failed(error, { path, method })
+    }
   }
 
   /** Read once per connection: on HTTP/2 the request's own socket is a proxy without certificates. */
-  #peer(request: Http2ServerRequest): PeerCertificate | null {
-    const socket = (request.httpVersionMajor === 2 ? request.stream.session?.socket : request.socket) as TLSSocket | undefined
+  #peer(request: Http2ServerRequest | IncomingMessage): PeerCertificate | null {
+    const socket = ('stream' in request && request.httpVersionMajor === 2 ? request.stream.session?.socket : request.socket) as TLSSocket | undefined
     if (socket === undefined) return null
     const known = this.#peers.get(socket)
     if (known !== undefined) return known
@@ -113,7 +144,7 @@ export class SecureServer {
     return peer
   }
 
-  async #send(answer: ApiResponse, response: Http2ServerResponse, asked: Record<string, string | undefined>): Promise<void> {
+  async #send(answer: ApiResponse, response: Http2ServerResponse | ServerResponse, asked: Record<string, string | undefined>): Promise<void> {
     const headers: Record<string, string | string[]> = { 'cache-control': 'no-cache, private', ...answer.headers }
     if (answer.warnings !== undefined && answer.warnings.length > 0) headers['warning'] = answer.warnings.map((text) => `299 - ${JSON.stringify(text)}`)
     const zipped = (asked['accept-encoding'] ?? '').includes('gzip')
@@ -136,11 +167,12 @@ export class SecureServer {
     } catch (error) {
       // The client went while it was being answered.
       this.#options.logger.debug('answer not sent', { error: error instanceof Error ? error.message : String(error) })
-      response.stream?.destroy()
+      if ('stream' in response) response.stream.destroy()
+      else response.destroy()
     }
   }
 
-  async #stream(stream: AsyncIterable<Uint8Array | string>, response: Http2ServerResponse): Promise<void> {
+  async #stream(stream: AsyncIterable<Uint8Array | string>, response: Http2ServerResponse | ServerResponse): Promise<void> {
     const gone = new Promise<void>((resolve) => { response.once('close', resolve) })
     try {
       for await (const part of stream) {
@@ -159,6 +191,10 @@ function nameOf({ subject }: Partial<TlsPeerCertificate>): PeerCertificate | nul
   if (subject === undefined) return null
   const { CN, O } = subject as { CN?: string | string[]; O?: string | string[] }
   return { commonName: (Array.isArray(CN) ? CN[0] : CN) ?? '', organizations: O === undefined ? [] : Array.isArray(O) ? O : [O] }
+}
+
+function headersOf(request: Http2ServerRequest | IncomingMessage): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(',') : value]))
 }
 
 async function readBody(request: Http2ServerRequest): Promise<Uint8Array> {

@@ -25,6 +25,7 @@ import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { metrics } from './metricsApi.ts'
 import { openApi } from './openApi.ts'
 import { review } from './reviews.ts'
+import { streamTarget, type StreamSubresource } from '../streaming/streamTarget.ts'
 import { bind, evict, finalizeNamespace, logContainer, nodeOf, scale } from './subresources.ts'
 import { issueToken } from './tokenRequest.ts'
 import { watch } from './watching.ts'
@@ -184,6 +185,10 @@ export class ApiHandler {
         return finalizeNamespace(handling, target, request, negotiated)
       case 'log':
         return this.#log(target, request)
+      case 'exec':
+      case 'attach':
+      case 'portforward':
+        return this.#streaming(verb, target.subresource, target, request)
       case 'token': {
         if (verb !== 'create') throw methodNotAllowed()
         const tokenRequest = resources.byKind('authentication.k8s.io', 'TokenReview')
@@ -203,6 +208,15 @@ export class ApiHandler {
       default:
         throw new StatusError(failure(501, '', `the subresource ${target.subresource} is not built yet`))
     }
+  }
+
+  #streaming(verb: string, subresource: StreamSubresource, { resource, namespace, name }: ResourceTarget, request: ApiRequest): ApiResponse {
+    if (verb !== 'create' && verb !== 'get') throw methodNotAllowed()
+    const { rest, nodes, served } = this.#options
+    // Who may only read could otherwise run commands with a WebSocket's GET. Upstream asks for both since 1.35.
+    if (verb === 'get' && minorOf(served().kubernetesVersion) >= 35) this.#authorize({ user: request.user, verb: 'create', path: request.path, resource: { group: resource.group, version: resource.version, resource: resource.plural, subresource, namespace, name } })
+    const upgrade = streamTarget(subresource, rest.get(resource, namespace, name), request, nodes)
+    return { ...jsonResponse(400, failure(400, 'BadRequest', 'Upgrade request required')), upgrade }
   }
 
   #log(target: ResourceTarget, request: ApiRequest): ApiResponse {
@@ -249,6 +263,10 @@ export class ApiHandler {
         return discovery(path, request, resources, kubernetesVersion, this.#options.address()) ?? openApi(path, request, resources, kubernetesVersion) ?? textResponse(404, '404 page not found\n')
     }
   }
+}
+
+function minorOf(version: string): number {
+  return Number(/^v?1\.(\d+)/.exec(version)?.[1] ?? 0)
 }
 
 function attributesOf(user: UserInfo, verb: string, info: RequestInfo): RequestAttributes {

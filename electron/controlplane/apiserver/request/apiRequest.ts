@@ -1,4 +1,5 @@
 import type { UserInfo } from '#shared/kubernetes/transport.ts'
+import type { StreamTarget } from '../streaming/streamTarget.ts'
 
 /** One request after authentication, however it came in. */
 export interface ApiRequest {
@@ -22,6 +23,8 @@ export interface ApiResponse {
   stream?: AsyncIterable<Uint8Array | string>
   /** `Warning: 299` texts. */
   warnings?: string[]
+  /** The connection is to be upgraded and joined to this; the rest is the answer when it asked for no upgrade. */
+  upgrade?: StreamTarget
 }
 
 export function jsonResponse(status: number, value: unknown, headers: Record<string, string> = {}): ApiResponse {

@@ -18,6 +18,7 @@ export class SpdyStream {
   readonly #send: (frame: Buffer) => Promise<void>
   readonly #closed: () => void
   #finSent = false
+  #finReceived = false
 
   constructor(id: number, headers: ReadonlyMap<string, string>, { send, closed }: { send: (frame: Buffer) => Promise<void>; closed: () => void }) {
     this.id = id
@@ -35,7 +36,21 @@ export class SpdyStream {
   async end(): Promise<void> {
     if (this.#finSent) return
     this.#finSent = true
+    if (this.#finReceived) this.#closed()
     await this.#send(dataFrame(this.id, new Uint8Array(0), FLAG_FIN))
+  }
+
+  /** The client's FIN came. */
+  endInput(): void {
+    this.#finReceived = true
+    this.input.end()
+    if (this.#finSent) this.#closed()
+  }
+
+  /** The client's reset came, or the connection is gone: nobody reads what is written from now on. */
+  abandon(): void {
+    this.#finSent = true
+    this.endInput()
   }
 
   /** Ends both directions at once. */
@@ -76,8 +91,7 @@ export class SpdyConnection {
       // A broken connection and broken frames have one remedy.
       this.#duplex.destroy()
     } finally {
-      for (const stream of this.#streams.values()) stream.input.end()
-      this.#streams.clear()
+      for (const stream of [...this.#streams.values()]) stream.abandon()
       this.#compression.close()
     }
   }
@@ -94,7 +108,7 @@ export class SpdyConnection {
       // Data for a stream that was reset may still be under way.
       if (stream === undefined) return
       await stream.input.push(frame.payload)
-      if ((frame.flags & FLAG_FIN) !== 0) stream.input.end()
+      if ((frame.flags & FLAG_FIN) !== 0) stream.endInput()
       return
     }
     const { type, payload, flags } = frame
@@ -103,9 +117,7 @@ export class SpdyConnection {
       // Even numbers would be answers to our own, and we send none.
       if (payload.readUInt32BE(0) % 2 === 1) await this.#send(controlFrame(PING, payload))
     } else if (type === RST_STREAM) {
-      const id = payload.readUInt32BE(0) & STREAM_ID
-      this.#streams.get(id)?.input.end()
-      this.#streams.delete(id)
+      this.#streams.get(payload.readUInt32BE(0) & STREAM_ID)?.abandon()
     } else if (type === HEADERS || type === SYN_REPLY) await this.#compression.decompress(payload.subarray(4))
   }
 
@@ -119,7 +131,7 @@ export class SpdyConnection {
     this.#lastStreamId = id
     const stream = new SpdyStream(id, headers, { send: (bytes) => this.#send(bytes), closed: () => { this.#streams.delete(id) } })
     this.#streams.set(id, stream)
-    if ((flags & FLAG_FIN) !== 0) stream.input.end()
+    if ((flags & FLAG_FIN) !== 0) stream.endInput()
     // The answer goes out before the stream is used: who accepts it may write in the same turn.
     const reply = Buffer.concat([words(id), await this.#compression.compress(encodeHeaders(new Map()))])
     const replied = this.#send(controlFrame(SYN_REPLY, reply))

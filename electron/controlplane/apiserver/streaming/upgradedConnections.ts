@@ -1,0 +1,116 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { createWebSocketStream, WebSocketServer, type WebSocket } from 'ws'
+import type { Clock } from '#shared/base/clock.ts'
+import type { Logger } from '#shared/base/logger.ts'
+import { forwardOverChannels, forwardOverSpdy, PORT_FORWARD_PROTOCOL, TUNNEL_PREFIX, WEBSOCKET_PORT_PROTOCOLS } from './portForward.ts'
+import { internalStatus, serveCommand } from './remoteCommand.ts'
+import { SPDY_COMMAND_PROTOCOLS, spdyCommand } from './spdyCommand.ts'
+import type { StreamTarget } from './streamTarget.ts'
+import { webSocketCommand, WEBSOCKET_COMMAND_PROTOCOLS } from './webSocketCommand.ts'
+
+/** A connection that asks to be upgraded: nothing was answered yet. */
+export interface UpgradeRequest {
+  request: IncomingMessage
+  socket: Duplex
+  /** Bytes that came right after the request. */
+  head: Buffer
+  signal: AbortSignal
+}
+
+/** Why a connection was not upgraded: an answer in plain HTTP. */
+export interface UpgradeRefusal {
+  status: number
+  text: string
+}
+
+/** A client may not send larger messages; kubectl's are 32 KiB. */
+const MAX_MESSAGE_BYTES = 4 * 2 ** 20
+
+/** Upgrades connections to SPDY/3.1 or WebSocket and joins them to containers. */
+export class UpgradedConnections {
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #webSockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, clientTracking: false })
+
+  constructor({ clock, logger }: { clock: Clock; logger: Logger }) {
+    this.#clock = clock
+    this.#logger = logger
+    // The subprotocols have characters that the header's grammar does not allow, so they are agreed on here.
+    this.#webSockets.on('headers', (headers, request) => {
+      const agreed = request.headers['x-agreed-protocol']
+      if (typeof agreed === 'string') headers.push(`Sec-WebSocket-Protocol: ${agreed}`)
+    })
+  }
+
+  /** Settles when the connection ended. @returns why there was no upgrade, null when there was */
+  async serve(target: StreamTarget, upgrade: UpgradeRequest): Promise<UpgradeRefusal | null> {
+    const protocol = (upgrade.request.headers.upgrade ?? '').toLowerCase()
+    if (protocol === 'websocket') return this.#webSocket(target, upgrade)
+    if (protocol === 'spdy/3.1') return this.#spdy(target, upgrade)
+    return { status: 400, text: `unable to upgrade: ${JSON.stringify(protocol)} is not served; use websocket or SPDY/3.1` }
+  }
+
+  async #spdy(target: StreamTarget, { request, socket, head, signal }: UpgradeRequest): Promise<UpgradeRefusal | null> {
+    const served = target.kind === 'command' ? SPDY_COMMAND_PROTOCOLS : [PORT_FORWARD_PROTOCOL]
+    const offered = listOf(request.headers['x-stream-protocol-version'])
+    // Clients before there were versions name none.
+    const agreed = offered.length === 0 ? served.at(-1) : offered.find((one) => (served as readonly string[]).includes(one))
+    if (agreed === undefined) return { status: 403, text: `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${served.join(' ')}]` }
+    const accept = (): void => {
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${agreed}\r\n\r\n`)
+      if (head.length > 0) socket.unshift(head)
+    }
+    if (target.kind === 'ports') {
+      accept()
+      await forwardOverSpdy(socket, { connect: target.connect, clock: this.#clock, signal })
+      return null
+    }
+    let session
+    try {
+      session = await target.start(signal)
+    } catch (error) {
+      return { status: 500, text: messageOf(error) }
+    }
+    accept()
+    await spdyCommand(socket, { streams: target.streams, protocol: agreed, clock: this.#clock }, (channels) => serveCommand(session, channels))
+    return null
+  }
+
+  async #webSocket(target: StreamTarget, upgrade: UpgradeRequest): Promise<UpgradeRefusal | null> {
+    const offered = listOf(upgrade.request.headers['sec-websocket-protocol'])
+    const tunnel = `${TUNNEL_PREFIX}${PORT_FORWARD_PROTOCOL}`
+    const served: readonly string[] = target.kind === 'command' ? WEBSOCKET_COMMAND_PROTOCOLS : [tunnel, ...WEBSOCKET_PORT_PROTOCOLS]
+    const agreed = served.find((one) => offered.includes(one))
+    if (agreed === undefined && offered.length > 0) return { status: 403, text: `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${served.join(' ')}]` }
+    const socket = await this.#accept(upgrade, agreed)
+    socket.on('error', (error) => { this.#logger.debug('WebSocket failed', { error: error.message }) })
+    const gone = new Promise<void>((resolve) => { socket.once('close', () => { resolve() }) })
+    if (target.kind === 'command') {
+      const channels = webSocketCommand(socket, { streams: target.streams, protocol: agreed ?? 'channel.k8s.io' })
+      try {
+        await serveCommand(await target.start(upgrade.signal), channels)
+      } catch (error) {
+        await channels.finish(internalStatus(`unable to upgrade connection: ${messageOf(error)}`))
+      }
+    } else if (agreed === tunnel) await forwardOverSpdy(createWebSocketStream(socket), { connect: target.connect, clock: this.#clock, signal: upgrade.signal })
+    else await forwardOverChannels(socket, { connect: target.connect, ports: target.ports, protocol: agreed ?? 'v4.channel.k8s.io', signal: upgrade.signal })
+    await gone
+    return null
+  }
+
+  #accept({ request, socket, head }: UpgradeRequest, agreed: string | undefined): Promise<WebSocket> {
+    delete request.headers['sec-websocket-protocol']
+    delete request.headers['x-agreed-protocol']
+    if (agreed !== undefined) request.headers['x-agreed-protocol'] = agreed
+    return new Promise((resolve) => { this.#webSockets.handleUpgrade(request, socket, head, resolve) })
+  }
+}
+
+function listOf(header: string | string[] | undefined): string[] {
+  return (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',').map((one) => one.trim()).filter((one) => one !== '')
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
