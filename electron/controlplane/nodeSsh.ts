@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import ssh2, { type AuthContext, type Connection, type ServerChannel } from 'ssh2'
 import type { Logger } from '#shared/base/logger.ts'
-import { FedInput } from './kubelet/shell/process.ts'
+import { FedInput, textOf, type Output } from './kubelet/shell/process.ts'
 import type { SimulatedNode } from './simulatedNode.ts'
 
 export interface NodeSsh {
@@ -78,7 +78,7 @@ async function runCommand(node: SimulatedNode, channel: ServerChannel, command: 
   const gone = new AbortController()
   channel.on('close', () => { gone.abort(new Error('the connection closed')) })
   const input = new FedInput()
-  channel.on('data', (bytes: Buffer) => { input.push(bytes.toString('utf8')) })
+  channel.on('data', (bytes: Buffer) => { input.push(bytes) })
   channel.on('end', () => { input.end() })
   const code = await run(node, command, { input, out: (text) => channel.write(text), err: (text) => channel.stderr.write(text), signal: gone.signal })
   if (gone.signal.aborted) return
@@ -86,7 +86,7 @@ async function runCommand(node: SimulatedNode, channel: ServerChannel, command: 
   channel.end()
 }
 
-async function run(node: SimulatedNode, command: string, streams: { input: FedInput; out(text: string): void; err(text: string): void; signal: AbortSignal }): Promise<number> {
+async function run(node: SimulatedNode, command: string, streams: { input: FedInput; out(output: Output): void; err(text: string): void; signal: AbortSignal }): Promise<number> {
   try {
     return await node.shell(streams.signal).run(command, streams)
   } catch (error) {
@@ -100,7 +100,7 @@ async function runLogin(node: SimulatedNode, channel: ServerChannel): Promise<vo
   const gone = new AbortController()
   channel.on('close', () => { gone.abort(new Error('the connection closed')) })
   const shell = node.shell(gone.signal)
-  const write = (text: string): void => { channel.write(text.replace(/\r?\n/g, '\r\n')) }
+  const write = (output: Output): void => { channel.write(textOf(output).replace(/\r?\n/g, '\r\n')) }
   const lines = new FedInput()
   let line = ''
   channel.on('data', (bytes: Buffer) => {

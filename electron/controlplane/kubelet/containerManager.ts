@@ -3,6 +3,7 @@ import type { Random } from '#shared/base/random.ts'
 import { behaviourOf } from './behaviour.ts'
 import { ContainerProcess, type ContainerExit } from './containerProcess.ts'
 import { imageDigest, type ImageStore } from './imageStore.ts'
+import { emptyInput, textOf } from './shell/process.ts'
 import { timestamp, type Container, type ContainerState, type ContainerStatus, type Probe } from './types.ts'
 
 export interface ContainerHost {
@@ -211,7 +212,7 @@ export class ContainerManager {
       await clock.sleep((probe.initialDelaySeconds ?? 0) * 1000 + behaviourOf(this.container.image).startMs, { signal })
       for (;;) {
         const output: string[] = []
-        const ok = probe.exec === undefined || (await process.shell(signal).execute(probe.exec.command ?? [], { input: { readLine: () => Promise.resolve(null), readAll: () => Promise.resolve('') }, out: (text) => output.push(text), err: (text) => output.push(text) })) === 0
+        const ok = probe.exec === undefined || (await process.shell(signal).execute(probe.exec.command ?? [], { input: emptyInput, out: (text) => output.push(textOf(text)), err: (text) => output.push(text) })) === 0
         streak = ok === last ? streak + 1 : 1
         last = ok
         if (!ok) this.#host.event('Warning', 'Unhealthy', `${kind} probe failed: ${output.join('').trim()}`)

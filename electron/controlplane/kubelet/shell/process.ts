@@ -1,12 +1,21 @@
 import type { Clock } from '#shared/base/clock.ts'
 import type { FileTree } from './fileTree.ts'
 
-/** Bytes typed or piped into a process, as text. */
+/** Bytes typed or piped into a process. */
 export interface Input {
   /** The next line without its end; null at the end of input. */
   readLine(): Promise<string | null>
-  /** Everything that is left. */
+  /** Everything that is left, as text. */
   readAll(): Promise<string>
+  /** What came since the last read, at least a byte; null at the end of input. */
+  readBytes(): Promise<Buffer | null>
+}
+
+/** What a program writes: text, or bytes that are no text. */
+export type Output = string | Uint8Array
+
+export function textOf(output: Output): string {
+  return typeof output === 'string' ? output : Buffer.from(output).toString('utf8')
 }
 
 /** What a program sees of the (simulated) machine it runs on. */
@@ -14,7 +23,7 @@ export interface ProcessContext {
   /** Without the program's own name. */
   args: string[]
   input: Input
-  out(text: string): void
+  out(output: Output): void
   err(text: string): void
   files: FileTree
   env: Map<string, string>
@@ -30,61 +39,128 @@ export interface ProcessContext {
 export type Program = (context: ProcessContext) => Promise<number> | number
 
 /** No input at all. */
-export const emptyInput: Input = { readLine: () => Promise.resolve(null), readAll: () => Promise.resolve('') }
+export const emptyInput: Input = { readLine: () => Promise.resolve(null), readAll: () => Promise.resolve(''), readBytes: () => Promise.resolve(null) }
+
+/** Ctrl-C: what runs in the foreground ends, the shell goes on. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+}
+
+/** Beyond this the feeder is to wait. */
+const FULL_BYTES = 2 ** 20
+const NEWLINE = 0x0a
 
 /** Input that is fed while the process runs. */
 export class FedInput implements Input {
-  #buffer = ''
+  #parts: Buffer[] = []
+  #length = 0
   #ended = false
-  #wake: (() => void)[] = []
+  #readers: { wake(): void; fail(error: Error): void }[] = []
+  #endsOnce = false
+  #feeders: (() => void)[] = []
 
-  push(text: string): void {
-    this.#buffer += text
+  push(output: Output): void {
+    const bytes = Buffer.from(output)
+    if (this.#ended || bytes.length === 0) return
+    this.#parts.push(bytes)
+    this.#length += bytes.length
     this.#notify()
   }
 
   end(): void {
     this.#ended = true
     this.#notify()
+    wake(this.#feeders)
+  }
+
+  /** The one who reads now, or next, sees the end; the one after it can read on, as after Ctrl-D in a terminal. */
+  endOnce(): void {
+    this.#endsOnce = true
+    this.#notify()
+  }
+
+  /** Who waits for input gets the error; what was not read yet is forgotten. */
+  interrupt(error: Interrupted): void {
+    this.#takeAll()
+    for (const { fail } of this.#readers.splice(0)) fail(error)
+  }
+
+  /** Resolves when the process read enough for more to be pushed. */
+  async room(): Promise<void> {
+    while (this.#length > FULL_BYTES && !this.#ended) await new Promise<void>((resolve) => this.#feeders.push(resolve))
   }
 
   async readLine(): Promise<string | null> {
+    let searched = 0
     for (;;) {
-      const at = this.#buffer.search(/\r?\n|\r/)
+      const at = this.#parts.findIndex((part, index) => index >= searched && part.includes(NEWLINE))
       if (at >= 0) {
-        const line = this.#buffer.slice(0, at)
-        this.#buffer = this.#buffer.slice(at).replace(/^(\r?\n|\r)/, '')
-        return line
+        const all = Buffer.concat(this.#parts.slice(0, at + 1))
+        const end = all.indexOf(NEWLINE)
+        this.#parts.splice(0, at + 1, all.subarray(end + 1))
+        this.#taken(end + 1)
+        return all.toString('utf8', 0, end)
       }
-      if (this.#ended) {
-        const last = this.#buffer
-        this.#buffer = ''
-        return last === '' ? null : last
-      }
+      if (this.#atEnd()) return this.#length === 0 ? null : this.#takeAll().toString('utf8')
+      searched = this.#parts.length
       await this.#more()
     }
   }
 
   async readAll(): Promise<string> {
-    while (!this.#ended) await this.#more()
-    const all = this.#buffer
-    this.#buffer = ''
+    while (!this.#atEnd()) {
+      // Who wants all takes it however much it is.
+      const more = this.#more()
+      wake(this.#feeders)
+      await more
+    }
+    return this.#takeAll().toString('utf8')
+  }
+
+  async readBytes(): Promise<Buffer | null> {
+    while (this.#length === 0) {
+      if (this.#atEnd()) return null
+      await this.#more()
+    }
+    return this.#takeAll()
+  }
+
+  #takeAll(): Buffer {
+    const all = Buffer.concat(this.#parts)
+    this.#parts = []
+    this.#taken(all.length)
     return all
   }
 
+  #taken(bytes: number): void {
+    this.#length -= bytes
+    if (this.#length <= FULL_BYTES) wake(this.#feeders)
+  }
+
+  /** Asking takes a single end away. */
+  #atEnd(): boolean {
+    const once = this.#endsOnce
+    this.#endsOnce = false
+    return this.#ended || once
+  }
+
   #more(): Promise<void> {
-    return new Promise((resolve) => this.#wake.push(resolve))
+    return new Promise((resolve, reject) => this.#readers.push({ wake: resolve, fail: reject }))
   }
 
   #notify(): void {
-    for (const wake of this.#wake.splice(0)) wake()
+    for (const reader of this.#readers.splice(0)) reader.wake()
   }
 }
 
+function wake(waiting: (() => void)[]): void {
+  for (const resolve of waiting.splice(0)) resolve()
+}
+
 /** Input that is known whole. */
-export function textInput(text: string): Input {
+export function wholeInput(content: Output): Input {
   const input = new FedInput()
-  input.push(text)
+  input.push(content)
   input.end()
   return input
 }

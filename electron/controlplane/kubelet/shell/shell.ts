@@ -1,13 +1,13 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { emptyInput, textInput, type Input, type ProcessContext, type Program } from './process.ts'
-import { parseScript, SyntaxFault, type Command, type Pipeline, type Redirect, type Script, type Word } from './syntax.ts'
+import { emptyInput, textOf, wholeInput, type Input, type Output, type ProcessContext, type Program } from './process.ts'
+import { isUnfinished, parseScript, SyntaxFault, type Command, type Pipeline, type Redirect, type Script, type Word } from './syntax.ts'
 
 /** What stays the same for every command of one shell. */
 export type ShellHost = Pick<ProcessContext, 'files' | 'hostname' | 'clock' | 'signal'> & { programs: ReadonlyMap<string, Program> }
 
 interface Streams {
   input: Input
-  out(text: string): void
+  out(output: Output): void
   err(text: string): void
 }
 
@@ -92,20 +92,39 @@ export class Shell {
     })
   }
 
-  /** Reads commands until the input ends or says exit, with a prompt before each. */
-  async interact(streams: Streams & { prompt(): string }): Promise<number> {
+  /**
+   * Reads commands until the input ends or says exit; a command that goes on over several lines is read whole.
+   *
+   * @param prompts told before each first line and each further one of a command; null when nobody sees them
+   * @param interrupted makes of an error the exit code when it ended only the command, as Ctrl-C does; null otherwise
+   */
+  async interact(streams: Streams, { prompts, interrupted }: { prompts: { first(): string; more: string } | null; interrupted?: (error: unknown) => number | null }): Promise<number> {
     for (;;) {
-      streams.out(streams.prompt())
-      const line = await streams.input.readLine()
-      if (line === null) return this.#lastExitCode
       try {
-        this.#lastExitCode = await this.#script(parseScript(line), streams)
+        if (prompts !== null) streams.out(prompts.first())
+        const text = await this.#readCommand(streams, prompts?.more ?? null)
+        if (text === null) return this.#lastExitCode
+        this.#lastExitCode = await this.#script(parseScript(text), streams)
       } catch (error) {
         if (error instanceof ExitRequest) return error.code
-        if (!(error instanceof SyntaxFault)) throw error
-        streams.err(`sh: ${error.message}\n`)
-        this.#lastExitCode = 2
+        const code = interrupted?.(error) ?? null
+        if (code === null && !(error instanceof SyntaxFault)) throw error
+        if (error instanceof SyntaxFault) streams.err(`sh: ${error.message}\n`)
+        this.#lastExitCode = code ?? 2
+        // A script ends at its first syntax error, a person types on.
+        if (prompts === null && error instanceof SyntaxFault) return 2
       }
+    }
+  }
+
+  async #readCommand({ input, out }: Streams, more: string | null): Promise<string | null> {
+    let text = ''
+    for (;;) {
+      const line = await input.readLine()
+      if (line === null) return text === '' ? null : text
+      text += `${line}\n`
+      if (!isUnfinished(text)) return text
+      if (more !== null) out(more)
     }
   }
 
@@ -125,9 +144,9 @@ export class Shell {
     for (const [index, command] of commands.entries()) {
       if (index === commands.length - 1) code = await this.#command(command, { ...streams, input })
       else {
-        let piped = ''
-        await this.#command(command, { ...streams, input, out: (text) => (piped += text) })
-        input = textInput(piped)
+        const piped: Uint8Array[] = []
+        await this.#command(command, { ...streams, input, out: (output) => piped.push(Buffer.from(output)) })
+        input = wholeInput(Buffer.concat(piped))
       }
     }
     return negated ? Number(code === 0) : code
@@ -175,7 +194,7 @@ export class Shell {
 
   async #redirected(redirects: Redirect[], streams: Streams, run: (streams: Streams) => Promise<number>): Promise<number> {
     const target = { ...streams }
-    const writes: { host: string; text: string; append: boolean }[] = []
+    const writes: { host: string; parts: Uint8Array[]; append: boolean }[] = []
     for (const { fd, mode, target: word } of redirects) {
       const path = (await this.#expand(word, streams)).join(' ')
       if (mode === '&') {
@@ -189,22 +208,21 @@ export class Shell {
           streams.err(`sh: can't open ${path}: no such file\n`)
           return 1
         }
-        target.input = textInput(readFileSync(host, 'utf8'))
+        target.input = wholeInput(readFileSync(host))
         continue
       }
-      const sink = path === '/dev/null' ? null : { host: this.#host.files.host(path, this.workingDirectory), text: '', append: mode === '>>' }
-      const write = (text: string): void => {
-        if (sink !== null) sink.text += text
+      const sink: (typeof writes)[number] | null = path === '/dev/null' ? null : { host: this.#host.files.host(path, this.workingDirectory), parts: [], append: mode === '>>' }
+      const write = (output: Output): void => {
+        sink?.parts.push(Buffer.from(output))
       }
       if (sink !== null) writes.push(sink)
       if (fd === 2) target.err = write
       else target.out = write
     }
     const code = await run(target)
-    for (const { host, text, append } of writes) {
+    for (const { host, parts, append } of writes) {
       try {
-        if (append) appendFileSync(host, text)
-        else writeFileSync(host, text)
+        ;(append ? appendFileSync : writeFileSync)(host, Buffer.concat(parts))
       } catch {
         streams.err(`sh: can't create ${host.slice(this.#host.files.root.length)}: nonexistent directory\n`)
         return 1
@@ -223,7 +241,7 @@ export class Shell {
       if (part.kind === 'text') text = part.text
       else if (part.kind === 'variable') text = this.#variable(part.name) ?? part.fallback ?? ''
       else {
-        await this.#script(part.script, { ...streams, input: emptyInput, out: (piece) => (text += piece) })
+        await this.#script(part.script, { ...streams, input: emptyInput, out: (piece) => (text += textOf(piece)) })
         text = text.replace(/\n+$/, '')
       }
       if (part.quoted || part.kind === 'text') {
@@ -269,7 +287,7 @@ export class Shell {
       }
       return child.run(readFileSync(host, 'utf8'), streams)
     }
-    return child.run(await streams.input.readAll(), streams)
+    return child.interact(streams, { prompts: null })
   }
 
   #changeDirectory(path: string, streams: Streams): number {

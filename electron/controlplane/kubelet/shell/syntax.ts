@@ -27,6 +27,13 @@ export type Script = { when: 'always' | 'success' | 'failure'; pipeline: Pipelin
 /** The text is no shell script; the message is what sh would say. */
 export class SyntaxFault extends Error {
   override readonly name = 'SyntaxFault'
+  /** More lines could make it right. */
+  readonly unfinished: boolean
+
+  constructor(message: string, { unfinished }: { unfinished: boolean }) {
+    super(message)
+    this.unfinished = unfinished
+  }
 }
 
 const RESERVED_ENDS = new Set(['then', 'fi', 'else', 'elif', 'do', 'done', '}'])
@@ -35,8 +42,19 @@ const RESERVED_ENDS = new Set(['then', 'fi', 'else', 'elif', 'do', 'done', '}'])
 export function parseScript(text: string): Script {
   const parser = new Parser(text)
   const script = parser.script()
-  if (!parser.atEnd()) throw new SyntaxFault(`syntax error: unexpected "${parser.rest().slice(0, 20)}"`)
+  if (!parser.atEnd()) throw new SyntaxFault(`syntax error: unexpected "${parser.rest().slice(0, 20)}"`, { unfinished: false })
   return script
+}
+
+/** Whether a command goes on in the next line: an open quote or construct, or an operator at the end. */
+export function isUnfinished(text: string): boolean {
+  if (/(?<!\\)(\\\\)*\\\n$/.test(text) || /(&&|\|\|)\s*$/.test(text)) return true
+  try {
+    parseScript(text)
+    return false
+  } catch (error) {
+    return error instanceof SyntaxFault && error.unfinished
+  }
 }
 
 class Parser {
@@ -178,7 +196,7 @@ class Parser {
         command.assignments.push({ name: assignment[1], value: /[\s;|&)]/.test(this.#peek()) || this.#at >= this.#text.length ? [] : this.#word() })
       }
     }
-    if (command.words.length + command.assignments.length + command.redirects.length === 0) throw new SyntaxFault(`syntax error: unexpected "${this.#peek() || 'end of file'}"`)
+    if (command.words.length + command.assignments.length + command.redirects.length === 0) throw this.#fault(`syntax error: unexpected "${this.#peek() || 'end of file'}"`)
     return command
   }
 
@@ -215,7 +233,7 @@ class Parser {
       if (char === "'") {
         flush(false)
         const end = this.#text.indexOf("'", this.#at + 1)
-        if (end < 0) throw new SyntaxFault('syntax error: unterminated quoted string')
+        if (end < 0) throw new SyntaxFault('syntax error: unterminated quoted string', { unfinished: true })
         text = this.#text.slice(this.#at + 1, end)
         this.#at = end + 1
         flush(true)
@@ -238,7 +256,7 @@ class Parser {
       }
     }
     flush(false)
-    if (this.#at === start) throw new SyntaxFault(`syntax error: unexpected "${this.#peek() || 'end of file'}"`)
+    if (this.#at === start) throw this.#fault(`syntax error: unexpected "${this.#peek() || 'end of file'}"`)
     return word
   }
 
@@ -247,7 +265,7 @@ class Parser {
     let text = ''
     for (;;) {
       const char = this.#peek()
-      if (char === '') throw new SyntaxFault('syntax error: unterminated quoted string')
+      if (char === '') throw new SyntaxFault('syntax error: unterminated quoted string', { unfinished: true })
       if (char === '"') {
         this.#at++
         parts.push({ kind: 'text', text, quoted: true })
@@ -271,7 +289,7 @@ class Parser {
   #expansion(quoted: boolean): WordPart {
     if (this.#peek() === '`') {
       const end = this.#text.indexOf('`', this.#at + 1)
-      if (end < 0) throw new SyntaxFault('syntax error: unterminated backquote')
+      if (end < 0) throw new SyntaxFault('syntax error: unterminated backquote', { unfinished: true })
       const script = parseScript(this.#text.slice(this.#at + 1, end))
       this.#at = end + 1
       return { kind: 'command', script, quoted }
@@ -294,19 +312,23 @@ class Parser {
     return { kind: 'variable', name, quoted, ...(match[2] === undefined ? {} : { fallback: match[2] }) }
   }
 
+  #fault(message: string): SyntaxFault {
+    return new SyntaxFault(message, { unfinished: this.#at >= this.#text.length })
+  }
+
   #keyword(): string {
     return /^(?:[A-Za-z_]\w*|[{}!])(?=[\s;|&()]|$)/.exec(this.rest().slice(0, 100))?.[0] ?? ''
   }
 
   #reserved(word: string): void {
     this.#skipBlank(true)
-    if (this.#keyword() !== word) throw new SyntaxFault(`syntax error: unexpected "${this.rest().slice(0, 10) || 'end of file'}" (expecting "${word}")`)
+    if (this.#keyword() !== word) throw this.#fault(`syntax error: unexpected "${this.rest().slice(0, 10) || 'end of file'}" (expecting "${word}")`)
     this.#at += word.length
   }
 
   #expect(text: string): void {
     this.#skipBlank(true)
-    if (!this.#take(text)) throw new SyntaxFault(`syntax error: unexpected "${this.#peek() || 'end of file'}" (expecting "${text}")`)
+    if (!this.#take(text)) throw this.#fault(`syntax error: unexpected "${this.#peek() || 'end of file'}" (expecting "${text}")`)
   }
 
   #peek(): string {

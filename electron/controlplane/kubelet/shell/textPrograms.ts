@@ -16,17 +16,42 @@ async function sources(context: ProcessContext, paths: string[], program: string
 
 const linesOf = (text: string): string[] => (text === '' ? [] : text.replace(/\n$/, '').split('\n'))
 
+/** Byte for byte; its input is passed on as it comes. */
 const cat: Program = async (context) => {
-  const paths = context.args.filter((arg) => !arg.startsWith('-'))
-  const found = await sources(context, paths, 'cat')
-  for (const { text } of found) context.out(text)
-  return found.length < paths.length ? 1 : 0
+  const named = context.args.filter((arg) => !/^-./.test(arg))
+  let code = 0
+  for (const path of named.length === 0 ? ['-'] : named) {
+    if (path === '-') {
+      for (let bytes = await context.input.readBytes(); bytes !== null; bytes = await context.input.readBytes()) context.out(bytes)
+      continue
+    }
+    const host = context.files.host(path, context.workingDirectory)
+    const problem = !existsSync(host) ? 'No such file or directory' : context.files.isDirectory(context.files.absolute(path, context.workingDirectory)) ? 'Is a directory' : null
+    if (problem === null) context.out(readFileSync(host))
+    else {
+      context.err(`cat: ${path}: ${problem}\n`)
+      code = 1
+    }
+  }
+  return code
+}
+
+/** `head -c N`, `tail -c N` and `tail -c +N`, which begins at the Nth byte. */
+async function sliceBytes(program: 'head' | 'tail', context: ProcessContext, { fromStart, count }: { fromStart: boolean; count: number }): Promise<number> {
+  const paths = context.args.filter((arg, index) => !arg.startsWith('-') && context.args[index - 1] !== '-c')
+  const parts: Buffer[] = paths.map((path) => readFileSync(context.files.host(path, context.workingDirectory)))
+  if (paths.length === 0) for (let bytes = await context.input.readBytes(); bytes !== null; bytes = await context.input.readBytes()) parts.push(bytes)
+  const all = Buffer.concat(parts)
+  context.out(program === 'head' ? all.subarray(0, count) : fromStart ? all.subarray(Math.max(0, count - 1)) : all.subarray(Math.max(0, all.length - count)))
+  return 0
 }
 
 /** `head` and `tail` with -n N, -N; `tail -f` waits until it is ended. */
 function slice(program: 'head' | 'tail'): Program {
   return async (context) => {
     const joined = context.args.join(' ')
+    const bytes = /(?:^|\s)-c\s*(\+?)(\d+)/.exec(joined)
+    if (bytes !== null) return sliceBytes(program, context, { fromStart: bytes[1] === '+', count: Number(bytes[2]) })
     const count = Number(/-n\s*(\d+)/.exec(joined)?.[1] ?? /(?:^|\s)-(\d+)/.exec(joined)?.[1] ?? 10)
     const paths = context.args.filter((arg, index) => !arg.startsWith('-') && context.args[index - 1] !== '-n')
     for (const { text } of await sources(context, paths.filter((path) => path !== '/dev/null'), program)) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { basePrograms } from '#electron/controlplane/kubelet/shell/basePrograms.ts'
 import { FileTree } from '#electron/controlplane/kubelet/shell/fileTree.ts'
-import { emptyInput } from '#electron/controlplane/kubelet/shell/process.ts'
+import { emptyInput, textOf } from '#electron/controlplane/kubelet/shell/process.ts'
 import { Shell } from '#electron/controlplane/kubelet/shell/shell.ts'
 import { SystemClock } from '#shared/base/clock.ts'
 import { temporaryDirectory } from '#test/support/peers.ts'
@@ -12,7 +12,7 @@ const root = temporaryDirectory('shell')
 async function run(script: string): Promise<{ code: number; stdout: string; stderr: string }> {
   const shell = new Shell({ programs: basePrograms, files: new FileTree(root), hostname: 'node1', clock: new SystemClock(), signal: new AbortController().signal }, new Map([['HOME', '/root']]))
   let [stdout, stderr] = ['', '']
-  const code = await shell.run(script, { input: emptyInput, out: (text) => (stdout += text), err: (text) => (stderr += text) })
+  const code = await shell.run(script, { input: emptyInput, out: (output) => (stdout += textOf(output)), err: (text) => (stderr += text) })
   return { code, stdout, stderr }
 }
 
