@@ -1,6 +1,8 @@
+import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/base/clock.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { ExecSession, LogOptions, NodeConnection, NodeUsage } from './apiserver/interface.ts'
+import type { ContainerProcess } from './kubelet/containerProcess.ts'
 import type { Kubelet } from './kubelet/kubelet.ts'
 
 type PodTarget = { node: string; namespace: string; name: string; uid: string }
@@ -28,17 +30,31 @@ export class NodeConnections implements NodeConnection {
     yield* process.log.read({ ...options, nowMs: this.#clock.now() })
   }
 
-  exec(): Promise<ExecSession> {
-    return Promise.reject(new StatusError(failure(501, '', 'exec into simulated containers is not built yet')))
+  async exec(pod: PodTarget, { container, ...options }: { container: string; command: string[]; tty: boolean; stdin: boolean; signal: AbortSignal }): Promise<ExecSession> {
+    return this.#running(pod, container).exec(options)
+  }
+
+  async attach(pod: PodTarget, { container, ...options }: { container: string; tty: boolean; stdin: boolean; signal: AbortSignal }): Promise<ExecSession> {
+    return this.#running(pod, container).attach(options)
+  }
+
+  async portForward(pod: PodTarget, { port }: { port: number; signal: AbortSignal }): Promise<Duplex> {
+    return this.#kubelet(pod.node).worker(pod).connect(port)
   }
 
   usage(): Promise<NodeUsage[]> {
     return Promise.resolve([...this.#kubelets.values()].filter(({ isRunning }) => isRunning).map((kubelet) => kubelet.usage()))
   }
 
+  #running(pod: PodTarget, container: string): ContainerProcess {
+    const process = this.#kubelet(pod.node).worker(pod).container(container)?.current ?? null
+    if (process === null) throw new StatusError(failure(500, 'InternalError', `container not found (${JSON.stringify(container)})`))
+    return process
+  }
+
   #kubelet(node: string): Kubelet {
     const kubelet = this.#kubelets.get(node)
-    if (kubelet === undefined || !kubelet.isRunning) throw new StatusError(failure(502, '', `Get "https://${node}:10250/containerLogs": dial tcp: connect: connection refused`))
+    if (kubelet === undefined || !kubelet.isRunning) throw new StatusError(failure(502, '', `Get "https://${node}:10250": dial tcp: connect: connection refused`))
     return kubelet
   }
 }

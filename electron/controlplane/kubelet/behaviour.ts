@@ -1,6 +1,16 @@
 import type { Random } from '#shared/base/random.ts'
 import table from './behaviour.json' with { type: 'json' }
 
+/** What an image's server listens on: these ports and the ones the pod's container declares. */
+export interface ServeBehaviour {
+  ports: number[]
+  /** Directory of the container whose files are served over HTTP; without one, every path gets the same text. */
+  root?: string
+  text?: string
+  /** The Server header; `{tag}` is the image's. */
+  server?: string
+}
+
 /** How containers of an image behave; see behaviour.json. */
 export interface Behaviour {
   /** Pattern on the image reference. */
@@ -16,6 +26,8 @@ export interface Behaviour {
   logs?: string[]
   /** Without a command the process ends at once with 0: its shell finds no input. */
   exitsWithoutCommand?: boolean
+  /** HTTP the process answers. */
+  serves?: ServeBehaviour
 }
 
 /** The first rule that matches the image. The table's last rule matches everything. */

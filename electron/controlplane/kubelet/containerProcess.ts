@@ -1,12 +1,18 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
-import { behaviourOf, renderLog, type Behaviour } from './behaviour.ts'
+import { behaviourOf, imageTag, renderLog, type Behaviour } from './behaviour.ts'
+import { ContainerConsole } from './containerConsole.ts'
 import { ContainerLog } from './containerLog.ts'
+import { ContainerServer } from './containerServer.ts'
+import { runSession, type CommandOptions } from './containerSession.ts'
+import type { ContainerSession } from './nodeAgent.ts'
 import { basePrograms } from './shell/basePrograms.ts'
 import { FileTree } from './shell/fileTree.ts'
-import { emptyInput } from './shell/process.ts'
+import { Interrupted } from './shell/process.ts'
+import type { Terminal } from './shell/terminal.ts'
 import { Shell } from './shell/shell.ts'
 import type { Container } from './types.ts'
 
@@ -47,15 +53,19 @@ export class ContainerProcess {
   readonly #options: ContainerProcessOptions
   readonly #behaviour: Behaviour
   readonly #end = new AbortController()
+  readonly #console: ContainerConsole
   readonly #phase: number
   #finish: (exit: ContainerExit) => void = () => undefined
   #stopping = false
+  #server: ContainerServer | null = null
 
   constructor(options: ContainerProcessOptions) {
     this.#options = options
     this.#behaviour = behaviourOf(options.container.image)
     this.startedAtMs = options.startedAtMs ?? options.clock.now()
     this.#phase = options.random.next() * 2 * Math.PI
+    const { stdin = false, stdinOnce = false, tty = false } = options.container
+    this.#console = new ContainerConsole({ log: this.log, nowMs: () => options.clock.now(), stdin, stdinOnce, tty, signal: this.#end.signal })
     this.exited = new Promise((resolve) => {
       this.#finish = (exit) => {
         this.#end.abort(new Error('the container ended'))
@@ -87,10 +97,50 @@ export class ContainerProcess {
 
   /** A shell inside the container, in its own file tree. */
   shell(signal: AbortSignal): Shell {
+    return this.#shell({ signal: AbortSignal.any([signal, this.#end.signal]) }, undefined)
+  }
+
+  /** Runs a command in the container beside its main process. */
+  exec({ signal, ...options }: CommandOptions): ContainerSession {
+    return runSession({ ...options, signal: AbortSignal.any([signal, this.#end.signal]) }, (foreground, terminal) => this.#shell(foreground, terminal))
+  }
+
+  /** Joins a client to the main process. */
+  attach(options: { stdin: boolean; signal: AbortSignal }): ContainerSession {
+    return this.#console.attach(options)
+  }
+
+  /** A connection to the process's server; null when it does not listen on the port. */
+  connect(port: number): Duplex | null {
+    const { serves } = this.#behaviour
+    const listens = serves !== undefined && (serves.ports.includes(port) || (this.#options.container.ports ?? []).some(({ containerPort }) => containerPort === port))
+    return listens && this.#server !== null ? this.#server.connect() : null
+  }
+
+  /** From now on connections are taken. */
+  #listen(): void {
+    const { serves } = this.#behaviour
+    if (serves === undefined || this.#end.signal.aborted) return
+    const { container, hostname, clock } = this.#options
+    const { image } = container
+    const server = new ContainerServer({
+      serves, image, tag: imageTag(image), hostname, files: () => this.#files(),
+      served: ({ method, url, status, bytes, agent }) => {
+        const date = renderLog('{clfDate}', { atMs: clock.now(), image, node: '', hostIP: '', podIP: '', random: this.#options.random })
+        this.#console.out(`127.0.0.1 - - [${date}] "${method} ${url} HTTP/1.1" ${String(status)} ${String(bytes)} "-" "${agent}"\n`)
+      },
+    })
+    this.#server = server
+    this.#end.signal.addEventListener('abort', () => { server.close() }, { once: true })
+  }
+
+  #shell(foreground: { readonly signal: AbortSignal }, terminal: Terminal | undefined): Shell {
     const { hostname, clock, container } = this.#options
     const env = new Map([['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], ['HOSTNAME', hostname], ['HOME', '/root'], ['KUBERNETES_SERVICE_HOST', '10.96.0.1'], ['KUBERNETES_SERVICE_PORT', '443']])
     for (const { name, value } of container.env ?? []) env.set(name, value ?? '')
-    return new Shell({ files: this.#files(), hostname, clock, signal: AbortSignal.any([signal, this.#end.signal]), programs: basePrograms }, env, container.workingDir ?? '/')
+    if (terminal !== undefined) env.set('TERM', 'xterm')
+    const host = { files: this.#files(), hostname, clock, programs: basePrograms, ...(terminal === undefined ? {} : { terminal }), get signal() { return foreground.signal } }
+    return new Shell(host, env, container.workingDir ?? '/')
   }
 
   /** Resource use at the clock's time: the image's base load with a slow wave and a fast one, never above the CPU limit. */
@@ -115,10 +165,8 @@ export class ContainerProcess {
     try {
       const command = this.#shellCommand()
       if (command !== null) {
-        const write = (text: string): void => {
-          this.log.write(text, clock.now())
-        }
-        const exitCode = await this.shell(signal).execute(command, { input: emptyInput, out: write, err: write })
+        const { input, foreground, terminal } = this.#console
+        const exitCode = await this.#shell(foreground, terminal).execute(command, { input, out: (output) => { this.#console.out(output) }, err: (text) => { this.#console.err(text) } })
         this.#finish({ exitCode, reason: exitCode === 0 ? 'Completed' : 'Error' })
         return
       }
@@ -126,6 +174,7 @@ export class ContainerProcess {
         await clock.sleep(this.#behaviour.startMs, { signal })
         for (const template of this.#behaviour.startLogs ?? []) this.#writeTemplate(template)
       }
+      this.#listen()
       if (this.#behaviour.exitsWithoutCommand === true && this.#argv().length === 0) {
         this.#finish({ exitCode: 0, reason: 'Completed' })
         return
@@ -141,6 +190,7 @@ export class ContainerProcess {
         this.#writeTemplate(logs[this.#options.random.below(logs.length)] ?? '')
       }
     } catch (error) {
+      if (error instanceof Interrupted) this.#finish({ exitCode: 130, reason: 'Error' })
       // The only expected way out of a wait is the process's end.
       if (!signal.aborted) this.#finish({ exitCode: 1, reason: 'Error' })
       if (!signal.aborted) this.log.write(String(error), clock.now())
@@ -157,6 +207,8 @@ export class ContainerProcess {
     const argv = this.#argv()
     const isCommand = this.#options.container.command !== undefined || this.#behaviour.exitsWithoutCommand === true
     const program = argv[0]?.split('/').at(-1)
+    // Images whose command is a shell: with input it stays.
+    if (argv.length === 0 && this.#behaviour.exitsWithoutCommand === true && this.#options.container.stdin === true) return ['sh']
     if (!isCommand || program === undefined) return null
     return program === 'sh' || program === 'bash' || program === 'ash' || basePrograms.has(program) ? argv : null
   }
@@ -169,7 +221,7 @@ export class ContainerProcess {
 
   #writeTemplate(template: string): void {
     const { clock, container, node, hostIP, podIP, random } = this.#options
-    this.log.write(renderLog(template, { atMs: clock.now(), image: container.image, node, hostIP, podIP, random }), clock.now())
+    this.#console.out(`${renderLog(template, { atMs: clock.now(), image: container.image, node, hostIP, podIP, random })}\n`)
   }
 
   /** Made on first use: most containers are never looked into. */

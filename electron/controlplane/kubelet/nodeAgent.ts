@@ -12,10 +12,13 @@ export interface LogOptions {
 
 /** A process in a container, with its streams. */
 export interface ContainerSession {
-  write(bytes: Uint8Array): void
+  /** Resolves when the process takes more. */
+  write(bytes: Uint8Array): Promise<void>
   closeStdin(): void
   resize(size: { width: number; height: number }): void
+  /** Ends with the process. */
   output(): AsyncIterable<{ stream: 'stdout' | 'stderr'; bytes: Uint8Array }>
+  /** Rejects when the process could not be started. */
   readonly exitCode: Promise<number>
 }
 

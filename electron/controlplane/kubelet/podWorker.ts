@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
@@ -77,6 +78,15 @@ export class PodWorker {
 
   container(name: string): ContainerManager | undefined {
     return this.#all().find(({ container }) => container.name === name)
+  }
+
+  /** A connection to the container that listens on the port. @throws Error when none does */
+  connect(port: number): Duplex {
+    for (const { current } of this.#all()) {
+      const connection = current?.connect(port) ?? null
+      if (connection !== null) return connection
+    }
+    throw new Error(`failed to connect to localhost:${String(port)} inside the pod's network namespace: dial tcp4 127.0.0.1:${String(port)}: connect: connection refused`)
   }
 
   get containers(): readonly ContainerManager[] {

@@ -19,6 +19,9 @@ export interface Container {
   workingDir?: string
   env?: { name: string; value?: string }[]
   imagePullPolicy?: string
+  stdin?: boolean
+  stdinOnce?: boolean
+  tty?: boolean
   restartPolicy?: string
   resources?: { requests?: Record<string, string>; limits?: Record<string, string> }
   readinessProbe?: Probe

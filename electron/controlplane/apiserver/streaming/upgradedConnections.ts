@@ -31,6 +31,7 @@ const MAX_MESSAGE_BYTES = 4 * 2 ** 20
 export class UpgradedConnections {
   readonly #clock: Clock
   readonly #logger: Logger
+  readonly #agreed = new WeakMap<IncomingMessage, string>()
   readonly #webSockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, clientTracking: false })
 
   constructor({ clock, logger }: { clock: Clock; logger: Logger }) {
@@ -38,8 +39,8 @@ export class UpgradedConnections {
     this.#logger = logger
     // The subprotocols have characters that the header's grammar does not allow, so they are agreed on here.
     this.#webSockets.on('headers', (headers, request) => {
-      const agreed = request.headers['x-agreed-protocol']
-      if (typeof agreed === 'string') headers.push(`Sec-WebSocket-Protocol: ${agreed}`)
+      const agreed = this.#agreed.get(request)
+      if (agreed !== undefined) headers.push(`Sec-WebSocket-Protocol: ${agreed}`)
     })
   }
 
@@ -101,8 +102,7 @@ export class UpgradedConnections {
 
   #accept({ request, socket, head }: UpgradeRequest, agreed: string | undefined): Promise<WebSocket> {
     delete request.headers['sec-websocket-protocol']
-    delete request.headers['x-agreed-protocol']
-    if (agreed !== undefined) request.headers['x-agreed-protocol'] = agreed
+    if (agreed !== undefined) this.#agreed.set(request, agreed)
     return new Promise((resolve) => { this.#webSockets.handleUpgrade(request, socket, head, resolve) })
   }
 }

@@ -135,6 +135,14 @@ export const basePrograms: ReadonlyMap<string, Program> = new Map<string, Progra
   ['hostname', ({ out, hostname }) => (out(`${hostname}\n`), 0)],
   ['pwd', ({ out, workingDirectory }) => (out(`${workingDirectory}\n`), 0)],
   ['uname', ({ out, args, hostname }) => (out(args.includes('-a') ? `Linux ${hostname} 6.12.48-simulated #1 SMP x86_64 GNU/Linux\n` : args.includes('-r') ? '6.12.48-simulated\n' : args.includes('-n') ? `${hostname}\n` : args.includes('-m') ? 'x86_64\n' : 'Linux\n'), 0)],
+  ['tty', ({ out, terminal }) => (out(terminal === undefined ? 'not a tty\n' : '/dev/pts/0\n'), Number(terminal === undefined))],
+  ['stty', ({ args, out, err, terminal }) => {
+    if (terminal === undefined) return (err('stty: standard input: Inappropriate ioctl for device\n'), 1)
+    if (args.length === 0 || args[0] === '-a') out(`speed 38400 baud; rows ${String(terminal.size.height)}; columns ${String(terminal.size.width)}; line = 0;\n`)
+    else if (args[0] === 'size') out(`${String(terminal.size.height)} ${String(terminal.size.width)}\n`)
+    return 0
+  }],
+  ['clear', ({ out, terminal }) => (out(terminal === undefined ? '' : '\u001b[H\u001b[J'), 0)],
   ['seq', ({ args, out }) => {
     const [first = 1, last] = args.map(Number)
     for (let value = last === undefined ? 1 : first; value <= (last ?? first); value++) out(`${String(value)}\n`)

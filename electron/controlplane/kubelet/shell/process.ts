@@ -31,6 +31,8 @@ export interface ProcessContext {
   hostname: string
   clock: Clock
   signal: AbortSignal
+  /** Where the process was started from a terminal. */
+  terminal?: { readonly input: Input; readonly size: { width: number; height: number } }
   /** Runs an argument vector as a process of its own on the same streams, as env, sudo, xargs and timeout do. */
   spawn(argv: string[]): Promise<number>
 }

@@ -1,9 +1,9 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { emptyInput, textOf, wholeInput, type Input, type Output, type ProcessContext, type Program } from './process.ts'
+import { emptyInput, Interrupted, textOf, wholeInput, type Input, type Output, type ProcessContext, type Program } from './process.ts'
 import { isUnfinished, parseScript, SyntaxFault, type Command, type Pipeline, type Redirect, type Script, type Word } from './syntax.ts'
 
 /** What stays the same for every command of one shell. */
-export type ShellHost = Pick<ProcessContext, 'files' | 'hostname' | 'clock' | 'signal'> & { programs: ReadonlyMap<string, Program> }
+export type ShellHost = Pick<ProcessContext, 'files' | 'hostname' | 'clock' | 'signal' | 'terminal'> & { programs: ReadonlyMap<string, Program> }
 
 interface Streams {
   input: Input
@@ -22,6 +22,9 @@ class ExitRequest extends Error {
 
 /** Loops in one command before it is taken for endless; a loop that sleeps never comes near it. */
 const MAX_BUSY_TURNS = 100_000
+
+/** Names this shell is started by. */
+const SHELLS: ReadonlySet<string> = new Set(['sh', 'bash', 'ash'])
 
 /** A small POSIX shell over a file tree and a table of programs. One instance is one session: variables and directory persist. */
 export class Shell {
@@ -58,6 +61,12 @@ export class Shell {
     }
   }
 
+  /** Whether there is such a program to start without a shell: builtins are none. */
+  has(program: string): boolean {
+    const base = program.split('/').at(-1) ?? program
+    return SHELLS.has(base) || this.#host.programs.has(base)
+  }
+
   /** Runs one program by its argument vector. */
   async execute(argv: string[], streams: Streams): Promise<number> {
     const [name = '', ...args] = argv
@@ -73,7 +82,7 @@ export class Shell {
     if (base === 'set' || base === ':' || base === 'trap' || base === 'wait') return 0
     if (base === 'exec' && args.length > 0) throw new ExitRequest(await this.execute(args, streams))
     if (base === 'read') return this.#read(args, streams)
-    if (base === 'sh' || base === 'bash' || base === 'ash') return this.#nested(args, streams)
+    if (SHELLS.has(base)) return this.#nested(base, args, streams)
     const program = this.#host.programs.get(base)
     if (program === undefined) {
       streams.err(`sh: ${name}: not found\n`)
@@ -86,6 +95,7 @@ export class Shell {
       hostname: this.#host.hostname,
       clock: this.#host.clock,
       signal: this.#host.signal,
+      ...(this.#host.terminal === undefined ? {} : { terminal: this.#host.terminal }),
       env: this.env,
       workingDirectory: this.workingDirectory,
       spawn: (child) => this.execute(child, streams),
@@ -270,7 +280,7 @@ export class Shell {
     return this.env.get(name)
   }
 
-  async #nested(args: string[], streams: Streams): Promise<number> {
+  async #nested(shell: string, args: string[], streams: Streams): Promise<number> {
     const flags = args.filter((arg) => arg.startsWith('-'))
     const rest = args.filter((arg) => !arg.startsWith('-'))
     const child = new Shell(this.#host, new Map(this.env), this.workingDirectory)
@@ -287,7 +297,9 @@ export class Shell {
       }
       return child.run(readFileSync(host, 'utf8'), streams)
     }
-    return child.interact(streams, { prompts: null })
+    if (streams.input !== this.#host.terminal?.input) return child.interact(streams, { prompts: null })
+    const first = (): string => (shell === 'bash' ? `root@${this.#host.hostname}:${child.workingDirectory === (child.env.get('HOME') ?? '') ? '~' : child.workingDirectory}# ` : `${child.workingDirectory} # `)
+    return child.interact(streams, { prompts: { first, more: '> ' }, interrupted: (error) => (error instanceof Interrupted ? 130 : null) })
   }
 
   #changeDirectory(path: string, streams: Streams): number {
