@@ -116,7 +116,8 @@ export class SecureServer {
     response.on('finish', () => { socket.end() })
     response.on('error', () => undefined)
     response.assignSocket(socket as Socket)
-    await this.#send(answer, response, headersOf(request))
+    // node:http2 types HTTP/1.1's responses as its own, too.
+    await this.#send(answer, response as unknown as Http2ServerResponse, headersOf(request))
   }
 
   async #answer(request: Http2ServerRequest | IncomingMessage, { body, signal }: { body: () => Promise<Uint8Array>; signal: AbortSignal }): Promise<ApiResponse> {
@@ -144,7 +145,7 @@ export class SecureServer {
     return peer
   }
 
-  async #send(answer: ApiResponse, response: Http2ServerResponse | ServerResponse, asked: Record<string, string | undefined>): Promise<void> {
+  async #send(answer: ApiResponse, response: Http2ServerResponse, asked: Record<string, string | undefined>): Promise<void> {
     const headers: Record<string, string | string[]> = { 'cache-control': 'no-cache, private', ...answer.headers }
     if (answer.warnings !== undefined && answer.warnings.length > 0) headers['warning'] = answer.warnings.map((text) => `299 - ${JSON.stringify(text)}`)
     const zipped = (asked['accept-encoding'] ?? '').includes('gzip')
@@ -167,12 +168,11 @@ export class SecureServer {
     } catch (error) {
       // The client went while it was being answered.
       this.#options.logger.debug('answer not sent', { error: error instanceof Error ? error.message : String(error) })
-      if ('stream' in response) response.stream.destroy()
-      else response.destroy()
+      response.stream?.destroy()
     }
   }
 
-  async #stream(stream: AsyncIterable<Uint8Array | string>, response: Http2ServerResponse | ServerResponse): Promise<void> {
+  async #stream(stream: AsyncIterable<Uint8Array | string>, response: Http2ServerResponse): Promise<void> {
     const gone = new Promise<void>((resolve) => { response.once('close', resolve) })
     try {
       for await (const part of stream) {
