@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { filePrograms } from './filePrograms.ts'
 import type { Program } from './process.ts'
+import { tar } from './tarProgram.ts'
 import { textPrograms } from './textPrograms.ts'
 
 const unescape = (text: string): string => text.replace(/\\([nt\\r])/g, (_, char: string) => ({ n: '\n', t: '\t', r: '\r' })[char] ?? '\\')
@@ -127,6 +128,7 @@ export const basePrograms: ReadonlyMap<string, Program> = new Map<string, Progra
   ['sleep', sleep],
   ['date', date],
   ['sed', sed],
+  ['tar', tar],
   ['timeout', timeout],
   ['true', () => 0],
   ['false', () => 1],

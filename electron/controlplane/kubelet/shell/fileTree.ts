@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join, normalize, posix, resolve, sep } from 'node:path'
 
 /** A directory of this machine that a simulated node or container sees as `/`. Nothing outside can be reached. */
@@ -18,9 +18,11 @@ export class FileTree {
   host(path: string, workingDirectory = '/'): string {
     const target = join(this.root, normalize(this.absolute(path, workingDirectory)))
     let existing = target
-    while (!existsSync(existing) && existing.length > this.root.length) existing = dirname(existing)
-    if (existsSync(existing)) {
-      const real = realpathSync(existing)
+    // A link to nothing is there: what it points to would be made.
+    const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined
+    while (!isThere(existing) && existing.length > this.root.length) existing = dirname(existing)
+    if (isThere(existing)) {
+      const real = realOf(existing)
       const root = realpathSync(this.root)
       if (real !== root && !real.startsWith(root + sep)) throw new Error(`${path}: Permission denied`)
     }
@@ -51,5 +53,14 @@ export class FileTree {
       found = next
     }
     return found
+  }
+}
+
+/** Where a path leads; '' for a link to nothing. */
+function realOf(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return ''
   }
 }
