@@ -1,6 +1,11 @@
 import { existsSync, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join, normalize, posix, resolve, sep } from 'node:path'
 
+/** A path that may not be used. */
+export class FileFault extends Error {
+  override readonly name = 'FileFault'
+}
+
 /** A directory of this machine that a simulated node or container sees as `/`. Nothing outside can be reached. */
 export class FileTree {
   readonly root: string
@@ -24,7 +29,7 @@ export class FileTree {
     if (isThere(existing)) {
       const real = realOf(existing)
       const root = realpathSync(this.root)
-      if (real !== root && !real.startsWith(root + sep)) throw new Error(`${path}: Permission denied`)
+      if (real !== root && !real.startsWith(root + sep)) throw new FileFault(`${path}: Permission denied`)
     }
     return target
   }

@@ -1,4 +1,5 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { FileFault } from './fileTree.ts'
 import { emptyInput, Interrupted, textOf, wholeInput, type Input, type Output, type ProcessContext, type Program } from './process.ts'
 import { isUnfinished, parseScript, SyntaxFault, type Command, type Pipeline, type Redirect, type Script, type Word } from './syntax.ts'
 
@@ -88,7 +89,7 @@ export class Shell {
       streams.err(`sh: ${name}: not found\n`)
       return 127
     }
-    return program({
+    const context: ProcessContext = {
       ...streams,
       args,
       files: this.#host.files,
@@ -99,7 +100,15 @@ export class Shell {
       env: this.env,
       workingDirectory: this.workingDirectory,
       spawn: (child) => this.execute(child, streams),
-    })
+    }
+    try {
+      return await program(context)
+    } catch (error) {
+      // What the file system refuses is told, as by any program.
+      if (!(error instanceof FileFault) && !(error instanceof Error && 'syscall' in error)) throw error
+      streams.err(`${base}: ${error.message.replaceAll(this.#host.files.root, '')}\n`)
+      return 1
+    }
   }
 
   /**

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type { ProcessContext, Program } from './process.ts'
@@ -112,6 +112,10 @@ function create(context: ProcessContext, { archive, directory, gzip, verbose, pa
 function read(context: ProcessContext, options: TarOptions, archive: Buffer): number {
   const { files, out, err } = context
   const { mode, directory, verbose, touch, toStdout, paths } = options
+  if (!files.isDirectory(directory)) {
+    err(`tar: can't change directory to '${directory}': No such file or directory\n`)
+    return 1
+  }
   let code = 0
   for (const entry of decodeTar(archive)) {
     if (paths.length > 0 && !paths.some((path) => entry.name === path || entry.name.startsWith(`${path.replace(/\/$/, '')}/`))) continue
@@ -128,10 +132,6 @@ function read(context: ProcessContext, options: TarOptions, archive: Buffer): nu
       code = 1
     }
   }
-  if (!files.isDirectory(directory)) {
-    err(`tar: can't change directory to '${directory}': No such file or directory\n`)
-    return 1
-  }
   return code
 }
 
@@ -147,7 +147,7 @@ function extract({ files, clock }: ProcessContext, entry: TarEntry, { directory,
   if (entry.kind === 'link') {
     const target = files.absolute(entry.target, posix.dirname(path))
     // Links are kept relative: an absolute one would point out of the container.
-    if (existsSync(host)) rmSync(host)
+    rmSync(host, { force: true })
     symlinkSync(posix.relative(posix.dirname(path), target), host)
     return
   }
