@@ -2,14 +2,19 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs
 import type { ProcessContext, Program } from './process.ts'
 
 /** The text of the named files, or of the input when there are none; a missing file is told on stderr. */
-async function sources(context: ProcessContext, paths: string[], program: string): Promise<{ text: string; path: string }[]> {
-  if (paths.length === 0) return [{ text: await context.input.readAll(), path: '-' }]
-  const found: { text: string; path: string }[] = []
+async function sources(context: ProcessContext, paths: string[], program: string): Promise<{ text: string; bytes: number; path: string }[]> {
+  const found: { text: string; bytes: number; path: string }[] = []
+  const add = (content: Buffer, path: string): void => { found.push({ text: content.toString('utf8'), bytes: content.length, path }) }
+  if (paths.length === 0) {
+    const parts: Buffer[] = []
+    for (let bytes = await context.input.readBytes(); bytes !== null; bytes = await context.input.readBytes()) parts.push(bytes)
+    add(Buffer.concat(parts), '-')
+  }
   for (const path of paths) {
     const host = context.files.host(path, context.workingDirectory)
     if (!existsSync(host)) context.err(`${program}: ${path}: No such file or directory\n`)
     else if (context.files.isDirectory(context.files.absolute(path, context.workingDirectory))) context.err(`${program}: ${path}: Is a directory\n`)
-    else found.push({ text: readFileSync(host, 'utf8'), path })
+    else add(readFileSync(host), path)
   }
   return found
 }
@@ -84,8 +89,8 @@ const grep: Program = async (context) => {
 
 const wc: Program = async (context) => {
   const flags = context.args.filter((arg) => arg.startsWith('-')).join('')
-  for (const { text, path } of await sources(context, context.args.filter((arg) => !arg.startsWith('-')), 'wc')) {
-    const counts = [[text.split('\n').length - 1, 'l'], [text.split(/\s+/).filter((word) => word !== '').length, 'w'], [Buffer.byteLength(text), 'c']] as const
+  for (const { text, bytes, path } of await sources(context, context.args.filter((arg) => !arg.startsWith('-')), 'wc')) {
+    const counts = [[text.split('\n').length - 1, 'l'], [text.split(/\s+/).filter((word) => word !== '').length, 'w'], [bytes, 'c']] as const
     context.out(`${counts.filter(([, flag]) => flags === '' || flags.includes(flag)).map(([count]) => String(count)).join(' ')}${path === '-' ? '' : ` ${path}`}\n`)
   }
   return 0
