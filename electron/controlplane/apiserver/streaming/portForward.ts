@@ -19,6 +19,8 @@ export type ConnectPort = (port: number, signal: AbortSignal) => Promise<Duplex>
 interface Pair {
   data?: SpdyStream
   error?: SpdyStream
+  /** Stops waiting for the other stream. */
+  complete(): void
 }
 
 /** Forwards connections over SPDY until the client goes away: each is a pair of streams with one request id. */
@@ -30,27 +32,28 @@ export async function forwardOverSpdy(duplex: Duplex, { connect, clock, signal }
     if ((type !== 'data' && type !== 'error') || !Number.isInteger(port) || port < 1 || port > 65_535) return false
     // Clients without request ids open the error stream first and the data stream next.
     const requestId = stream.headers.get('requestid') ?? String(type === 'error' ? stream.id : stream.id - 2)
-    const pair = pairs.get(requestId) ?? {}
-    if (pair[type] !== undefined) return false
-    pair[type] = stream
-    pairs.set(requestId, pair)
-    const { data, error } = pair
-    if (data !== undefined && error !== undefined) {
-      pairs.delete(requestId)
-      void forward({ data, error }, port, connect, signal)
-    } else
-      clock.schedule(PAIR_MS, () => {
-        if (pairs.get(requestId) !== pair) return
+    const waiting = pairs.get(requestId)
+    if (waiting === undefined) {
+      const complete = clock.schedule(PAIR_MS, () => {
         pairs.delete(requestId)
         void stream.reset()
       })
+      pairs.set(requestId, { [type]: stream, complete })
+      return true
+    }
+    if (waiting[type] !== undefined) return false
+    waiting.complete()
+    pairs.delete(requestId)
+    const { data = stream, error = stream } = waiting
+    void forward({ data, error }, port, connect, signal)
     return true
   })
   await connection.run()
+  for (const { complete } of pairs.values()) complete()
 }
 
 /** One connection: `error` tells why there is none, and is ended at once when there is. */
-async function forward({ data, error }: Required<Pair>, port: number, connect: ConnectPort, signal: AbortSignal): Promise<void> {
+async function forward({ data, error }: { data: SpdyStream; error: SpdyStream }, port: number, connect: ConnectPort, signal: AbortSignal): Promise<void> {
   let target: Duplex
   try {
     target = await connect(port, signal)

@@ -4,13 +4,27 @@ import type { Program } from './process.ts'
 import { tar } from './tarProgram.ts'
 import { textPrograms } from './textPrograms.ts'
 
-const unescape = (text: string): string => text.replace(/\\([nt\\r])/g, (_, char: string) => ({ n: '\n', t: '\t', r: '\r' })[char] ?? '\\')
+const ESCAPED: Record<string, string> = { a: '\u0007', b: '\b', e: '\u001b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v', '\\': '\\' }
+
+/** Backslash escapes; octal and hexadecimal ones name bytes, which may make up no text. */
+function unescape(text: string): Buffer {
+  const parts = text.split(/(\\(?:[abefnrtv\\]|[0-7]{1,4}|x[\da-fA-F]{1,2}))/)
+  return Buffer.concat(
+    parts.map((part, index) => {
+      if (index % 2 === 0) return Buffer.from(part)
+      const code = part.slice(1)
+      if (code.startsWith('x')) return Buffer.of(Number.parseInt(code.slice(1), 16))
+      return /^\d/.test(code) ? Buffer.of(Number.parseInt(code, 8) & 0xff) : Buffer.from(ESCAPED[code] ?? part)
+    }),
+  )
+}
 
 const echo: Program = ({ args, out }) => {
   const noNewline = args[0] === '-n' || args[0] === '-ne' || args[0] === '-en'
   const escapes = args[0] === '-e' || args[0] === '-ne' || args[0] === '-en'
   const text = (noNewline || escapes ? args.slice(1) : args).join(' ')
-  out(`${escapes ? unescape(text) : text}${noNewline ? '' : '\n'}`)
+  const end = noNewline ? '' : '\n'
+  out(escapes ? Buffer.concat([unescape(text), Buffer.from(end)]) : `${text}${end}`)
   return 0
 }
 
@@ -20,11 +34,14 @@ const printf: Program = ({ args, out }) => {
   let rest = values
   do {
     let index = 0
-    out(unescape(format).replace(/%(-?)(\d*)([sdi%])/g, (_, left: string, width: string, kind: string) => {
-      if (kind === '%') return '%'
+    const filled = format.split(/(%-?\d*[sdi%])/).map((part, at) => {
+      if (at % 2 === 0) return unescape(part)
+      const [, left, width, kind] = /%(-?)(\d*)([sdi%])/.exec(part) ?? []
+      if (kind === '%') return Buffer.from('%')
       const value = rest[index++] ?? (kind === 's' ? '' : '0')
-      return left === '-' ? value.padEnd(Number(width)) : value.padStart(Number(width))
-    }))
+      return Buffer.from(left === '-' ? value.padEnd(Number(width)) : width?.startsWith('0') === true && kind !== 's' ? value.padStart(Number(width), '0') : value.padStart(Number(width)))
+    })
+    out(Buffer.concat(filled))
     rest = rest.slice(placeholders)
   } while (placeholders > 0 && rest.length > 0)
   return 0

@@ -1,4 +1,5 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { arithmetic, ArithmeticFault } from './arithmetic.ts'
 import { FileFault } from './fileTree.ts'
 import { emptyInput, Interrupted, textOf, wholeInput, type Input, type Output, type ProcessContext, type Program } from './process.ts'
 import { isUnfinished, parseScript, SyntaxFault, type Command, type Pipeline, type Redirect, type Script, type Word } from './syntax.ts'
@@ -259,6 +260,7 @@ export class Shell {
       let text = ''
       if (part.kind === 'text') text = part.text
       else if (part.kind === 'variable') text = this.#variable(part.name) ?? part.fallback ?? ''
+      else if (part.kind === 'arithmetic') text = await this.#arithmetic(part.expression, streams)
       else {
         await this.#script(part.script, { ...streams, input: emptyInput, out: (piece) => (text += textOf(piece)) })
         text = text.replace(/\n+$/, '')
@@ -280,6 +282,16 @@ export class Shell {
       const found = /[*?]/.test(field) ? this.#host.files.glob(field, this.workingDirectory) : []
       return found.length > 0 ? found : [field]
     })
+  }
+
+  async #arithmetic(expression: Word, streams: Streams): Promise<string> {
+    try {
+      return String(arithmetic((await this.#expand(expression, streams)).join(' '), (name) => this.#variable(name)))
+    } catch (error) {
+      if (!(error instanceof ArithmeticFault)) throw error
+      streams.err(`sh: ${error.message}\n`)
+      throw new ExitRequest(2)
+    }
   }
 
   #variable(name: string): string | undefined {

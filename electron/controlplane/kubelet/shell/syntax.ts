@@ -1,5 +1,5 @@
 /** A word as written: parts that are expanded when the command runs. */
-export type WordPart = { kind: 'text'; text: string; quoted: boolean } | { kind: 'variable'; name: string; fallback?: string; quoted: boolean } | { kind: 'command'; script: Script; quoted: boolean }
+export type WordPart = { kind: 'text'; text: string; quoted: boolean } | { kind: 'variable'; name: string; fallback?: string; quoted: boolean } | { kind: 'command'; script: Script; quoted: boolean } | { kind: 'arithmetic'; expression: Word; quoted: boolean }
 export type Word = WordPart[]
 
 export interface Redirect {
@@ -294,6 +294,14 @@ class Parser {
       this.#at = end + 1
       return { kind: 'command', script, quoted }
     }
+    if (this.#text.startsWith('$((', this.#at)) {
+      const end = this.#endOfArithmetic()
+      if (end !== null) {
+        const expression = new Parser(`${this.#text.slice(this.#at + 3, end)}"`).#doubleQuoted()
+        this.#at = end + 2
+        return { kind: 'arithmetic', expression, quoted }
+      }
+    }
     if (this.#text.startsWith('$(', this.#at)) {
       this.#at += 2
       const script = this.script()
@@ -310,6 +318,16 @@ class Parser {
     const name = match[1] ?? (plain !== undefined && /^\d/.test(plain) ? plain.slice(0, 1) : (plain ?? ''))
     this.#at += match[1] === undefined ? 1 + name.length : match[0].length
     return { kind: 'variable', name, quoted, ...(match[2] === undefined ? {} : { fallback: match[2] }) }
+  }
+
+  /** Where `))` closes `$((`; null when it is a command in a subshell. */
+  #endOfArithmetic(): number | null {
+    let depth = 0
+    for (let at = this.#at + 3; at < this.#text.length; at++) {
+      if (this.#text[at] === '(') depth++
+      else if (this.#text[at] === ')' && depth-- === 0) return this.#text[at + 1] === ')' ? at : null
+    }
+    throw new SyntaxFault('syntax error: unterminated arithmetic', { unfinished: true })
   }
 
   #fault(message: string): SyntaxFault {

@@ -32,6 +32,12 @@ const SCRIPTS = [
   'printf "a:b:c\\n" | cut -d: -f2',
   'printf "x1\\ny2\\n" | grep -c "[xy]"',
   'echo ${MISSING:-fallback}',
+  'i=3; while [ $i -gt 0 ]; do echo $i; i=$((i - 1)); done; echo "$(( (i + 2) * $i - 7 / 2 % 4 )) $((1 << 4 | 1)) $((2 > 1 && !0))"',
+  'printf "%03d %-4s|%%\\n" 7 ab',
+  'echo $((1 / 0)); echo never',
+  'printf "a\\0b" | wc -c',
+  'printf abcdef | tail -c +3 | head -c 2',
+  'printf "echo one\nif true\nthen echo two; fi\nexit 4\necho three\n" | sh; echo $?',
 ]
 
 describe('Shell', () => {

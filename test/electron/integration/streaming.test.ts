@@ -1,0 +1,149 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { WebSocket } from 'ws'
+import { hasProgram, runProgram, temporaryDirectory, type CommandResult } from '#test/support/peers.ts'
+import { startCluster, type RunningCluster } from '#test/support/runningCluster.ts'
+
+/** Bytes that are no text, more than one message and one window. */
+const BINARY = Buffer.from(Array.from({ length: 700_001 }, (_, index) => (index * 131 + (index >> 8)) & 0xff))
+
+const PROTOCOLS = [
+  { protocol: 'WebSocket', env: { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'true', KUBECTL_PORT_FORWARD_WEBSOCKETS: 'true' } },
+  { protocol: 'SPDY/3.1', env: { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false', KUBECTL_PORT_FORWARD_WEBSOCKETS: 'false' } },
+]
+
+describe.skipIf(!hasProgram('kubectl'))('real kubectl in simulated containers', { timeout: 60_000 }, () => {
+  const dataDir = temporaryDirectory('streaming')
+  const work = temporaryDirectory('streaming-files')
+  let cluster: RunningCluster
+
+  beforeAll(async () => {
+    cluster = await startCluster(dataDir)
+    await cluster.kubectl(['run', 'web', '--image=nginx:1.29'])
+    await cluster.kubectl(['run', 'ticker', '--image=busybox', '--', 'sh', '-c', 'while true; do echo tick; sleep 0.2; done'])
+    await cluster.kubectl(['create', 'clusterrolebinding', 'onlooker', '--clusterrole=view', '--user=onlooker'])
+    expect(await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', 'web', 'ticker', '--timeout=20s'])).toMatchObject({ code: 0 })
+  }, 60_000)
+  afterAll(() => cluster.end())
+
+  describe.each(PROTOCOLS)('over $protocol', ({ protocol, env }) => {
+    const kubectl = (args: string[], input?: string): Promise<CommandResult> => runProgram('kubectl', ['--kubeconfig', cluster.kubeconfig, ...args], { env, ...(input === undefined ? {} : { input }) })
+    /** In a terminal of 101 columns: `typed` lines are sent one after the other. */
+    const inTerminal = async (args: string, typed: string[]): Promise<CommandResult> => {
+      const keys = typed.map((line) => `sleep 0.4; printf '${line}'`).join('; ')
+      return runProgram('bash', ['-c', `(sleep 1.5; ${keys}; sleep 0.6) | script -qec "stty rows 33 cols 101; kubectl --kubeconfig ${cluster.kubeconfig} ${args}" /dev/null; exit \${PIPESTATUS[1]}`], { env })
+    }
+
+    it('keeps stdout, stderr and the exit code apart', async () => {
+      expect(await kubectl(['exec', 'web', '--', 'sh', '-c', 'echo out; echo err >&2; exit 3'])).toEqual({ code: 3, stdout: 'out\n', stderr: 'err\ncommand terminated with exit code 3\n' })
+      expect(await kubectl(['exec', 'web', '--', 'hostname'])).toEqual({ code: 0, stdout: 'web\n', stderr: '' })
+    })
+
+    it('pipes stdin to its end', async () => {
+      expect(await kubectl(['exec', '-i', 'web', '--', 'cat'], 'one\ntwo')).toEqual({ code: 0, stdout: 'one\ntwo', stderr: '' })
+      expect(await kubectl(['exec', '-i', 'web', '--', 'sh'], 'for i in 1 2\ndo echo $i\ndone\nexit 4\n')).toMatchObject({ code: 4, stdout: '1\n2\n' })
+    })
+
+    it.skipIf(!hasProgram('script'))('gives a terminal with its size, echo, Ctrl-C and the exit code', async () => {
+      const { code, stdout } = await inTerminal('exec -it web -- sh', ['stty size\\r', 'sleep 60\\r', '\\003', 'echo code=$?\\r', 'exit 7\\r'])
+      expect(stdout).toContain('33 101')
+      expect(stdout).toContain('^C')
+      expect(stdout).toContain('code=130')
+      expect(code).toBe(7)
+    })
+
+    it.skipIf(!hasProgram('script'))('runs a pod and attaches to its shell', async () => {
+      const name = protocol === 'WebSocket' ? 'shell-websocket' : 'shell-spdy'
+      const { code, stdout } = await inTerminal(`run ${name} --rm -it --restart=Never --image=busybox -- sh`, ['\\r', '\\r', '\\r', '\\r', 'echo from-$((1+1))-here\\r', 'exit 5\\r'])
+      expect(stdout).toContain('from-2-here')
+      expect(code).toBe(5)
+    })
+
+    it('attaches to what runs', async () => {
+      const child = spawn('kubectl', ['--kubeconfig', cluster.kubeconfig, 'attach', 'ticker'], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'ignore'] })
+      const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
+      child.kill()
+      expect(line).toBe('tick')
+    })
+
+    it('copies files and directories there and back', async () => {
+      const [from, back] = [join(work, `from-${env.KUBECTL_REMOTE_COMMAND_WEBSOCKETS}`), join(work, `back-${env.KUBECTL_REMOTE_COMMAND_WEBSOCKETS}`)]
+      const long = 'long-'.repeat(25)
+      mkdirSync(join(from, 'sub'), { recursive: true })
+      writeFileSync(join(from, 'binary'), BINARY)
+      writeFileSync(join(from, 'sub', long), 'deep')
+      symlinkSync('../binary', join(from, 'sub', 'link'))
+      expect(await kubectl(['cp', from, 'web:/tmp/copied'])).toMatchObject({ code: 0 })
+      expect(await kubectl(['exec', 'web', '--', 'wc', '-c', '/tmp/copied/sub/link'])).toMatchObject({ stdout: `${String(BINARY.length)} /tmp/copied/sub/link\n` })
+      expect(await kubectl(['cp', 'web:/tmp/copied', back])).toMatchObject({ code: 0 })
+      expect(readFileSync(join(back, 'binary')).equals(BINARY)).toBe(true)
+      expect(readFileSync(join(back, 'sub', long), 'utf8')).toBe('deep')
+      await kubectl(['exec', 'web', '--', 'rm', '-r', '/tmp/copied'])
+    })
+
+    it('forwards a port to the server in the container and tells when nobody listens', async () => {
+      await kubectl(['exec', '-i', 'web', '--', 'sh', '-c', 'cat > /usr/share/nginx/html/own.html'], `<p>${protocol}</p>`)
+      const child = spawn('kubectl', ['--kubeconfig', cluster.kubeconfig, 'port-forward', '--address=127.0.0.1', 'pod/web', ':80', ':81'], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+      let stderr = ''
+      child.stderr.on('data', (bytes: Buffer) => { stderr += bytes.toString() })
+      const ports: string[] = []
+      for await (const line of createInterface({ input: child.stdout })) {
+        ports.push(/127\.0\.0\.1:(\d+) ->/.exec(line)?.[1] ?? '')
+        if (ports.length === 2) break
+      }
+      const [page, other] = await Promise.all(['/own.html', '/missing'].map((path) => fetch(`http://127.0.0.1:${ports[0] ?? ''}${path}`)))
+      expect([page?.status, await page?.text(), other?.status]).toEqual([200, `<p>${protocol}</p>`, 404])
+      await expect(fetch(`http://127.0.0.1:${ports[1] ?? ''}/`)).rejects.toThrow()
+      await expect.poll(() => stderr, { timeout: 5_000 }).toContain('connection refused')
+      child.kill()
+      expect((await kubectl(['logs', 'web'])).stdout).toContain('"GET /own.html HTTP/1.1" 200')
+    })
+
+    it('says what is wrong as the real one does', async () => {
+      expect((await kubectl(['exec', 'web', '--', 'no-such-program'])).stderr).toContain('exec: "no-such-program": executable file not found in $PATH')
+      expect((await kubectl(['exec', 'web', '-c', 'other', '--', 'ls'])).stderr).toMatch(/container other is not valid for pod web/)
+      expect((await kubectl(['exec', 'nobody', '--', 'ls'])).stderr).toContain('pods "nobody" not found')
+      await kubectl(['run', 'unpulled', '--image=no-such-image'])
+      await kubectl(['wait', '--for=jsonpath={.status.containerStatuses[0].state.waiting}', 'pod/unpulled', '--timeout=10s'])
+      expect((await kubectl(['exec', 'unpulled', '--', 'ls'])).stderr).toContain('container not found ("unpulled")')
+      await kubectl(['delete', 'pod', 'unpulled', '--wait=false'])
+    })
+
+    it('forbids whom no role lets create pods/exec', async () => {
+      expect((await kubectl(['--as=onlooker', 'exec', 'web', '--', 'ls'])).stderr).toContain('cannot create resource "pods/exec"')
+    })
+  })
+
+  describe('WebSockets of other clients', () => {
+    const open = (query: string, protocol: string, token: string): WebSocket => new WebSocket(`${cluster.apiUrl.replace('https', 'wss')}/api/v1/namespaces/default/pods/web/${query}`, [protocol], { rejectUnauthorized: false, headers: { authorization: `Bearer ${token}` } })
+    const tokenOf = async (account: string): Promise<string> => {
+      await cluster.kubectl(['create', 'serviceaccount', account])
+      return (await cluster.kubectl(['create', 'token', account])).stdout.trim()
+    }
+
+    it('are served v4.channel.k8s.io with a Status at the end', async () => {
+      const token = await tokenOf('operator')
+      await cluster.kubectl(['create', 'clusterrolebinding', 'operator', '--clusterrole=cluster-admin', '--serviceaccount=default:operator'])
+      const socket = open('exec?stdout=true&command=sh&command=-c&command=echo+hi%3B+exit+9', 'v4.channel.k8s.io', token)
+      const messages: Buffer[] = []
+      socket.on('message', (data: Buffer) => messages.push(data))
+      await once(socket, 'close')
+      const channel = (number: number): string => Buffer.concat(messages.filter((message) => message[0] === number).map((message) => message.subarray(1))).toString()
+      expect(channel(1)).toBe('hi\n')
+      expect(JSON.parse(channel(3))).toMatchObject({ status: 'Failure', reason: 'NonZeroExitCode', details: { causes: [{ reason: 'ExitCode', message: '9' }] } })
+    })
+
+    it('need the verb create, too: get alone must not run commands', async () => {
+      const token = await tokenOf('reader')
+      await cluster.kubectl(['create', 'role', 'reader', '--verb=get', '--resource=pods,pods/exec'])
+      await cluster.kubectl(['create', 'rolebinding', 'reader', '--role=reader', '--serviceaccount=default:reader'])
+      const socket = open('exec?stdout=true&command=ls', 'v5.channel.k8s.io', token)
+      const [error] = (await once(socket, 'error')) as [Error]
+      expect(error.message).toBe('Unexpected server response: 403')
+    })
+  })
+})
