@@ -170,11 +170,12 @@ export class ContainerProcess {
         this.#finish({ exitCode, reason: exitCode === 0 ? 'Completed' : 'Error' })
         return
       }
+      // At once, though a real one takes a moment: who waited for the pod to be ready connects then.
+      this.#listen()
       if (startedAtMs === null) {
         await clock.sleep(this.#behaviour.startMs, { signal })
         for (const template of this.#behaviour.startLogs ?? []) this.#writeTemplate(template)
       }
-      this.#listen()
       if (this.#behaviour.exitsWithoutCommand === true && this.#argv().length === 0) {
         this.#finish({ exitCode: 0, reason: 'Completed' })
         return

@@ -118,6 +118,16 @@ describe.skipIf(!hasProgram('kubectl'))('real kubectl in simulated containers', 
     })
   })
 
+  it('proxies HTTP to pods and services', async () => {
+    await cluster.kubectl(['run', 'backend', '--image=nginx', '--port=80', '--expose'])
+    await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/backend', '--timeout=10s'])
+    const get = (path: string): Promise<CommandResult> => cluster.kubectl(['get', '--raw', `/api/v1/namespaces/default/${path}`])
+    expect((await get('pods/web:80/proxy/index.html')).stdout).toContain('nginx:1.29')
+    expect((await get('pods/web:81/proxy/')).stderr).toContain('connection refused')
+    await expect.poll(async () => (await get('services/backend:80/proxy/')).stdout, { timeout: 5_000 }).toContain('pod backend')
+    expect((await get('services/kubernetes/proxy/')).stderr).toContain('no endpoints available for service')
+  })
+
   describe('WebSockets of other clients', () => {
     const open = (query: string, protocol: string, token: string): WebSocket => new WebSocket(`${cluster.apiUrl.replace('https', 'wss')}/api/v1/namespaces/default/pods/web/${query}`, [protocol], { rejectUnauthorized: false, headers: { authorization: `Bearer ${token}` } })
     const tokenOf = async (account: string): Promise<string> => {

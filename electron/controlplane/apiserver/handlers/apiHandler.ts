@@ -24,6 +24,7 @@ import { builtinPrinter, toTable } from '#shared/kubernetes/printers/table.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { metrics } from './metricsApi.ts'
 import { openApi } from './openApi.ts'
+import { proxy } from './proxying.ts'
 import { review } from './reviews.ts'
 import { streamTarget, type StreamSubresource } from '../streaming/streamTarget.ts'
 import { bind, evict, finalizeNamespace, logContainer, nodeOf, scale } from './subresources.ts'
@@ -172,7 +173,7 @@ export class ApiHandler {
   async #subresource(verb: string, target: ResourceTarget, request: ApiRequest): Promise<ApiResponse> {
     const { rest, admission } = this.#options
     const { resources } = this.#options.served()
-    const negotiated = target.subresource === 'log' ? { encoding: 'json' as const, as: '' as const, version: '' } : negotiate(request.headers['accept'])
+    const negotiated = target.subresource === 'log' || target.subresource === 'proxy' ? { encoding: 'json' as const, as: '' as const, version: '' } : negotiate(request.headers['accept'])
     const handling = { rest, admission, resources }
     switch (target.subresource) {
       case 'scale':
@@ -189,6 +190,9 @@ export class ApiHandler {
       case 'attach':
       case 'portforward':
         return this.#streaming(verb, target.subresource, target, request)
+      case 'proxy':
+        if (target.resource.plural === 'nodes') throw new StatusError(failure(501, '', 'the kubelets here have no HTTP interface of their own'))
+        return proxy({ rest, nodes: this.#options.nodes }, target, request)
       case 'token': {
         if (verb !== 'create') throw methodNotAllowed()
         const tokenRequest = resources.byKind('authentication.k8s.io', 'TokenReview')
