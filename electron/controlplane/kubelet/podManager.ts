@@ -61,7 +61,7 @@ export class PodManager {
       worker = new PodWorker(pod, { ...this.#options.worker, static: false })
       this.#workers.set(uid, worker)
       if (!over) worker.start()
-    } else worker.pod = { ...pod, status: pod.status ?? worker.pod.status ?? { phase: 'Pending' } }
+    } else worker.update({ ...pod, status: pod.status ?? worker.pod.status ?? { phase: 'Pending' } })
     if (deletionTimestamp !== undefined) void worker.terminate((deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1000, { remove: true })
   }
 

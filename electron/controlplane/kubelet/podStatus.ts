@@ -11,6 +11,7 @@ export interface PodFacts {
   terminating: boolean
   initStatuses: ContainerStatus[]
   statuses: ContainerStatus[]
+  ephemeralStatuses: ContainerStatus[]
 }
 
 /** What the kubelet says of a pod. Conditions others own (readiness gates, DisruptionTarget) stay as they are. */
@@ -47,6 +48,7 @@ export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
     startTime: facts.startTime,
     qosClass: pod.status?.qosClass ?? qosClass(pod),
     ...(initStatuses.length === 0 ? {} : { initContainerStatuses: copy(initStatuses) }),
+    ...(facts.ephemeralStatuses.length === 0 ? {} : { ephemeralContainerStatuses: copy(facts.ephemeralStatuses) }),
     containerStatuses: copy(facts.initialized ? statuses : statuses.map((status) => ('waiting' in status.state ? { ...status, state: { waiting: { reason: 'PodInitializing' } } } : status))),
   }
 }

@@ -42,6 +42,8 @@ export class PodWorker {
   readonly #life = new AbortController()
   readonly #containers: ContainerManager[]
   readonly #initContainers: ContainerManager[]
+  /** Added by `kubectl debug` while the pod runs; their ends mean nothing to the pod. */
+  readonly #ephemeral: ContainerManager[] = []
   readonly #startTime: string
   #podIP: string
   #initialized = false
@@ -61,7 +63,7 @@ export class PodWorker {
     this.#startTime = pod.status?.startTime ?? timestamp(options.clock.now())
     this.#podIP = pod.spec.hostNetwork === true ? options.hostIP : (pod.status?.podIP ?? '')
     const manager = (container: Container, init: boolean, statuses: ContainerStatus[] | undefined): ContainerManager =>
-      new ContainerManager(container, this.#host(container, init), statuses?.find((status) => status.name === container.name && ('running' in status.state || 'terminated' in status.state)))
+      new ContainerManager(container, this.#host(container, init ? 'initContainers' : 'containers'), statuses?.find((status) => status.name === container.name && ('running' in status.state || 'terminated' in status.state)))
     this.#initContainers = (pod.spec.initContainers ?? []).map((container) => manager(container, true, pod.status?.initContainerStatuses))
     this.#containers = pod.spec.containers.map((container) => manager(container, false, pod.status?.containerStatuses))
   }
@@ -74,6 +76,24 @@ export class PodWorker {
     this.#run().catch((error: unknown) => {
       if (!this.#life.signal.aborted && this.#terminating === null) this.#options.logger.error('pod worker failed', { pod: this.pod.metadata.name, error: String(error) })
     })
+  }
+
+  /** The API's newer state of the pod: debug containers may have been added. */
+  update(pod: Pod): void {
+    this.pod = pod
+    if (this.#initialized && !this.#finished && this.#terminating === null) this.#startEphemeral()
+  }
+
+  #startEphemeral(): void {
+    for (const container of this.pod.spec.ephemeralContainers ?? []) {
+      if (this.#ephemeral.some((one) => one.container.name === container.name)) continue
+      const adopted = this.pod.status?.ephemeralContainerStatuses?.find(({ name, state }) => name === container.name && !('waiting' in state))
+      const manager = new ContainerManager(container, this.#host(container, 'ephemeralContainers'), adopted)
+      this.#ephemeral.push(manager)
+      manager.run('Never').catch((error: unknown) => {
+        if (!this.#life.signal.aborted && this.#terminating === null) this.#options.logger.error('debug container failed', { pod: this.pod.metadata.name, error: String(error) })
+      })
+    }
   }
 
   container(name: string): ContainerManager | undefined {
@@ -132,6 +152,7 @@ export class PodWorker {
       }
     }
     this.#initialized = true
+    this.#startEphemeral()
     await Promise.all(this.#containers.map((container) => container.run(policy)))
     this.#end()
   }
@@ -157,11 +178,11 @@ export class PodWorker {
   }
 
   #all(): ContainerManager[] {
-    return [...this.#initContainers, ...this.#containers]
+    return [...this.#initContainers, ...this.#containers, ...this.#ephemeral]
   }
 
-  #host(container: Container, init: boolean): ContainerHost {
-    const { options, fieldPath } = { options: this.#options, fieldPath: `spec.${init ? 'initContainers' : 'containers'}{${container.name}}` }
+  #host(container: Container, list: 'initContainers' | 'containers' | 'ephemeralContainers'): ContainerHost {
+    const { options, fieldPath } = { options: this.#options, fieldPath: `spec.${list}{${container.name}}` }
     const { name = '', uid = '' } = this.pod.metadata
     const limits = container.resources?.limits ?? {}
     return {
@@ -175,7 +196,7 @@ export class PodWorker {
       hostname: this.pod.spec.hostNetwork === true ? options.node : name,
       rootDir: join(options.podsDir, uid, 'containers', container.name, 'rootfs'),
       limits: { cpuCores: limits['cpu'] === undefined ? Infinity : parseQuantity(limits['cpu']), memoryBytes: limits['memory'] === undefined ? Infinity : parseQuantity(limits['memory']) },
-      runsToCompletion: (init && container.restartPolicy !== 'Always') || (this.pod.spec.restartPolicy ?? 'Always') !== 'Always',
+      runsToCompletion: (list === 'initContainers' && container.restartPolicy !== 'Always') || (this.pod.spec.restartPolicy ?? 'Always') !== 'Always',
       changed: () => {
         this.#changed()
       },
@@ -205,6 +226,7 @@ export class PodWorker {
       terminating: this.#terminating !== null,
       initStatuses: this.#initContainers.map(({ status }) => status),
       statuses: this.#containers.map(({ status }) => status),
+      ephemeralStatuses: this.#ephemeral.map(({ status }) => status),
     })
   }
 

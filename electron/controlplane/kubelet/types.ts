@@ -91,6 +91,7 @@ export interface PodStatus {
   qosClass?: string
   initContainerStatuses?: ContainerStatus[]
   containerStatuses?: ContainerStatus[]
+  ephemeralContainerStatuses?: ContainerStatus[]
 }
 
 export interface Pod extends KubeObject {

@@ -128,6 +128,13 @@ describe.skipIf(!hasProgram('kubectl'))('real kubectl in simulated containers', 
     expect((await get('services/kubernetes/proxy/')).stderr).toContain('no endpoints available for service')
   })
 
+  it('adds debug containers to a running pod', async () => {
+    expect(await cluster.kubectl(['debug', 'web', '--image=busybox', '-c', 'debugger', '--profile=general', '--', 'sh', '-c', 'echo looking; sleep 1000'])).toMatchObject({ code: 0 })
+    await expect.poll(async () => (await cluster.kubectl(['logs', 'web', '-c', 'debugger'])).stdout, { timeout: 10_000, interval: 200 }).toBe('looking\n')
+    expect((await cluster.kubectl(['exec', 'web', '-c', 'debugger', '--', 'hostname'])).stdout).toBe('web\n')
+    expect((await cluster.kubectl(['get', 'pod', 'web', '-o', 'jsonpath={.status.phase} {.status.ephemeralContainerStatuses[*].name}'])).stdout).toBe('Running debugger')
+  })
+
   describe('WebSockets of other clients', () => {
     const open = (query: string, protocol: string, token: string): WebSocket => new WebSocket(`${cluster.apiUrl.replace('https', 'wss')}/api/v1/namespaces/default/pods/web/${query}`, [protocol], { rejectUnauthorized: false, headers: { authorization: `Bearer ${token}` } })
     const tokenOf = async (account: string): Promise<string> => {
