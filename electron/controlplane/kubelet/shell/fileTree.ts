@@ -45,7 +45,7 @@ export class FileTree {
     let found = [absolute ? '/' : '']
     for (const segment of pattern.split('/').filter((part) => part !== '')) {
       const next: string[] = []
-      const matcher = /[*?]/.test(segment) ? new RegExp(`^${segment.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.')}$`) : null
+      const matcher = /[*?]/.test(segment) ? patternExpression(segment) : null
       for (const base of found) {
         const host = this.host(base === '' ? '.' : base, workingDirectory)
         if (matcher === null) {
@@ -59,6 +59,12 @@ export class FileTree {
     }
     return found
   }
+}
+
+/** A shell pattern with `*`, `?` and `[…]`. */
+export function patternExpression(pattern: string): RegExp {
+  const source = pattern.replace(/\[!?[^\]]+\]|[.+^${}()|[\]\\*?]/g, (part) => (part === '*' ? '.*' : part === '?' ? '.' : part.length > 2 ? part.replace(/^\[!/, '[^') : `\\${part}`))
+  return new RegExp(`^${source}$`, 's')
 }
 
 /** Where a path leads; '' for a link to nothing. */

@@ -75,6 +75,11 @@ export class FedInput implements Input {
     wake(this.#feeders)
   }
 
+  /** Nothing more is taken. */
+  get isEnded(): boolean {
+    return this.#ended
+  }
+
   /** The one who reads now, or next, sees the end; the one after it can read on, as after Ctrl-D in a terminal. */
   endOnce(): void {
     this.#endsOnce = true

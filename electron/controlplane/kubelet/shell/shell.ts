@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { arithmetic, ArithmeticFault } from './arithmetic.ts'
-import { FileFault } from './fileTree.ts'
-import { emptyInput, Interrupted, textOf, wholeInput, type Input, type Output, type ProcessContext, type Program } from './process.ts'
+import { FileFault, patternExpression } from './fileTree.ts'
+import { emptyInput, FedInput, Interrupted, textOf, wholeInput, type Input, type Output, type ProcessContext, type Program } from './process.ts'
 import { isUnfinished, parseScript, SyntaxFault, type Command, type Pipeline, type Redirect, type Script, type Word } from './syntax.ts'
 
 /** What stays the same for every command of one shell. */
@@ -21,6 +21,14 @@ class ExitRequest extends Error {
     this.code = code
   }
 }
+
+/** The reader of a pipe is gone. */
+class BrokenPipe extends Error {
+  override readonly name = 'BrokenPipe'
+}
+
+/** What a shell says of a program that SIGPIPE ended. */
+const BROKEN_PIPE_CODE = 141
 
 /** Loops in one command before it is taken for endless; a loop that sleeps never comes near it. */
 const MAX_BUSY_TURNS = 100_000
@@ -159,17 +167,35 @@ export class Shell {
   }
 
   async #pipeline({ commands, negated }: Pipeline, streams: Streams): Promise<number> {
-    let input = streams.input
-    let code = 0
-    for (const [index, command] of commands.entries()) {
-      if (index === commands.length - 1) code = await this.#command(command, { ...streams, input })
-      else {
-        const piped: Uint8Array[] = []
-        await this.#command(command, { ...streams, input, out: (output) => piped.push(Buffer.from(output)) })
-        input = wholeInput(Buffer.concat(piped))
-      }
-    }
+    const [only] = commands
+    const code = commands.length === 1 && only !== undefined ? await this.#command(only, streams) : await this.#piped(commands, streams)
     return negated ? Number(code === 0) : code
+  }
+
+  /** All at once, each in a shell of its own. A stage that writes to one that ended ends, too. @returns the last one's code */
+  async #piped(commands: Command[], streams: Streams): Promise<number> {
+    const pipes = commands.slice(1).map(() => new FedInput())
+    const codes = await Promise.all(
+      commands.map(async (command, index) => {
+        const [from, to] = [pipes[index - 1], pipes[index]]
+        const stage = new Shell(this.#host, new Map(this.env), this.workingDirectory)
+        const out = (output: Output): void => {
+          if (to?.isEnded === true) throw new BrokenPipe('broken pipe')
+          to?.push(output)
+        }
+        try {
+          return await stage.#command(command, { input: from ?? streams.input, out: to === undefined ? streams.out : out, err: streams.err })
+        } catch (error) {
+          if (error instanceof ExitRequest) return error.code
+          if (error instanceof BrokenPipe) return BROKEN_PIPE_CODE
+          throw error
+        } finally {
+          from?.end()
+          to?.end()
+        }
+      }),
+    )
+    return codes.at(-1) ?? 0
   }
 
   async #command(command: Command, streams: Streams): Promise<number> {
@@ -198,6 +224,12 @@ export class Shell {
         }
         return code
       }
+      case 'case': {
+        const subject = (await this.#expand(command.subject, streams)).join(' ')
+        for (const { patterns, body } of command.branches)
+          for (const pattern of patterns) if (patternExpression((await this.#expand(pattern, streams)).join(' ')).test(subject)) return this.#script(body, streams)
+        return 0
+      }
       case 'if': {
         for (const { condition, body } of command.branches) if ((await this.#script(condition, streams)) === 0) return this.#script(body, streams)
         return command.otherwise === null ? 0 : this.#script(command.otherwise, streams)
@@ -217,6 +249,10 @@ export class Shell {
     const writes: { host: string; parts: Uint8Array[]; append: boolean }[] = []
     for (const { fd, mode, target: word } of redirects) {
       const path = (await this.#expand(word, streams)).join(' ')
+      if (mode === '<<') {
+        target.input = wholeInput(path)
+        continue
+      }
       if (mode === '&') {
         if (fd === 2 && path === '1') target.err = target.out
         else if (fd === 1 && path === '2') target.out = target.err

@@ -4,8 +4,8 @@ export type Word = WordPart[]
 
 export interface Redirect {
   fd: 1 | 2 | 0
-  /** `&` duplicates the other descriptor (`2>&1`). */
-  mode: '>' | '>>' | '<' | '&'
+  /** `&` duplicates the other descriptor (`2>&1`); `<<` has the text itself as its target. */
+  mode: '>' | '>>' | '<' | '<<' | '&'
   target: Word
 }
 
@@ -14,6 +14,7 @@ export type Command =
   | { kind: 'group'; subshell: boolean; body: Script; redirects: Redirect[] }
   | { kind: 'for'; variable: string; words: Word[]; body: Script }
   | { kind: 'loop'; until: boolean; condition: Script; body: Script }
+  | { kind: 'case'; subject: Word; branches: { patterns: Word[]; body: Script }[] }
   | { kind: 'if'; branches: { condition: Script; body: Script }[]; otherwise: Script | null }
 
 export interface Pipeline {
@@ -36,7 +37,7 @@ export class SyntaxFault extends Error {
   }
 }
 
-const RESERVED_ENDS = new Set(['then', 'fi', 'else', 'elif', 'do', 'done', '}'])
+const RESERVED_ENDS = new Set(['then', 'fi', 'else', 'elif', 'do', 'done', 'esac', '}'])
 
 /** Parses the part of POSIX sh that people type and put into pod commands. @throws SyntaxFault */
 export function parseScript(text: string): Script {
@@ -60,6 +61,8 @@ export function isUnfinished(text: string): boolean {
 class Parser {
   readonly #text: string
   #at = 0
+  /** Here-documents of this line, whose text begins in the next. */
+  #awaited: { redirect: Redirect; delimiter: string; literal: boolean; tabs: boolean }[] = []
 
   constructor(text: string) {
     this.#text = text
@@ -67,6 +70,7 @@ class Parser {
 
   atEnd(): boolean {
     this.#skipBlank(true)
+    if (this.#awaited.length > 0) throw new SyntaxFault('syntax error: unterminated here-document', { unfinished: true })
     return this.#at >= this.#text.length
   }
 
@@ -79,12 +83,13 @@ class Parser {
     let when: Script[number]['when'] = 'always'
     for (;;) {
       this.#skipBlank(true)
-      if (this.#at >= this.#text.length || this.#peek() === ')' || RESERVED_ENDS.has(this.#keyword())) return script
+      if (this.#at >= this.#text.length || this.#peek() === ')' || RESERVED_ENDS.has(this.#keyword()) || this.#text.startsWith(';;', this.#at)) return script
       script.push({ when, pipeline: this.#pipeline() })
       this.#skipBlank(false)
       if (this.#take('&&')) when = 'success'
       else if (this.#take('||')) when = 'failure'
-      else if (this.#take(';') || this.#take('\n') || (this.#peek() === '&' && this.#take('&'))) when = 'always'
+      else if (this.#text.startsWith(';;', this.#at)) return script
+      else if (this.#take(';') || this.#newline() || (this.#peek() === '&' && this.#take('&'))) when = 'always'
       else return script
     }
   }
@@ -132,6 +137,8 @@ class Parser {
       }
       case 'if':
         return this.#withRedirects(this.#if())
+      case 'case':
+        return this.#withRedirects(this.#case())
       default:
         return this.#simple()
     }
@@ -179,6 +186,29 @@ class Parser {
     return { kind: 'if', branches, otherwise }
   }
 
+  #case(): Command {
+    this.#word()
+    this.#skipBlank(false)
+    const subject = this.#word()
+    this.#reserved('in')
+    const branches: { patterns: Word[]; body: Script }[] = []
+    for (this.#skipBlank(true); this.#keyword() !== 'esac'; this.#skipBlank(true)) {
+      this.#take('(')
+      const patterns: Word[] = []
+      do {
+        this.#skipBlank(false)
+        patterns.push(this.#word())
+        this.#skipBlank(false)
+      } while (this.#take('|'))
+      this.#expect(')')
+      branches.push({ patterns, body: this.script() })
+      this.#skipBlank(true)
+      if (!this.#take(';;')) break
+    }
+    this.#reserved('esac')
+    return { kind: 'case', subject, branches }
+  }
+
   #simple(): Command {
     const command = { kind: 'simple' as const, assignments: [] as { name: string; value: Word }[], words: [] as Word[], redirects: [] as Redirect[] }
     for (;;) {
@@ -211,12 +241,39 @@ class Parser {
   }
 
   #redirect(): Redirect | null {
-    const match = /^(&|[012])?(>>|>&|>|<(?!<))/.exec(this.rest().slice(0, 4))
+    const match = /^(&|[012])?(>>|>&|>|<<-?|<)/.exec(this.rest().slice(0, 4))
     if (match?.[2] === undefined) return null
     this.#at += match[0].length
     this.#skipBlank(false)
+    if (match[2].startsWith('<<')) {
+      const delimiter = this.#word()
+      const redirect: Redirect = { fd: 0, mode: '<<', target: [] }
+      this.#awaited.push({ redirect, delimiter: delimiter.map((part) => (part.kind === 'text' ? part.text : '')).join(''), literal: delimiter.some(({ quoted }) => quoted), tabs: match[2] === '<<-' })
+      return redirect
+    }
     const mode = match[2] === '>&' ? '&' : (match[2] as '>' | '>>' | '<')
     return { fd: mode === '<' ? 0 : match[1] === '2' ? 2 : 1, mode, target: this.#word() }
+  }
+
+  /** Takes a line's end, and the here-documents that were announced in it. */
+  #newline(): boolean {
+    if (!this.#take('\n')) return false
+    for (const { redirect, delimiter, literal, tabs } of this.#awaited.splice(0)) {
+      const lines: string[] = []
+      for (;;) {
+        if (this.#at >= this.#text.length) throw new SyntaxFault('syntax error: unterminated here-document', { unfinished: true })
+        const end = this.#text.indexOf('\n', this.#at)
+        const whole = this.#text.slice(this.#at, end < 0 ? undefined : end)
+        const line = tabs ? whole.replace(/^\t+/, '') : whole
+        this.#at = end < 0 ? this.#text.length : end + 1
+        if (line === delimiter) break
+        lines.push(`${line}\n`)
+      }
+      const text = lines.join('')
+      // Expanded as in double quotes, but for the quote itself.
+      redirect.target = literal ? [{ kind: 'text', text, quoted: true }] : new Parser(`${text.replace(/\\?"/g, (quote) => (quote.length === 2 ? '\\\\\\"' : '\\"'))}"`).#doubleQuoted()
+    }
+    return true
   }
 
   #word(): Word {
@@ -362,7 +419,8 @@ class Parser {
   #skipBlank(lines: boolean): void {
     for (;;) {
       const char = this.#peek()
-      if (char === ' ' || char === '\t' || char === '\r' || (lines && char === '\n')) this.#at++
+      if (char === ' ' || char === '\t' || char === '\r') this.#at++
+      else if (lines && char === '\n') this.#newline()
       else if (char === '\\' && this.#text[this.#at + 1] === '\n') this.#at += 2
       else if (char === '#') {
         const end = this.#text.indexOf('\n', this.#at)

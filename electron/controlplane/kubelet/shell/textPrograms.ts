@@ -51,6 +51,24 @@ async function sliceBytes(program: 'head' | 'tail', context: ProcessContext, { f
   return 0
 }
 
+const FOLLOW_MS = 500
+
+/** Tells what is appended to files, until it is ended. */
+async function follow(context: ProcessContext, paths: string[]): Promise<void> {
+  const files = paths.filter((path) => path !== '/dev/null').map((path) => context.files.host(path, context.workingDirectory))
+  const lengthOf = (file: string): number => (existsSync(file) ? readFileSync(file).length : 0)
+  const told = new Map(files.map((file) => [file, lengthOf(file)]))
+  for (;;) {
+    await context.clock.sleep(files.length === 0 ? 3_600_000 : FOLLOW_MS, { signal: context.signal })
+    for (const file of files) {
+      const length = lengthOf(file)
+      const before = told.get(file) ?? 0
+      if (length > before) context.out(readFileSync(file).subarray(before))
+      told.set(file, length)
+    }
+  }
+}
+
 /** `head` and `tail` with -n N, -N; `tail -f` waits until it is ended. */
 function slice(program: 'head' | 'tail'): Program {
   return async (context) => {
@@ -59,12 +77,21 @@ function slice(program: 'head' | 'tail'): Program {
     if (bytes !== null) return sliceBytes(program, context, { fromStart: bytes[1] === '+', count: Number(bytes[2]) })
     const count = Number(/-n\s*(\d+)/.exec(joined)?.[1] ?? /(?:^|\s)-(\d+)/.exec(joined)?.[1] ?? 10)
     const paths = context.args.filter((arg, index) => !arg.startsWith('-') && context.args[index - 1] !== '-n')
+    if (program === 'head' && paths.length === 0) {
+      // The writer of a pipe ends when the wanted lines are there.
+      for (let left = count; left > 0; left--) {
+        const line = await context.input.readLine()
+        if (line === null) break
+        context.out(`${line}\n`)
+      }
+      return 0
+    }
     for (const { text } of await sources(context, paths.filter((path) => path !== '/dev/null'), program)) {
       const lines = linesOf(text)
       const kept = program === 'head' ? lines.slice(0, count) : lines.slice(Math.max(0, lines.length - count))
       context.out(kept.map((line) => `${line}\n`).join(''))
     }
-    if (program === 'tail' && context.args.some((arg) => /^-\w*[fF]/.test(arg))) for (;;) await context.clock.sleep(3_600_000, { signal: context.signal })
+    if (program === 'tail' && context.args.some((arg) => /^-\w*[fF]/.test(arg))) await follow(context, paths)
     return 0
   }
 }
@@ -76,6 +103,17 @@ const grep: Program = async (context) => {
   const source = flags.includes('F') ? pattern.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : flags.includes('E') ? pattern : pattern.replace(/\\?([|(){}+?])/g, (whole, char: string) => (whole.length === 2 ? char : `\\${char}`))
   const matcher = new RegExp(source, flags.includes('i') ? 'i' : '')
   let matches = 0
+  if (paths.length === 0 && !/[lcq]/.test(flags)) {
+    // Lines are told as they come.
+    let index = 0
+    for (let line = await context.input.readLine(); line !== null; line = await context.input.readLine()) {
+      index++
+      if (matcher.test(line) === flags.includes('v')) continue
+      matches++
+      context.out(`${flags.includes('n') ? `${String(index)}:` : ''}${flags.includes('o') ? (matcher.exec(line)?.[0] ?? '') : line}\n`)
+    }
+    return matches > 0 ? 0 : 1
+  }
   for (const { text, path } of await sources(context, paths, 'grep')) {
     const hits = linesOf(text).flatMap((line, index) => (matcher.test(line) !== flags.includes('v') ? [{ line, index }] : []))
     matches += hits.length
@@ -128,10 +166,12 @@ const tr: Program = async (context) => {
 }
 
 const tee: Program = async (context) => {
-  const text = await context.input.readAll()
-  context.out(text)
-  const append = context.args.includes('-a')
-  for (const path of context.args.filter((arg) => !arg.startsWith('-'))) (append ? appendFileSync : writeFileSync)(context.files.host(path, context.workingDirectory), text)
+  const files = context.args.filter((arg) => !arg.startsWith('-')).map((path) => context.files.host(path, context.workingDirectory))
+  if (!context.args.includes('-a')) for (const file of files) writeFileSync(file, '')
+  for (let bytes = await context.input.readBytes(); bytes !== null; bytes = await context.input.readBytes()) {
+    context.out(bytes)
+    for (const file of files) appendFileSync(file, bytes)
+  }
   return 0
 }
 

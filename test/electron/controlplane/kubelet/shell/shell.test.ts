@@ -36,6 +36,12 @@ const SCRIPTS = [
   'printf "%03d %-4s|%%\\n" 7 ab',
   'echo $((1 / 0)); echo never',
   'printf "a\\0b" | wc -c',
+  'i=0; while true; do echo $i; i=$((i+1)); done | head -n 3',
+  'x=1; echo y | { read x; echo "in $x"; }; echo "out $x"',
+  'echo one | (exit 3); echo $?',
+  'for f in a.txt b.md other; do case $f in *.txt|*.md) echo "text $f";; [!a-n]*) echo rest;; esac; done',
+  'case x in y) echo no ;; esac; echo $?',
+  'x=5\ncat <<EOF | tr a-z A-Z\nvalue "$x" $((x + 1)) $(echo sub)\n  \\$x `echo tick`\nEOF\ncat <<-\'END\' && echo after\n\tkept $x\n\tEND\n',
   'printf abcdef | tail -c +3 | head -c 2',
   'printf "echo one\nif true\nthen echo two; fi\nexit 4\necho three\n" | sh; echo $?',
 ]
