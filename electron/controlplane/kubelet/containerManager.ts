@@ -3,7 +3,7 @@ import type { Random } from '#shared/base/random.ts'
 import { behaviourOf } from './behaviour.ts'
 import { ContainerProcess, type ContainerExit } from './containerProcess.ts'
 import { imageDigest, type ImageStore } from './imageStore.ts'
-import { emptyInput, textOf } from './shell/process.ts'
+import { runProbe } from './probe.ts'
 import { timestamp, type Container, type ContainerState, type ContainerStatus, type Probe } from './types.ts'
 
 export interface ContainerHost {
@@ -211,11 +211,10 @@ export class ContainerManager {
     try {
       await clock.sleep((probe.initialDelaySeconds ?? 0) * 1000 + behaviourOf(this.container.image).startMs, { signal })
       for (;;) {
-        const output: string[] = []
-        const ok = probe.exec === undefined || (await process.shell(signal).execute(probe.exec.command ?? [], { input: emptyInput, out: (text) => output.push(textOf(text)), err: (text) => output.push(text) })) === 0
+        const { ok, message } = await runProbe(probe, { container: this.container, process, podIP: this.#host.podIP(), clock, signal })
         streak = ok === last ? streak + 1 : 1
         last = ok
-        if (!ok) this.#host.event('Warning', 'Unhealthy', `${kind} probe failed: ${output.join('').trim()}`)
+        if (!ok) this.#host.event('Warning', 'Unhealthy', `${kind} probe failed: ${message}`)
         if (ok !== told && streak >= (ok ? (probe.successThreshold ?? 1) : (probe.failureThreshold ?? 3))) {
           told = ok
           if (verdict(ok) === true) return

@@ -110,11 +110,18 @@ export class ContainerProcess {
     return this.#console.attach(options)
   }
 
+  /** `unknown` for programs of which nothing says what they listen on. */
+  listensOn(port: number): 'yes' | 'no' | 'unknown' {
+    const { serves, exitsWithoutCommand } = this.#behaviour
+    if (this.#shellCommand() !== null || exitsWithoutCommand === true) return 'no'
+    if (serves === undefined) return 'unknown'
+    if (serves.ports.includes(port) || (this.#options.container.ports ?? []).some(({ containerPort }) => containerPort === port)) return 'yes'
+    return serves.root === undefined && serves.text === undefined ? 'unknown' : 'no'
+  }
+
   /** A connection to the process's server; null when it does not listen on the port. */
   connect(port: number): Duplex | null {
-    const { serves } = this.#behaviour
-    const listens = serves !== undefined && (serves.ports.includes(port) || (this.#options.container.ports ?? []).some(({ containerPort }) => containerPort === port))
-    return listens && this.#server !== null ? this.#server.connect() : null
+    return this.listensOn(port) === 'yes' ? (this.#server?.connect() ?? null) : null
   }
 
   /** From now on connections are taken. */

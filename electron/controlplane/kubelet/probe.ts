@@ -1,0 +1,64 @@
+import { request } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Clock } from '#shared/base/clock.ts'
+import type { ContainerProcess } from './containerProcess.ts'
+import { emptyInput, textOf } from './shell/process.ts'
+import type { Container, Probe } from './types.ts'
+
+export interface ProbeResult {
+  ok: boolean
+  /** Why not, as the kubelet's event tells it. */
+  message: string
+}
+
+const DEFAULT_TIMEOUT_SECONDS = 1
+
+/** Asks a container once. Servers the simulation does not know are taken to be well. */
+export async function runProbe(probe: Probe, { container, process, podIP, clock, signal }: { container: Container; process: ContainerProcess; podIP: string; clock: Clock; signal: AbortSignal }): Promise<ProbeResult> {
+  const late = new AbortController()
+  const seconds = probe.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS
+  const cancel = clock.schedule(seconds * 1000, () => { late.abort(new Error('timeout')) })
+  const within = AbortSignal.any([signal, late.signal])
+  try {
+    if (probe.exec !== undefined) return await execProbe(probe.exec.command ?? [], process, within)
+    const asked = probe.httpGet ?? probe.tcpSocket
+    if (asked === undefined) return { ok: true, message: '' }
+    const port = typeof asked.port === 'string' && !/^\d+$/.test(asked.port) ? container.ports?.find(({ name }) => name === asked.port)?.containerPort : Number(asked.port)
+    if (port === undefined) return { ok: false, message: `couldn't find port: ${JSON.stringify(asked.port)}` }
+    if (process.listensOn(port) === 'unknown') return { ok: true, message: '' }
+    const connection = process.connect(port)
+    const path = `/${(probe.httpGet?.path ?? '').replace(/^\//, '')}`
+    if (connection === null) return { ok: false, message: `${probe.httpGet === undefined ? '' : `Get "http://${podIP}:${String(port)}${path}": `}dial tcp ${podIP}:${String(port)}: connect: connection refused` }
+    if (probe.httpGet === undefined) {
+      connection.destroy()
+      return { ok: true, message: '' }
+    }
+    const status = await statusOf(connection, { path, host: `${podIP}:${String(port)}`, signal: within })
+    return status >= 200 && status < 400 ? { ok: true, message: '' } : { ok: false, message: `HTTP probe failed with statuscode: ${String(status)}` }
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!late.signal.aborted) throw error
+    return { ok: false, message: probe.exec === undefined ? 'context deadline exceeded' : `command timed out: ${JSON.stringify((probe.exec.command ?? []).join(' '))} timed out after ${String(seconds)}s` }
+  } finally {
+    cancel()
+  }
+}
+
+async function execProbe(command: string[], process: ContainerProcess, signal: AbortSignal): Promise<ProbeResult> {
+  const output: string[] = []
+  const exitCode = await process.shell(signal).execute(command, { input: emptyInput, out: (piece) => output.push(textOf(piece)), err: (text) => output.push(text) })
+  return { ok: exitCode === 0, message: output.join('').trim() }
+}
+
+function statusOf(connection: Duplex, { path, host, signal }: { path: string; host: string; signal: AbortSignal }): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ createConnection: () => connection, path, headers: { host, 'user-agent': 'kube-probe/1.36' }, signal })
+    asked.on('response', (response) => {
+      response.resume()
+      response.on('end', () => { connection.destroy() })
+      resolve(response.statusCode ?? 0)
+    })
+    asked.on('error', reject)
+    asked.end()
+  })
+}
