@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import ssh2, { type AuthContext, type Connection, type ServerChannel } from 'ssh2'
 import type { Logger } from '#shared/base/logger.ts'
-import { FedInput, textOf, type Output } from './kubelet/shell/process.ts'
+import { runSession } from './kubelet/containerSession.ts'
 import type { SimulatedNode } from './simulatedNode.ts'
 
 export interface NodeSsh {
@@ -13,6 +13,13 @@ export interface NodeSsh {
   /** The host's public key, as a known_hosts line without the name. */
   hostKeyFile: string
   close(): Promise<void>
+}
+
+/** A client's terminal; `resized` is told of its later sizes. */
+interface TerminalRequest {
+  width: number
+  height: number
+  resized(size: { width: number; height: number }): void
 }
 
 function ensureKey(path: string, comment: string): { private: string; public: string } {
@@ -45,11 +52,23 @@ export async function serveNodeSsh({ dataDir, port, nodes, logger }: { dataDir: 
     connection.on('ready', () => {
       connection.on('session', (accept) => {
         const session = accept()
-        session.on('pty', (acceptPty) => { acceptPty() })
+        let terminal: TerminalRequest | null = null
+        session.on('pty', (acceptPty, _reject, { cols, rows }) => {
+          terminal = { width: cols, height: rows, resized: () => undefined }
+          acceptPty()
+        })
         session.on('env', (acceptEnv) => { (acceptEnv as (() => void) | undefined)?.() })
-        session.on('window-change', (acceptChange) => { (acceptChange as (() => void) | undefined)?.() })
-        session.on('exec', (acceptExec, _reject, { command }) => { if (node !== undefined) void runCommand(node, acceptExec(), command) })
-        session.on('shell', (acceptShell) => { if (node !== undefined) void runLogin(node, acceptShell()) })
+        session.on('window-change', (acceptChange, _reject, { cols, rows }) => {
+          terminal?.resized({ width: cols, height: rows });
+          (acceptChange as (() => void) | undefined)?.()
+        })
+        session.on('exec', (acceptExec, _reject, { command }) => { if (node !== undefined) void serve(acceptExec(), node, { command: ['bash', '-c', command], terminal }) })
+        session.on('shell', (acceptShell) => {
+          if (node === undefined) return
+          const channel = acceptShell()
+          channel.write('This is a simulated node of Drydock: kubeadm, systemctl, crictl, journalctl, apt-get and everyday programs work; nothing else runs here.\r\n')
+          void serve(channel, node, { command: ['bash'], terminal })
+        })
       })
     })
   })
@@ -74,67 +93,28 @@ function keyMatches(context: AuthContext, allowed: ssh2.ParsedKey): boolean {
   return allowed.verify(context.blob, context.signature, context.hashAlgo)
 }
 
-async function runCommand(node: SimulatedNode, channel: ServerChannel, command: string): Promise<void> {
+const FAILED_CODE = 255
+
+/** A command, or a login shell: joins the channel to it until it ended. */
+async function serve(channel: ServerChannel, node: SimulatedNode, { command, terminal }: { command: string[]; terminal: TerminalRequest | null }): Promise<void> {
   const gone = new AbortController()
   channel.on('close', () => { gone.abort(new Error('the connection closed')) })
-  const input = new FedInput()
-  channel.on('data', (bytes: Buffer) => { input.push(bytes) })
-  channel.on('end', () => { input.end() })
-  const code = await run(node, command, { input, out: (text) => channel.write(text), err: (text) => channel.stderr.write(text), signal: gone.signal })
+  const session = runSession({ command, tty: terminal !== null, stdin: true, signal: gone.signal }, (foreground, screen) => node.shell(foreground, screen))
+  channel.on('data', (bytes: Buffer) => {
+    channel.pause()
+    void session.write(bytes).then(() => channel.resume())
+  })
+  channel.on('end', () => { session.closeStdin() })
+  if (terminal !== null) {
+    session.resize(terminal)
+    terminal.resized = (size) => { session.resize(size) }
+  }
+  for await (const { stream, bytes } of session.output()) (stream === 'stdout' ? channel : channel.stderr).write(bytes)
+  const code = await session.exitCode.catch((error: unknown) => {
+    channel.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    return FAILED_CODE
+  })
   if (gone.signal.aborted) return
   channel.exit(code)
-  channel.end()
-}
-
-async function run(node: SimulatedNode, command: string, streams: { input: FedInput; out(output: Output): void; err(text: string): void; signal: AbortSignal }): Promise<number> {
-  try {
-    return await node.shell(streams.signal).run(command, streams)
-  } catch (error) {
-    streams.err(`${error instanceof Error ? error.message : String(error)}\n`)
-    return 255
-  }
-}
-
-/** An interactive login: a line at a time, with echo and erase. */
-async function runLogin(node: SimulatedNode, channel: ServerChannel): Promise<void> {
-  const gone = new AbortController()
-  channel.on('close', () => { gone.abort(new Error('the connection closed')) })
-  const shell = node.shell(gone.signal)
-  const write = (output: Output): void => { channel.write(textOf(output).replace(/\r?\n/g, '\r\n')) }
-  const lines = new FedInput()
-  let line = ''
-  channel.on('data', (bytes: Buffer) => {
-    for (const character of bytes.toString('utf8')) {
-      if (character === '\r' || character === '\n') {
-        write('\n')
-        lines.push(`${line}\n`)
-        line = ''
-      } else if (character === '\u007f' || character === '\b') {
-        if (line !== '') channel.write('\b \b')
-        line = line.slice(0, -1)
-      } else if (character === '\u0004' && line === '') lines.end()
-      else if (character === '\u0003') {
-        line = ''
-        write('^C\n')
-        lines.push('\n')
-      } else if (character >= ' ') {
-        line += character
-        channel.write(character)
-      }
-    }
-  })
-  channel.on('end', () => { lines.end() })
-  write('This is a simulated node of Drydock: kubeadm, systemctl, crictl, journalctl, apt-get and everyday programs work; nothing else runs here.\n')
-  for (;;) {
-    write(`root@${node.name}:${shell.workingDirectory === '/root' ? '~' : shell.workingDirectory}# `)
-    const next = await lines.readLine()
-    if (next === null || gone.signal.aborted || next.trim() === 'exit' || next.trim() === 'logout') break
-    try {
-      await shell.run(next, { input: lines, out: write, err: write })
-    } catch (error) {
-      write(`${error instanceof Error ? error.message : String(error)}\n`)
-    }
-  }
-  channel.exit(0)
   channel.end()
 }

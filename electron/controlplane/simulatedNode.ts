@@ -14,6 +14,7 @@ import { Kubelet } from './kubelet/kubelet.ts'
 import { basePrograms } from './kubelet/shell/basePrograms.ts'
 import { FileTree } from './kubelet/shell/fileTree.ts'
 import { Shell } from './kubelet/shell/shell.ts'
+import type { Terminal } from './kubelet/shell/terminal.ts'
 
 /** One node of a cluster before it exists. */
 export interface NodePlan {
@@ -99,10 +100,11 @@ export class SimulatedNode {
   }
 
   /** A login shell of root. */
-  shell(signal: AbortSignal): Shell {
+  shell(foreground: { readonly signal: AbortSignal }, terminal?: Terminal): Shell {
     const { clock, plan, admin, manifestOptions, random } = this.#options
     const programs = new Map([...basePrograms, ...nodePrograms({ node: { name: plan.name, controlPlane: plan.controlPlane }, kubelet: this.kubelet, packages: this.packages, admin, manifestOptions, clock, random, rootDir: this.files.root })])
-    return new Shell({ files: this.files, hostname: plan.name, clock, signal, programs }, new Map([['HOME', '/root'], ['USER', 'root'], ['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin']]), '/root')
+    const host = { files: this.files, hostname: plan.name, clock, programs, ...(terminal === undefined ? {} : { terminal }), get signal() { return foreground.signal } }
+    return new Shell(host, new Map([['HOME', '/root'], ['USER', 'root'], ['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin']]), '/root')
   }
 }
 

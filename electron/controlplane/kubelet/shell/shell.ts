@@ -83,7 +83,7 @@ export class Shell {
     const base = name.split('/').at(-1) ?? name
     this.#host.signal.throwIfAborted()
     if (base === 'cd') return this.#changeDirectory(args[0] ?? this.env.get('HOME') ?? '/', streams)
-    if (base === 'exit') throw new ExitRequest(args[0] === undefined ? this.#lastExitCode : Number(args[0]) & 255)
+    if (base === 'exit' || base === 'logout') throw new ExitRequest(args[0] === undefined ? this.#lastExitCode : Number(args[0]) & 255)
     if (base === 'export') return this.#export(args)
     if (base === 'unset') {
       for (const variable of args) this.env.delete(variable)
