@@ -4,6 +4,7 @@ import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { ExecSession, LogOptions, NodeConnection, NodeUsage } from './apiserver/interface.ts'
 import type { ContainerProcess } from './kubelet/containerProcess.ts'
 import type { Kubelet } from './kubelet/kubelet.ts'
+import type { ContainerState } from './kubelet/types.ts'
 
 type PodTarget = { node: string; namespace: string; name: string; uid: string }
 
@@ -20,14 +21,15 @@ export class NodeConnections implements NodeConnection {
     this.#kubelets.set(kubelet.name, kubelet)
   }
 
-  async *logs(pod: PodTarget, options: LogOptions & { signal: AbortSignal }): AsyncGenerator<Uint8Array> {
-    const container = this.#kubelet(pod.node).worker(pod).container(options.container)
+  /** Throws before there is a stream: afterwards the client has its 200 already. */
+  logs(pod: PodTarget, options: LogOptions & { signal: AbortSignal }): AsyncIterable<Uint8Array> {
+    const container = this.#kubelet(pod.node, 'logs').worker(pod).container(options.container)
     const process = options.previous ? container?.previous : (container?.current ?? container?.previous)
     if (process === undefined || process === null) {
-      const state = options.previous ? `previous terminated container ${JSON.stringify(options.container)} in pod ${JSON.stringify(pod.name)} not found` : `container ${JSON.stringify(options.container)} in pod ${JSON.stringify(pod.name)} is waiting to start: ContainerCreating`
+      const state = options.previous ? `previous terminated container ${JSON.stringify(options.container)} in pod ${JSON.stringify(pod.name)} not found` : `container ${JSON.stringify(options.container)} in pod ${JSON.stringify(pod.name)} is waiting to start: ${waitingFor(container?.status.state)}`
       throw new StatusError(failure(400, 'BadRequest', state))
     }
-    yield* process.log.read({ ...options, nowMs: this.#clock.now() })
+    return process.log.read({ ...options, nowMs: this.#clock.now() })
   }
 
   async exec(pod: PodTarget, { container, ...options }: { container: string; command: string[]; tty: boolean; stdin: boolean; signal: AbortSignal }): Promise<ExecSession> {
@@ -39,7 +41,7 @@ export class NodeConnections implements NodeConnection {
   }
 
   async portForward(pod: PodTarget, { port }: { port: number; signal: AbortSignal }): Promise<Duplex> {
-    return this.#kubelet(pod.node).worker(pod).connect(port)
+    return this.#kubelet(pod.node, 'stream').worker(pod).connect(port)
   }
 
   usage(): Promise<NodeUsage[]> {
@@ -47,14 +49,22 @@ export class NodeConnections implements NodeConnection {
   }
 
   #running(pod: PodTarget, container: string): ContainerProcess {
-    const process = this.#kubelet(pod.node).worker(pod).container(container)?.current ?? null
+    const process = this.#kubelet(pod.node, 'stream').worker(pod).container(container)?.current ?? null
     if (process === null) throw new StatusError(failure(500, 'InternalError', `container not found (${JSON.stringify(container)})`))
     return process
   }
 
-  #kubelet(node: string): Kubelet {
+  /** @throws StatusError when the node's kubelet does not answer, in the words of what it was asked for */
+  #kubelet(node: string, use: 'logs' | 'stream'): Kubelet {
     const kubelet = this.#kubelets.get(node)
-    if (kubelet === undefined || !kubelet.isRunning) throw new StatusError(failure(502, '', `Get "https://${node}:10250": dial tcp: connect: connection refused`))
-    return kubelet
+    if (kubelet?.isRunning === true) return kubelet
+    const refused = `dial tcp ${kubelet?.address ?? node}:10250: connect: connection refused`
+    throw new StatusError(use === 'logs' ? failure(502, '', `Get "https://${node}:10250/containerLogs": ${refused}`) : failure(502, '', `error dialing backend: ${refused}`))
   }
+}
+
+/** Why a container has not run yet, as `kubectl logs` tells it. */
+function waitingFor(state: ContainerState | undefined): string {
+  const reason = state !== undefined && 'waiting' in state ? state.waiting.reason : 'ContainerCreating'
+  return { ErrImagePull: "image can't be pulled", ImagePullBackOff: 'trying and failing to pull image' }[reason] ?? reason
 }

@@ -106,9 +106,14 @@ export class SecureServer {
     const signal = AbortSignal.any([gone.signal, this.#closed.signal])
     let answer = await this.#answer(request, { body: () => Promise.resolve(new Uint8Array(0)), signal })
     if (answer.upgrade !== undefined) {
-      const refusal = await this.#upgraded.serve(answer.upgrade, { request, socket, head, signal }).catch((error: unknown) => ({ status: 500, text: error instanceof Error ? error.message : String(error) }))
-      if (refusal === null) return
-      answer = textResponse(refusal.status, refusal.text)
+      const { url: path = '/', method = 'GET' } = request
+      try {
+        const refusal = await this.#upgraded.serve(answer.upgrade, { request, socket, head, signal })
+        if (refusal === null) return
+        answer = textResponse(refusal.status, refusal.text)
+      } catch (error) {
+        answer = this.#options.handler.failed(error, { path, method })
+      }
     }
     if (gone.signal.aborted) return
     const response = new ServerResponse(request)

@@ -88,6 +88,11 @@ export class Kubelet {
     return this.#options.name
   }
 
+  /** The node's internal address. */
+  get address(): string {
+    return this.#options.internalIP
+  }
+
   get isRunning(): boolean {
     return this.#session !== null
   }

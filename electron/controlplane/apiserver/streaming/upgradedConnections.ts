@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { createWebSocketStream, WebSocketServer, type WebSocket } from 'ws'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
+import { StatusError } from '#shared/kubernetes/status.ts'
 import { forwardOverChannels, forwardOverSpdy, PORT_FORWARD_PROTOCOL, TUNNEL_PREFIX, WEBSOCKET_PORT_PROTOCOLS } from './portForward.ts'
 import { internalStatus, serveCommand } from './remoteCommand.ts'
 import { SPDY_COMMAND_PROTOCOLS, spdyCommand } from './spdyCommand.ts'
@@ -44,7 +45,12 @@ export class UpgradedConnections {
     })
   }
 
-  /** Settles when the connection ended. @returns why there was no upgrade, null when there was */
+  /**
+   * Settles when the connection ended.
+   *
+   * @returns why there was no upgrade, null when there was
+   * @throws StatusError when the node could not be asked
+   */
   async serve(target: StreamTarget, upgrade: UpgradeRequest): Promise<UpgradeRefusal | null> {
     const protocol = (upgrade.request.headers.upgrade ?? '').toLowerCase()
     if (protocol === 'websocket') return this.#webSocket(target, upgrade)
@@ -71,6 +77,8 @@ export class UpgradedConnections {
     try {
       session = await target.start(signal)
     } catch (error) {
+      // The kubelet's own refusals come as text; that it does not answer is told by the API server.
+      if (error instanceof StatusError && error.code !== 500) throw error
       return { status: 500, text: messageOf(error) }
     }
     accept()
@@ -92,7 +100,7 @@ export class UpgradedConnections {
       try {
         await serveCommand(await target.start(upgrade.signal), channels)
       } catch (error) {
-        await channels.finish(internalStatus(`unable to upgrade connection: ${messageOf(error)}`))
+        await channels.finish(error instanceof StatusError && error.code !== 500 ? error.status : internalStatus(`unable to upgrade connection: ${messageOf(error)}`))
       }
     } else if (agreed === tunnel) await forwardOverSpdy(createWebSocketStream(socket), { connect: target.connect, clock: this.#clock, signal: upgrade.signal })
     else await forwardOverChannels(socket, { connect: target.connect, ports: target.ports, protocol: agreed ?? 'v4.channel.k8s.io', signal: upgrade.signal })
