@@ -24,12 +24,12 @@ export class NodeConnections implements NodeConnection {
   /** Throws before there is a stream: afterwards the client has its 200 already. */
   logs(pod: PodTarget, options: LogOptions & { signal: AbortSignal }): AsyncIterable<Uint8Array> {
     const container = this.#kubelet(pod.node, 'logs').worker(pod).container(options.container)
-    const process = options.previous ? container?.previous : (container?.current ?? container?.previous)
-    if (process === undefined || process === null) {
+    const log = container?.log({ previous: options.previous }) ?? null
+    if (log === null) {
       const state = options.previous ? `previous terminated container ${JSON.stringify(options.container)} in pod ${JSON.stringify(pod.name)} not found` : `container ${JSON.stringify(options.container)} in pod ${JSON.stringify(pod.name)} is waiting to start: ${waitingFor(container?.status.state)}`
       throw new StatusError(failure(400, 'BadRequest', state))
     }
-    return process.log.read({ ...options, nowMs: this.#clock.now() })
+    return log.read({ ...options, nowMs: this.#clock.now() })
   }
 
   async exec(pod: PodTarget, { container, ...options }: { container: string; command: string[]; tty: boolean; stdin: boolean; signal: AbortSignal }): Promise<ExecSession> {

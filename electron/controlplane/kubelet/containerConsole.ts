@@ -83,11 +83,11 @@ export class ContainerConsole {
     const text = this.#unfinished[stream] + textOf(output)
     const end = text.lastIndexOf('\n') + 1
     this.#unfinished[stream] = text.slice(end)
-    if (end > 0) this.#options.log.write(text.slice(0, end), this.#options.nowMs())
+    if (end > 0) this.#options.log.write(text.slice(0, end), this.#options.nowMs(), stream)
   }
 
   #close(): void {
-    for (const text of [this.#unfinished.stdout, this.#unfinished.stderr]) if (text !== '') this.#options.log.write(text, this.#options.nowMs())
+    for (const stream of ['stdout', 'stderr'] as const) if (this.#unfinished[stream] !== '') this.#options.log.write(this.#unfinished[stream], this.#options.nowMs(), stream)
     this.#fed.end()
     for (const attached of this.#attached) attached.end()
     this.#attached.clear()

@@ -1,6 +1,9 @@
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
 import { behaviourOf } from './behaviour.ts'
+import { ContainerLog } from './containerLog.ts'
 import { ContainerProcess, type ContainerExit } from './containerProcess.ts'
 import { imageDigest, type ImageStore } from './imageStore.ts'
 import { runProbe } from './probe.ts'
@@ -16,6 +19,8 @@ export interface ContainerHost {
   podIP(): string
   hostname: string
   rootDir: string
+  /** The logs of all its runs: `0.log`, `1.log` … by restart count. */
+  logDir: string
   /** The status changed and is to be told. */
   changed(): void
   event(type: 'Normal' | 'Warning', reason: string, message: string): void
@@ -66,6 +71,26 @@ export class ContainerManager {
       if (this.#stopping || !mayRestart(policy, exit.exitCode)) return exit
       await this.#backOff(process)
     }
+  }
+
+  /** The log of the current (or last) run, or of the one before it; null when there is none. */
+  log({ previous }: { previous: boolean }): ContainerLog | null {
+    const { state, lastState, restartCount } = this.status
+    // Runs are numbered by the restarts before them; who waits for the next restart has only runs before it.
+    const waits = 'waiting' in state && 'terminated' in lastState
+    const run = previous && !waits ? restartCount - 1 : restartCount
+    if (run < 0) return null
+    const process = run === restartCount ? (this.current ?? this.previous) : this.current === null ? null : this.previous
+    if (process !== null) return process.log
+    const file = this.#logFile(run)
+    if (!existsSync(file)) return null
+    const log = new ContainerLog(file, { resume: true })
+    log.close()
+    return log
+  }
+
+  #logFile(run: number): string {
+    return join(this.#host.logDir, `${String(run)}.log`)
   }
 
   get limits(): ContainerHost['limits'] {
@@ -126,6 +151,10 @@ export class ContainerManager {
   #start(): void {
     const { clock, random } = this.#host
     this.#host.event('Normal', 'Created', `Container created`)
+    // A new container has its image's files; what the last run wrote is gone with it.
+    if (this.status.restartCount > 0) rmSync(this.#host.rootDir, { recursive: true, force: true })
+    // Only this run and the one before it can be asked for.
+    if (this.status.restartCount > 1) rmSync(this.#logFile(this.status.restartCount - 2), { force: true })
     this.current = this.#process(null)
     this.current.limitMemory(this.#host.limits.memoryBytes)
     this.status.imageID = imageDigest(this.container.image)
@@ -138,7 +167,7 @@ export class ContainerManager {
 
   #process(startedAtMs: number | null): ContainerProcess {
     const { clock, random, node, hostIP, hostname, rootDir, runsToCompletion } = this.#host
-    return new ContainerProcess({ container: this.container, runsToCompletion, rootDir, hostname, node, hostIP, podIP: this.#host.podIP(), clock, random, startedAtMs })
+    return new ContainerProcess({ container: this.container, runsToCompletion, rootDir, logFile: this.#logFile(this.status.restartCount), hostname, node, hostIP, podIP: this.#host.podIP(), clock, random, startedAtMs })
   }
 
   #ended(process: ContainerProcess, exit: ContainerExit): void {

@@ -6,7 +6,7 @@ import type { Random } from '#shared/base/random.ts'
 import { behaviourOf, imageTag, renderLog, type Behaviour } from './behaviour.ts'
 import { ContainerConsole } from './containerConsole.ts'
 import { ContainerLog } from './containerLog.ts'
-import { ContainerServer } from './containerServer.ts'
+import { ContainerServer, seedDocumentRoot } from './containerServer.ts'
 import { runSession, type CommandOptions } from './containerSession.ts'
 import type { ContainerSession } from './nodeAgent.ts'
 import { basePrograms } from './shell/basePrograms.ts'
@@ -22,6 +22,8 @@ export interface ContainerProcessOptions {
   runsToCompletion: boolean
   /** Directory that is `/` of the container. */
   rootDir: string
+  /** Where its log is kept; null for nowhere. */
+  logFile: string | null
   hostname: string
   node: string
   hostIP: string
@@ -47,7 +49,7 @@ const MIB = 2 ** 20
 
 /** One run of a container: its log, its resource use and its end. Commands the small shell knows are really run by it. */
 export class ContainerProcess {
-  readonly log = new ContainerLog()
+  readonly log: ContainerLog
   readonly startedAtMs: number
   readonly exited: Promise<ContainerExit>
   readonly #options: ContainerProcessOptions
@@ -58,10 +60,12 @@ export class ContainerProcess {
   #finish: (exit: ContainerExit) => void = () => undefined
   #stopping = false
   #server: ContainerServer | null = null
+  #listening = false
 
   constructor(options: ContainerProcessOptions) {
     this.#options = options
     this.#behaviour = behaviourOf(options.container.image)
+    this.log = new ContainerLog(options.logFile, { resume: options.startedAtMs !== null })
     this.startedAtMs = options.startedAtMs ?? options.clock.now()
     this.#phase = options.random.next() * 2 * Math.PI
     const { stdin = false, stdinOnce = false, tty = false } = options.container
@@ -121,13 +125,15 @@ export class ContainerProcess {
 
   /** A connection to the process's server; null when it does not listen on the port. */
   connect(port: number): Duplex | null {
-    return this.listensOn(port) === 'yes' ? (this.#server?.connect() ?? null) : null
+    if (this.listensOn(port) !== 'yes' || !this.#listening || this.#end.signal.aborted) return null
+    this.#server ??= this.#serve()
+    return this.#server?.connect() ?? null
   }
 
-  /** From now on connections are taken. */
-  #listen(): void {
+  /** Made for the first connection: most containers never get one. */
+  #serve(): ContainerServer | null {
     const { serves } = this.#behaviour
-    if (serves === undefined || this.#end.signal.aborted) return
+    if (serves === undefined) return null
     const { container, hostname, clock } = this.#options
     const { image } = container
     const server = new ContainerServer({
@@ -137,8 +143,8 @@ export class ContainerProcess {
         this.#console.out(`127.0.0.1 - - [${date}] "${method} ${url} HTTP/1.1" ${String(status)} ${String(bytes)} "-" "${agent}"\n`)
       },
     })
-    this.#server = server
     this.#end.signal.addEventListener('abort', () => { server.close() }, { once: true })
+    return server
   }
 
   #shell(foreground: { readonly signal: AbortSignal }, terminal: Terminal | undefined): Shell {
@@ -178,7 +184,7 @@ export class ContainerProcess {
         return
       }
       // At once, though a real one takes a moment: who waited for the pod to be ready connects then.
-      this.#listen()
+      this.#listening = true
       if (startedAtMs === null) {
         await clock.sleep(this.#behaviour.startMs, { signal })
         for (const template of this.#behaviour.startLogs ?? []) this.#writeTemplate(template)
@@ -239,6 +245,8 @@ export class ContainerProcess {
     writeFileSync(join(rootDir, 'etc/hostname'), `${hostname}\n`)
     writeFileSync(join(rootDir, 'etc/hosts'), `# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${podIP}\t${hostname}\n`)
     writeFileSync(join(rootDir, 'etc/resolv.conf'), 'search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n')
-    return new FileTree(rootDir)
+    const files = new FileTree(rootDir)
+    if (this.#behaviour.serves !== undefined) seedDocumentRoot(files, this.#behaviour.serves, { image: this.#options.container.image, hostname })
+    return files
   }
 }

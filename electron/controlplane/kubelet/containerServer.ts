@@ -30,12 +30,6 @@ export class ContainerServer {
 
   constructor(options: ContainerServerOptions) {
     this.#options = options
-    const { root } = options.serves
-    if (root === undefined) return
-    const directory = options.files().host(root)
-    const index = posix.join(directory, 'index.html')
-    mkdirSync(directory, { recursive: true })
-    if (!existsSync(index)) writeFileSync(index, `<!DOCTYPE html>\n<html>\n<head><title>${options.image}</title></head>\n<body>\n<h1>${options.image}</h1>\n<p>Served from ${root}/index.html in pod ${options.hostname}, a simulated container of Drydock.</p>\n</body>\n</html>\n`)
   }
 
   /** @returns the client's end of a new connection */
@@ -82,6 +76,15 @@ export class ContainerServer {
       return page(403, 'Forbidden')
     }
   }
+}
+
+/** The first page of a web server's image, unless there is one already. */
+export function seedDocumentRoot(files: FileTree, { root }: ServeBehaviour, { image, hostname }: { image: string; hostname: string }): void {
+  if (root === undefined) return
+  const directory = files.host(root)
+  if (existsSync(directory)) return
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(posix.join(directory, 'index.html'), `<!DOCTYPE html>\n<html>\n<head><title>${image}</title></head>\n<body>\n<h1>${image}</h1>\n<p>Served from ${root}/index.html in pod ${hostname}, a simulated container of Drydock.</p>\n</body>\n</html>\n`)
 }
 
 /** Without the query, and never above the root. */

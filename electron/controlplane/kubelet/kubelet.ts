@@ -80,7 +80,7 @@ export class Kubelet {
     this.pods = new PodManager({
       ...(options.onStaticPod === undefined ? {} : { onStaticPod: options.onStaticPod }),
       nodeUid: () => this.#node?.metadata.uid ?? '',
-      worker: { api: this.#api, clock, random, logger, events, images: this.#images, node: name, hostIP: internalIP, podsDir: join(rootDir, 'var/lib/kubelet/pods'), allocateIP: (uid, wanted, signal) => this.#allocate(uid, wanted, signal), releaseIP: (uid) => this.#addresses?.release(uid) },
+      worker: { api: this.#api, clock, random, logger, events, images: this.#images, node: name, hostIP: internalIP, podsDir: join(rootDir, 'var/lib/kubelet/pods'), logsDir: join(rootDir, 'var/log/pods'), allocateIP: (uid, wanted, signal) => this.#allocate(uid, wanted, signal), releaseIP: (uid) => this.#addresses?.release(uid) },
     })
   }
 

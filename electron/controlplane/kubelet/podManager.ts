@@ -57,7 +57,8 @@ export class PodManager {
     let worker = this.#workers.get(uid)
     const over = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
     if (worker === undefined) {
-      if (over && deletionTimestamp === undefined) return
+      // One that is over is kept for its logs; its containers must have ended with it.
+      if (over && deletionTimestamp === undefined && [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].some(({ state }) => 'running' in state)) return
       worker = new PodWorker(pod, { ...this.#options.worker, static: false })
       this.#workers.set(uid, worker)
       if (!over) worker.start()

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/base/clock.ts'
@@ -23,6 +24,8 @@ export interface PodWorkerOptions {
   hostIP: string
   /** The node's `/var/lib/kubelet/pods` on this machine's disk. */
   podsDir: string
+  /** The node's `/var/log/pods`. */
+  logsDir: string
   /** Resolves once the node has a pod range. */
   allocateIP(uid: string, wanted: string | undefined, signal: AbortSignal): Promise<string>
   releaseIP(uid: string): void
@@ -169,12 +172,24 @@ export class PodWorker {
     await this.#flushed()
     this.#life.abort(new Error('the pod was terminated'))
     this.#options.releaseIP(this.pod.metadata.uid ?? '')
+    await this.#removeFiles()
     const target = this.statusTarget
     if (!remove || target === null) return
     const never = new AbortController()
     await this.#options.api.remove({ gvr: PODS, namespace: target.namespace, name: target.name }, target.uid, never.signal).catch((error: unknown) => {
       if (!isNotFound(error)) this.#options.logger.warn('terminated pod not removed', { pod: target.name, error: String(error) })
     })
+  }
+
+  #logsDir(): string {
+    const { namespace = 'default', name = '', uid = '' } = this.pod.metadata
+    return join(this.#options.logsDir, `${namespace}_${name}_${uid}`)
+  }
+
+  /** What the pod left on the node's disk. */
+  async #removeFiles(): Promise<void> {
+    for (const directory of [join(this.#options.podsDir, this.pod.metadata.uid ?? ''), this.#logsDir()])
+      await rm(directory, { recursive: true, force: true }).catch((error: unknown) => { this.#options.logger.warn('pod files not removed', { directory, error: String(error) }) })
   }
 
   #all(): ContainerManager[] {
@@ -194,6 +209,7 @@ export class PodWorker {
       hostIP: options.hostIP,
       podIP: () => this.#podIP,
       hostname: this.pod.spec.hostNetwork === true ? options.node : name,
+      logDir: join(this.#logsDir(), container.name),
       rootDir: join(options.podsDir, uid, 'containers', container.name, 'rootfs'),
       limits: { cpuCores: limits['cpu'] === undefined ? Infinity : parseQuantity(limits['cpu']), memoryBytes: limits['memory'] === undefined ? Infinity : parseQuantity(limits['memory']) },
       runsToCompletion: (list === 'initContainers' && container.restartPolicy !== 'Always') || (this.pod.spec.restartPolicy ?? 'Always') !== 'Always',
