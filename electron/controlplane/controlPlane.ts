@@ -17,6 +17,7 @@ import { openEtcdStore } from './etcd/embeddedEtcd.ts'
 import { serveEtcd } from './etcd/server.ts'
 import type { ControlPlaneOptions, RunningControlPlane } from './interface.ts'
 import { ensureClusterObjects } from './kubeadm/clusterObjects.ts'
+import { ClusterNetwork } from './kubelet/podNetwork.ts'
 import { writeManifests } from './kubeadm/manifests.ts'
 import { NodeConnections } from './nodeConnections.ts'
 import { planNodes, SimulatedNode, type NodePlan } from './simulatedNode.ts'
@@ -122,8 +123,10 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
     const manifestOptions = { kubernetesVersion, nodeName: first.name, advertiseAddress: first.address, clusterName, serviceSubnet: SERVICE_SUBNET, podSubnet: POD_SUBNET }
     if (!existsSync(join(kubernetesDir, 'manifests'))) writeManifests(kubernetesDir, manifestOptions)
     await ensureClusterObjects(client, { kubernetesVersion, clusterName, serviceSubnet: SERVICE_SUBNET, podSubnet: POD_SUBNET, dnsAddress: DNS_ADDRESS, apiUrl, ca }, signal)
+    const network = new ClusterNetwork({ transport: api.transport({ username: 'system:kube-proxy', groups: [] }), random: random.fork('network'), podAt: (address) => connections.podAt(address) })
     for (const plan of plans) {
       const node = new SimulatedNode({
+        network,
         plan, rootDir: join(dataDir, 'nodes', plan.name), kubernetesVersion, clock, random: random.fork(plan.name), logger: logger.with({ node: plan.name }),
         transport: api.transport({ username: `system:node:${plan.name}`, groups: ['system:nodes'] }), admin: client,
         onApiServerVersion: (version) => {

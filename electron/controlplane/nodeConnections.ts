@@ -21,6 +21,21 @@ export class NodeConnections implements NodeConnection {
     this.#kubelets.set(kubelet.name, kubelet)
   }
 
+  /** What listens at an address of the pod network: a pod, or all pods in a node's own network. */
+  podAt(address: string): { connect(port: number): Duplex | null } | undefined {
+    const workers = [...this.#kubelets.values()].flatMap((kubelet) => kubelet.pods.workers()).filter(({ podIP }) => podIP === address)
+    if (workers.length === 0) return undefined
+    return {
+      connect: (port) => {
+        for (const worker of workers) {
+          const connection = worker.connect(port)
+          if (connection !== null) return connection
+        }
+        return null
+      },
+    }
+  }
+
   /** Throws before there is a stream: afterwards the client has its 200 already. */
   logs(pod: PodTarget, options: LogOptions & { signal: AbortSignal }): AsyncIterable<Uint8Array> {
     const container = this.#kubelet(pod.node, 'logs').worker(pod).container(options.container)
@@ -41,7 +56,7 @@ export class NodeConnections implements NodeConnection {
   }
 
   async portForward(pod: PodTarget, { port }: { port: number; signal: AbortSignal }): Promise<Duplex> {
-    return this.#kubelet(pod.node, 'stream').worker(pod).connect(port)
+    return this.#kubelet(pod.node, 'stream').worker(pod).forward(port)
   }
 
   usage(): Promise<NodeUsage[]> {

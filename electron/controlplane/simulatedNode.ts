@@ -13,6 +13,7 @@ import { Packages } from './kubeadm/packages.ts'
 import { Kubelet } from './kubelet/kubelet.ts'
 import { basePrograms } from './kubelet/shell/basePrograms.ts'
 import { FileTree } from './kubelet/shell/fileTree.ts'
+import type { PodNetwork } from './kubelet/podNetwork.ts'
 import { Shell } from './kubelet/shell/shell.ts'
 import type { Terminal } from './kubelet/shell/terminal.ts'
 
@@ -43,6 +44,8 @@ export interface SimulatedNodeOptions {
   logger: Logger
   /** As the node itself. */
   transport: Transport
+  /** What the node's containers reach. */
+  network: PodNetwork
   /** What kubeadm on the node uses. */
   admin: RestClient
   manifestOptions: ManifestOptions
@@ -71,7 +74,7 @@ export class SimulatedNode {
     prepareFiles(rootDir, options)
     this.kubelet = new Kubelet({
       transport, clock, random: random.fork('kubelet'), logger, name: plan.name, internalIP: plan.address, capacity: CAPACITY, rootDir, readVersion: () => this.packages.kubernetesVersion('kubelet'),
-      labels: {}, taints: plan.controlPlane ? [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }] : [], images: imagesOf(this.packages.kubernetesVersion('kubelet'), plan.controlPlane),
+      network: options.network, labels: {}, taints: plan.controlPlane ? [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }] : [], images: imagesOf(this.packages.kubernetesVersion('kubelet'), plan.controlPlane),
       onStaticPod: ({ component, image, running }) => {
         const tag = image.slice(image.lastIndexOf(':') + 1)
         if (component === 'kube-apiserver' && running && /^v1\.\d+\.\d+/.test(tag)) options.onApiServerVersion(tag)

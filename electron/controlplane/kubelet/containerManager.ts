@@ -7,6 +7,7 @@ import { ContainerLog } from './containerLog.ts'
 import { ContainerProcess, type ContainerExit } from './containerProcess.ts'
 import { imageDigest, type ImageStore } from './imageStore.ts'
 import { runProbe } from './probe.ts'
+import type { Network } from './shell/process.ts'
 import { timestamp, type Container, type ContainerState, type ContainerStatus, type Probe } from './types.ts'
 
 export interface ContainerHost {
@@ -18,6 +19,7 @@ export interface ContainerHost {
   hostIP: string
   podIP(): string
   hostname: string
+  network: Network | null
   rootDir: string
   /** The logs of all its runs: `0.log`, `1.log` … by restart count. */
   logDir: string
@@ -166,8 +168,8 @@ export class ContainerManager {
   }
 
   #process(startedAtMs: number | null): ContainerProcess {
-    const { clock, random, node, hostIP, hostname, rootDir, runsToCompletion } = this.#host
-    return new ContainerProcess({ container: this.container, runsToCompletion, rootDir, logFile: this.#logFile(this.status.restartCount), hostname, node, hostIP, podIP: this.#host.podIP(), clock, random, startedAtMs })
+    const { clock, random, node, hostIP, hostname, network, rootDir, runsToCompletion } = this.#host
+    return new ContainerProcess({ container: this.container, runsToCompletion, rootDir, logFile: this.#logFile(this.status.restartCount), hostname, network, node, hostIP, podIP: this.#host.podIP(), clock, random, startedAtMs })
   }
 
   #ended(process: ContainerProcess, exit: ContainerExit): void {

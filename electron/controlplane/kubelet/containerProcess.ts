@@ -11,7 +11,8 @@ import { runSession, type CommandOptions } from './containerSession.ts'
 import type { ContainerSession } from './nodeAgent.ts'
 import { basePrograms } from './shell/basePrograms.ts'
 import { FileTree } from './shell/fileTree.ts'
-import { Interrupted } from './shell/process.ts'
+import { networkPrograms } from './shell/networkPrograms.ts'
+import { Interrupted, type Network, type Program } from './shell/process.ts'
 import type { Terminal } from './shell/terminal.ts'
 import { Shell } from './shell/shell.ts'
 import type { Container } from './types.ts'
@@ -28,6 +29,8 @@ export interface ContainerProcessOptions {
   node: string
   hostIP: string
   podIP: string
+  /** Null for a container that reaches nothing. */
+  network: Network | null
   clock: Clock
   random: Random
   /** Set when the process ran before this kubelet: it goes on silently. */
@@ -46,6 +49,8 @@ const STOP_MS = 400
 /** From start until memory beyond the limit has been touched. */
 const OOM_MS = 1_500
 const MIB = 2 ** 20
+
+const containerPrograms: ReadonlyMap<string, Program> = new Map([...basePrograms, ...networkPrograms])
 
 /** One run of a container: its log, its resource use and its end. Commands the small shell knows are really run by it. */
 export class ContainerProcess {
@@ -152,7 +157,7 @@ export class ContainerProcess {
     const env = new Map([['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], ['HOSTNAME', hostname], ['HOME', '/root'], ['KUBERNETES_SERVICE_HOST', '10.96.0.1'], ['KUBERNETES_SERVICE_PORT', '443']])
     for (const { name, value } of container.env ?? []) env.set(name, value ?? '')
     if (terminal !== undefined) env.set('TERM', 'xterm')
-    const host = { files: this.#files(), hostname, clock, programs: basePrograms, ...(terminal === undefined ? {} : { terminal }), get signal() { return foreground.signal } }
+    const host = { files: this.#files(), hostname, clock, programs: containerPrograms, ...(terminal === undefined ? {} : { terminal }), ...(this.#options.network === null ? {} : { network: this.#options.network }), get signal() { return foreground.signal } }
     return new Shell(host, env, container.workingDir ?? '/')
   }
 
@@ -224,7 +229,7 @@ export class ContainerProcess {
     // Images whose command is a shell: with input it stays.
     if (argv.length === 0 && this.#behaviour.exitsWithoutCommand === true && this.#options.container.stdin === true) return ['sh']
     if (!isCommand || program === undefined) return null
-    return program === 'sh' || program === 'bash' || program === 'ash' || basePrograms.has(program) ? argv : null
+    return program === 'sh' || program === 'bash' || program === 'ash' || containerPrograms.has(program) ? argv : null
   }
 
   #memoryBytes(): number {

@@ -11,6 +11,7 @@ import { EventRecorder } from './eventRecorder.ts'
 import { ImageStore } from './imageStore.ts'
 import { newNode, nodeStatus, type NodeCapacity } from './nodeStatus.ts'
 import { PodAddresses } from './podAddresses.ts'
+import type { PodNetwork } from './podNetwork.ts'
 import { PodManager } from './podManager.ts'
 import type { PodWorker } from './podWorker.ts'
 import { watchManifests } from './staticPods.ts'
@@ -31,6 +32,8 @@ export interface KubeletOptions {
   readVersion(): string
   /** Images that are on the node from the beginning. */
   images: readonly string[]
+  /** What containers reach beyond their pod; none without. */
+  network?: PodNetwork
   /** A static pod's containers started, or it went away. */
   onStaticPod?(change: StaticPodChange): void
 }
@@ -80,7 +83,7 @@ export class Kubelet {
     this.pods = new PodManager({
       ...(options.onStaticPod === undefined ? {} : { onStaticPod: options.onStaticPod }),
       nodeUid: () => this.#node?.metadata.uid ?? '',
-      worker: { api: this.#api, clock, random, logger, events, images: this.#images, node: name, hostIP: internalIP, podsDir: join(rootDir, 'var/lib/kubelet/pods'), logsDir: join(rootDir, 'var/log/pods'), allocateIP: (uid, wanted, signal) => this.#allocate(uid, wanted, signal), releaseIP: (uid) => this.#addresses?.release(uid) },
+      worker: { network: options.network ?? null, api: this.#api, clock, random, logger, events, images: this.#images, node: name, hostIP: internalIP, podsDir: join(rootDir, 'var/lib/kubelet/pods'), logsDir: join(rootDir, 'var/log/pods'), allocateIP: (uid, wanted, signal) => this.#allocate(uid, wanted, signal), releaseIP: (uid) => this.#addresses?.release(uid) },
     })
   }
 

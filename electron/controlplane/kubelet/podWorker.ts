@@ -9,8 +9,10 @@ import { PODS, type ApiClient } from './apiClient.ts'
 import { ContainerManager, type ContainerHost } from './containerManager.ts'
 import type { EventRecorder } from './eventRecorder.ts'
 import type { ImageStore } from './imageStore.ts'
+import type { NetworkPeer, PodNetwork } from './podNetwork.ts'
 import { podStatus } from './podStatus.ts'
 import { parseQuantity } from './quantity.ts'
+import type { Network } from './shell/process.ts'
 import { timestamp, type Container, type ContainerStatus, type Pod, type PodStatus } from './types.ts'
 
 export interface PodWorkerOptions {
@@ -29,6 +31,8 @@ export interface PodWorkerOptions {
   /** Resolves once the node has a pod range. */
   allocateIP(uid: string, wanted: string | undefined, signal: AbortSignal): Promise<string>
   releaseIP(uid: string): void
+  /** What its containers reach; null for nothing. */
+  network: PodNetwork | null
   /** All containers are ready for the first time. */
   onReady?(): void
 }
@@ -103,12 +107,23 @@ export class PodWorker {
     return this.#all().find(({ container }) => container.name === name)
   }
 
-  /** A connection to the container that listens on the port. @throws Error when none does */
-  connect(port: number): Duplex {
+  get podIP(): string {
+    return this.#podIP
+  }
+
+  /** A connection to the container that listens on the port; null when none does. */
+  connect(port: number): Duplex | null {
     for (const { current } of this.#all()) {
       const connection = current?.connect(port) ?? null
       if (connection !== null) return connection
     }
+    return null
+  }
+
+  /** As `connect`. @throws Error in the words of a port-forward to a port on which nobody listens */
+  forward(port: number): Duplex {
+    const connection = this.connect(port)
+    if (connection !== null) return connection
     throw new Error(`failed to connect to localhost:${String(port)} inside the pod's network namespace: dial tcp4 127.0.0.1:${String(port)}: connect: connection refused`)
   }
 
@@ -181,6 +196,14 @@ export class PodWorker {
     })
   }
 
+  /** The network as the pod sees it: under its own name and address. */
+  #network(hostname: string): Network | null {
+    const { network } = this.#options
+    if (network === null) return null
+    const self = (): NetworkPeer => ({ namespace: this.pod.metadata.namespace ?? 'default', hostname, podIP: this.#podIP, connectLocal: (port) => this.connect(port) })
+    return { resolve: (name, signal) => network.resolve(name, self(), signal), connect: (to, signal) => network.connect(to, self(), signal) }
+  }
+
   #logsDir(): string {
     const { namespace = 'default', name = '', uid = '' } = this.pod.metadata
     return join(this.#options.logsDir, `${namespace}_${name}_${uid}`)
@@ -200,6 +223,7 @@ export class PodWorker {
     const { options, fieldPath } = { options: this.#options, fieldPath: `spec.${list}{${container.name}}` }
     const { name = '', uid = '' } = this.pod.metadata
     const limits = container.resources?.limits ?? {}
+    const hostname = this.pod.spec.hostNetwork === true ? options.node : name
     return {
       clock: options.clock,
       random: options.random.fork(`${uid}/${container.name}`),
@@ -208,7 +232,8 @@ export class PodWorker {
       node: options.node,
       hostIP: options.hostIP,
       podIP: () => this.#podIP,
-      hostname: this.pod.spec.hostNetwork === true ? options.node : name,
+      hostname,
+      network: this.#network(hostname),
       logDir: join(this.#logsDir(), container.name),
       rootDir: join(options.podsDir, uid, 'containers', container.name, 'rootfs'),
       limits: { cpuCores: limits['cpu'] === undefined ? Infinity : parseQuantity(limits['cpu']), memoryBytes: limits['memory'] === undefined ? Infinity : parseQuantity(limits['memory']) },

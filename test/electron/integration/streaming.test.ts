@@ -129,6 +129,24 @@ describe.skipIf(!hasProgram('kubectl'))('real kubectl in simulated containers', 
     expect((await get('services/kubernetes/proxy/')).stderr).toContain('no endpoints available for service')
   })
 
+  it('connects containers to Services, pods and the API server', async () => {
+    const run = async (script: string): Promise<string> => {
+      const { stdout, stderr } = await cluster.kubectl(['exec', 'ticker', '--', 'sh', '-c', script])
+      return stdout + stderr
+    }
+    await cluster.kubectl(['create', 'deployment', 'shop', '--image=nginx', '--replicas=2'])
+    await cluster.kubectl(['expose', 'deployment', 'shop', '--port=8000', '--target-port=80'])
+    await cluster.kubectl(['rollout', 'status', 'deployment/shop', '--timeout=20s'])
+    const pods = (await cluster.kubectl(['get', 'pods', '-l', 'app=shop', '-o', 'jsonpath={.items[*].metadata.name}'])).stdout.split(' ').sort()
+    await expect.poll(() => run('for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do curl -s http://shop.default.svc:8000 | grep -o "pod shop[^,]*"; done | sort -u'), { timeout: 10_000 }).toBe(pods.map((pod) => `pod ${pod}\n`).join(''))
+    expect(await run('curl -s -o /dev/null -w "%{http_code}" shop:8000/missing; wget -q -O /dev/null http://nobody')).toContain("404wget: bad address 'nobody'")
+    const [address = ''] = (await cluster.kubectl(['get', 'pod', pods[0] ?? '', '-o', 'jsonpath={.status.podIP}'])).stdout.split(' ')
+    expect(await run(`nc -zv ${address} 80; nc -z ${address} 81`)).toMatch(/open[^]*Connection refused/)
+    expect(await run('curl -sk https://kubernetes/version')).toContain('"gitVersion":"v1.')
+    await cluster.kubectl(['scale', 'deployment/shop', '--replicas=0'])
+    await expect.poll(() => run('curl -sS shop:8000'), { timeout: 10_000 }).toContain('curl: (7) Failed to connect to shop port 8000: Connection refused')
+  })
+
   it('adds debug containers to a running pod', async () => {
     expect(await cluster.kubectl(['debug', 'web', '--image=busybox', '-c', 'debugger', '--profile=general', '--', 'sh', '-c', 'echo looking; sleep 1000'])).toMatchObject({ code: 0 })
     await expect.poll(async () => (await cluster.kubectl(['logs', 'web', '-c', 'debugger'])).stdout, { timeout: 10_000, interval: 200 }).toBe('looking\n')

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/base/clock.ts'
 import type { FileTree } from './fileTree.ts'
 
@@ -18,6 +19,20 @@ export function textOf(output: Output): string {
   return typeof output === 'string' ? output : Buffer.from(output).toString('utf8')
 }
 
+/** What a machine reaches beyond itself. */
+export interface Network {
+  /** IPv4 addresses of a name; empty when there is no such name. */
+  resolve(name: string, signal: AbortSignal): Promise<string[]>
+  /** @throws Error with the C library's words when no connection comes about */
+  connect(to: { address: string; port: number }, signal: AbortSignal): Promise<Duplex>
+}
+
+/** A machine without a cable. */
+export const noNetwork: Network = {
+  resolve: () => Promise.resolve([]),
+  connect: () => Promise.reject(new Error('Network is unreachable')),
+}
+
 /** What a program sees of the (simulated) machine it runs on. */
 export interface ProcessContext {
   /** Without the program's own name. */
@@ -31,6 +46,7 @@ export interface ProcessContext {
   hostname: string
   clock: Clock
   signal: AbortSignal
+  network: Network
   /** Where the process was started from a terminal. */
   terminal?: { readonly input: Input; readonly size: { width: number; height: number } }
   /** Runs an argument vector as a process of its own on the same streams, as env, sudo, xargs and timeout do. */

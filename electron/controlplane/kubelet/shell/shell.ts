@@ -1,11 +1,11 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { arithmetic, ArithmeticFault } from './arithmetic.ts'
 import { FileFault, patternExpression } from './fileTree.ts'
-import { emptyInput, FedInput, Interrupted, textOf, wholeInput, type Input, type Output, type ProcessContext, type Program } from './process.ts'
+import { emptyInput, FedInput, Interrupted, noNetwork, textOf, wholeInput, type Input, type Network, type Output, type ProcessContext, type Program } from './process.ts'
 import { isUnfinished, parseScript, SyntaxFault, type Command, type Pipeline, type Redirect, type Script, type Word } from './syntax.ts'
 
 /** What stays the same for every command of one shell. */
-export type ShellHost = Pick<ProcessContext, 'files' | 'hostname' | 'clock' | 'signal' | 'terminal'> & { programs: ReadonlyMap<string, Program> }
+export type ShellHost = Pick<ProcessContext, 'files' | 'hostname' | 'clock' | 'signal' | 'terminal'> & { programs: ReadonlyMap<string, Program>; network?: Network }
 
 interface Streams {
   input: Input
@@ -105,6 +105,7 @@ export class Shell {
       hostname: this.#host.hostname,
       clock: this.#host.clock,
       signal: this.#host.signal,
+      network: this.#host.network ?? noNetwork,
       ...(this.#host.terminal === undefined ? {} : { terminal: this.#host.terminal }),
       env: this.env,
       workingDirectory: this.workingDirectory,

@@ -16,7 +16,7 @@ function started(container: Partial<Container> & { image: string }): { probe: (p
   const whole: Container = { name: 'main', ...container }
   const rootDir = join(root, whole.image)
   mkdirSync(rootDir, { recursive: true })
-  const process = new ContainerProcess({ container: whole, runsToCompletion: false, rootDir, logFile: null, hostname: 'pod', node: 'node01', hostIP: '10.0.0.1', podIP: '10.244.1.2', clock, random: new SeededRandom(1), startedAtMs: null })
+  const process = new ContainerProcess({ container: whole, runsToCompletion: false, rootDir, logFile: null, network: null, hostname: 'pod', node: 'node01', hostIP: '10.0.0.1', podIP: '10.244.1.2', clock, random: new SeededRandom(1), startedAtMs: null })
   return { clock, rootDir, probe: (probe) => runProbe(probe, { container: whole, process, podIP: '10.244.1.2', clock, signal }) }
 }
 
