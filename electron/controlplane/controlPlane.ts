@@ -139,7 +139,11 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
       nodes.push(node)
     }
     const kubelets = Promise.all(nodes.map((node) => node.run(signal)))
-    stops.push(() => kubelets.then(() => undefined))
+    stops.push(async () => {
+      // When a later step fails, this is the first to stop: nobody has aborted yet.
+      aborter.abort(new Error('the control plane is stopping'))
+      await kubelets
+    })
   }
   const ssh = await serveNodeSsh({ dataDir: join(dataDir, 'ssh'), port: options.sshPort, nodes, logger })
   stops.push(() => ssh.close())

@@ -22,9 +22,21 @@ interface TerminalRequest {
   resized(size: { width: number; height: number }): void
 }
 
+/** Tries of `newKey`: that all fail has a chance of one in 10^24. */
+const MAX_TRIES = 10
+
+/** The library leaves leading zero bytes out, so that about one key in 256 cannot be read back. */
+export function newKey(comment: string): { private: string; public: string } {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment })
+    if ([pair.private, pair.public].every((text) => !(ssh2.utils.parseKey(text) instanceof Error))) return pair
+  }
+  throw new Error('no SSH key could be made')
+}
+
 function ensureKey(path: string, comment: string): { private: string; public: string } {
   if (!existsSync(path)) {
-    const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment })
+    const pair = newKey(comment)
     writeFileSync(path, pair.private, { mode: 0o600 })
     writeFileSync(`${path}.pub`, `${pair.public}\n`, { mode: 0o644 })
   }

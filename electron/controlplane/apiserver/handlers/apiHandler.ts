@@ -68,7 +68,7 @@ export class ApiHandler {
   }
 
   /** The answer to a failure. */
-  failed(error: unknown, request: Pick<ApiRequest, 'path' | 'method'>): ApiResponse {
+  failed(error: unknown, request: Pick<ApiRequest, 'path' | 'method'> & { signal?: AbortSignal }): ApiResponse {
     if (error instanceof StatusError) {
       const retry = error.status.details?.retryAfterSeconds
       return jsonResponse(error.code, error.status, retry === undefined ? {} : { 'retry-after': String(retry) })
@@ -76,7 +76,8 @@ export class ApiHandler {
     const message = error instanceof Error ? error.message : String(error)
     if (error instanceof DecodeError || error instanceof EncodeError) return jsonResponse(400, failure(400, 'BadRequest', message))
     const fromEtcd = error instanceof EtcdError
-    this.#options.logger.error('request failed', { method: request.method, path: request.path, error: message, stack: fromEtcd ? undefined : error instanceof Error ? error.stack : undefined })
+    // Who asked has gone: that is no failure of this server.
+    if (request.signal?.aborted !== true) this.#options.logger.error('request failed', { method: request.method, path: request.path, error: message, stack: fromEtcd ? undefined : error instanceof Error ? error.stack : undefined })
     return jsonResponse(500, failure(500, 'InternalError', fromEtcd ? message : `Internal error occurred: ${message}`, { causes: [{ message }] }))
   }
 
