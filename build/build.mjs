@@ -36,7 +36,11 @@ if (process.argv.includes('--if-stale') && existsSync(stamp) && SOURCES.every((n
   if (!quiet) say('out/ is up to date')
   process.exit(0)
 }
-for (const [what, config] of [['page', 'vite.renderer.mjs'], ['main process', 'vite.main.mjs'], ['preload script', 'vite.preload.mjs']]) {
+for (const [what, config] of [
+  ['page', 'vite.renderer.mjs'],
+  ['main process', 'vite.main.mjs'],
+  ['preload script', 'vite.preload.mjs'],
+]) {
   if (what === 'main process' && !existsSync(join(root, 'electron', 'main.ts'))) continue
   const startedMs = Date.now()
   await build({ configFile: join(root, 'build', config) })

@@ -30,7 +30,16 @@ export const layers = {
   // Composition: the one place that knows every component.
   'electron/controlplane': ['electron/controlplane/*', 'electron/client', 'electron/pki', 'electron/snapshot', 'electron/platform', 'shared/*'],
 
-  'electron/api': ['electron/runbooks', 'electron/clusters', 'electron/snapshot', 'electron/pki', 'electron/metrics', 'electron/client', 'electron/platform', 'shared/*'],
+  'electron/api': [
+    'electron/runbooks',
+    'electron/clusters',
+    'electron/snapshot',
+    'electron/pki',
+    'electron/metrics',
+    'electron/client',
+    'electron/platform',
+    'shared/*',
+  ],
   'electron/preload': ['shared/contract', 'shared/kubernetes', 'shared/base'],
   'electron/desktop': ['electron/api', 'electron/platform', 'shared/contract', 'shared/kubernetes', 'shared/base'],
   'electron/commands': ['electron/*', 'electron', 'shared/*'],

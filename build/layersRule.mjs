@@ -13,7 +13,13 @@ export const layersRule = {
       const specifier = node.source?.value
       if (typeof specifier !== 'string') return
       const clean = specifier.replace(/\?.*$/, '')
-      const target = clean.startsWith('#') ? clean.slice(1) : clean.startsWith('.') ? normalize(join(dirname(file), clean)).split(sep).join('/') : null
+      const target = clean.startsWith('#')
+        ? clean.slice(1)
+        : clean.startsWith('.')
+          ? normalize(join(dirname(file), clean))
+              .split(sep)
+              .join('/')
+          : null
       const to = target === null ? null : roomOf(target)
       if (to !== null && !mayImport(from, to)) context.report({ node, messageId: 'forbidden', data: { from, to } })
     }

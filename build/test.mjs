@@ -18,7 +18,10 @@ async function installPeers() {
   say(`installing for the tests: ${missing.join(', ')} …`)
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   await run('apt-get', ['update', '-qq'], { env: environment, stdio: ['ignore', 'ignore', 'inherit'] })
-  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing.map((name) => PEERS[name])], { env: environment, stdio: ['ignore', 'ignore', 'inherit'] })
+  await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing.map((name) => PEERS[name])], {
+    env: environment,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
 }
 
 /** A check that is one test: its exit code says whether it passed. */

@@ -72,26 +72,46 @@ export class Application {
     this.#options = options
     const { dataDir, clock, random, logger } = options
     this.#unlock = lockDataDir(dataDir)
-    this.#settings = new SettingsFile(join(dataDir, 'settings.json'), { theme: 'system', kubeconfigPaths: [], backupDirectory: join(dataDir, 'backups'), metricsRetentionHours: 6, firstRunCardClosed: false }, logger)
+    this.#settings = new SettingsFile(
+      join(dataDir, 'settings.json'),
+      { theme: 'system', kubeconfigPaths: [], backupDirectory: join(dataDir, 'backups'), metricsRetentionHours: 6, firstRunCardClosed: false },
+      logger,
+    )
     this.#registry = new ClusterRegistry({ clock, random, logger })
     this.#embedded = new EmbeddedCluster({ dataDir: join(dataDir, 'cluster'), command: options.clusterCommand, kubernetesVersion: EMBEDDED_VERSION, logger })
     this.#samplers = new Samplers(this.#registry, clock)
     this.#catalogue = new Catalogue({ directory: this.#settings.value.backupDirectory, logger })
     this.#etcd = new EtcdConnections({
-      known: (clusterId) => (clusterId === EMBEDDED ? this.#embeddedEtcd() : null), remembered: () => this.#settings.etcdEndpoints,
+      known: (clusterId) => (clusterId === EMBEDDED ? this.#embeddedEtcd() : null),
+      remembered: () => this.#settings.etcdEndpoints,
       remember: (clusterId, endpoint) => {
         this.#settings.change({ etcdEndpoints: { ...this.#settings.etcdEndpoints, [clusterId]: endpoint } })
         this.#registry.setEtcdEndpoint(clusterId, endpoint.endpoint)
         return Promise.resolve()
       },
     })
-    const backups = new Backups({ catalogue: this.#catalogue, clock, logger, restoreTarget: () => this.#restoreTarget(), connect: async ({ clusterId, etcd: given }) => {
-      const { etcd, endpoint } = await this.#etcd.connect(clusterId, given)
-      return { etcd, endpoint, clusterName: this.#registry.summary(clusterId).name, close: () => etcd.close() }
-    } })
+    const backups = new Backups({
+      catalogue: this.#catalogue,
+      clock,
+      logger,
+      restoreTarget: () => this.#restoreTarget(),
+      connect: async ({ clusterId, etcd: given }) => {
+        const { etcd, endpoint } = await this.#etcd.connect(clusterId, given)
+        return { etcd, endpoint, clusterName: this.#registry.summary(clusterId).name, close: () => etcd.close() }
+      },
+    })
     this.#engine = new RunbookEngine({
-      directory: join(dataDir, 'runs'), clock, logger, newId: randomUUID,
-      runbooks: [upgradeRunbook({ api: (clusterId) => Promise.resolve(new ClusterApi(this.#registry.session(clusterId).transport)), shell: (clusterId) => Promise.resolve(this.#nodeShells(clusterId)), backup: (clusterId, context) => this.#backupForRun(backups, clusterId, context) })] as never,
+      directory: join(dataDir, 'runs'),
+      clock,
+      logger,
+      newId: randomUUID,
+      runbooks: [
+        upgradeRunbook({
+          api: (clusterId) => Promise.resolve(new ClusterApi(this.#registry.session(clusterId).transport)),
+          shell: (clusterId) => Promise.resolve(this.#nodeShells(clusterId)),
+          backup: (clusterId, context) => this.#backupForRun(backups, clusterId, context),
+        }),
+      ] as never,
     })
     const groups = [
       clusterHandlers(this.#registry, {
@@ -99,13 +119,29 @@ export class Application {
           if (!this.#settings.value.kubeconfigPaths.includes(path)) this.#settings.change({ kubeconfigPaths: [...this.#settings.value.kubeconfigPaths, path] })
           return Promise.resolve()
         },
-        restartEmbedded: () => { void this.#startEmbedded() },
+        restartEmbedded: () => {
+          void this.#startEmbedded()
+        },
         // Usage is kept from the moment a cluster is looked at.
-        opened: (clusterId) => { this.#samplers.of(clusterId) },
+        opened: (clusterId) => {
+          this.#samplers.of(clusterId)
+        },
       }),
-      objectHandlers(this.#registry, clock), metricHandlers(this.#samplers), backupHandlers(backups), runbookHandlers(this.#registry, this.#engine), this.#settingsHandlers(),
+      objectHandlers(this.#registry, clock),
+      metricHandlers(this.#samplers),
+      backupHandlers(backups),
+      runbookHandlers(this.#registry, this.#engine),
+      this.#settingsHandlers(),
     ]
-    const requests = Object.assign({}, ...groups.map((group) => group.requests), etcdHandlers(this.#etcd, clock, (id) => { this.#registry.requireWritable(id) }), certificateHandlers(this.#registry, clock, (id) => this.#pki(id)), accessHandlers(this.#registry)) as RequestHandlers
+    const requests = Object.assign(
+      {},
+      ...groups.map((group) => group.requests),
+      etcdHandlers(this.#etcd, clock, (id) => {
+        this.#registry.requireWritable(id)
+      }),
+      certificateHandlers(this.#registry, clock, (id) => this.#pki(id)),
+      accessHandlers(this.#registry),
+    ) as RequestHandlers
     const subscriptions = Object.assign({}, ...groups.map((group) => group.subscriptions)) as SubscriptionHandlers
     this.dispatcher = new Dispatcher({ requests, subscriptions, logger })
   }
@@ -144,13 +180,25 @@ export class Application {
       this.#registry.put(EMBEDDED, 'embedded', contextOf(endpoints), endpoints.etcdUrl)
       this.#samplers.of(EMBEDDED)
     } catch (error) {
-      this.#registry.put(EMBEDDED, 'embedded', brokenContext(`the embedded cluster did not start: ${error instanceof Error ? error.message : String(error)}`), '')
+      this.#registry.put(
+        EMBEDDED,
+        'embedded',
+        brokenContext(`the embedded cluster did not start: ${error instanceof Error ? error.message : String(error)}`),
+        '',
+      )
     }
   }
 
   #running(): EmbeddedEndpoints {
     const { state } = this.#embedded
-    if (state.state !== 'running') throw new StatusError(failure(503, 'ServiceUnavailable', state.state === 'failed' ? `the embedded cluster did not start: ${state.message}` : 'the embedded cluster is not running'))
+    if (state.state !== 'running')
+      throw new StatusError(
+        failure(
+          503,
+          'ServiceUnavailable',
+          state.state === 'failed' ? `the embedded cluster did not start: ${state.message}` : 'the embedded cluster is not running',
+        ),
+      )
     return state.endpoints
   }
 
@@ -165,10 +213,21 @@ export class Application {
   }
 
   #nodeShells(clusterId: string): NodeShellFactory {
-    if (clusterId !== EMBEDDED) throw new StatusError(failure(501, '', 'nodes of this cluster are not reached yet: in this release runs work on the embedded cluster'))
+    if (clusterId !== EMBEDDED)
+      throw new StatusError(failure(501, '', 'nodes of this cluster are not reached yet: in this release runs work on the embedded cluster'))
     return (node, context) => {
       const endpoints = this.#running()
-      return connectSsh({ host: endpoints.sshHost, port: endpoints.sshPort, username: node, privateKey: readFileSync(endpoints.sshKeyFile, 'utf8'), hostKey: this.#embedded.hostKey(endpoints), sudo: false }, context)
+      return connectSsh(
+        {
+          host: endpoints.sshHost,
+          port: endpoints.sshPort,
+          username: node,
+          privateKey: readFileSync(endpoints.sshKeyFile, 'utf8'),
+          hostKey: this.#embedded.hostKey(endpoints),
+          sudo: false,
+        },
+        context,
+      )
     }
   }
 
@@ -192,10 +251,11 @@ export class Application {
     }
     return {
       storeDir: embedded.storeDir,
-      etcd: () => lazily(async () => {
-        await connect()
-        return this.#restoreEtcd
-      }),
+      etcd: () =>
+        lazily(async () => {
+          await connect()
+          return this.#restoreEtcd
+        }),
       stop: () => embedded.stop(),
       start: async () => {
         await this.#startEmbedded()
@@ -213,9 +273,17 @@ export class Application {
           this.#settings.change(change as never)
           return Promise.resolve(null)
         },
-        'app.info': () => Promise.resolve({ version, dataDirectory: dataDir, shell, nodeVersion: process.versions.node, platform: `${process.platform} ${process.arch}` }),
+        'app.info': () =>
+          Promise.resolve({ version, dataDirectory: dataDir, shell, nodeVersion: process.versions.node, platform: `${process.platform} ${process.arch}` }),
       },
-      subscriptions: { 'settings.watch': (_input, { signal }) => following(() => this.#settings.value, (listener) => this.#settings.changes.subscribe(listener), signal) },
+      subscriptions: {
+        'settings.watch': (_input, { signal }) =>
+          following(
+            () => this.#settings.value,
+            (listener) => this.#settings.changes.subscribe(listener),
+            signal,
+          ),
+      },
     }
   }
 }
@@ -223,11 +291,13 @@ export class Application {
 /** An etcd client that connects at its first call. */
 function lazily(connect: () => Promise<EtcdClient | null>): EtcdClient {
   return new Proxy({} as EtcdClient, {
-    get: (_target, name) => async (...args: unknown[]) => {
-      const client = await connect()
-      if (client === null) throw new Error('etcd is not connected')
-      return (client[name as keyof EtcdClient] as (...given: unknown[]) => unknown).apply(client, args)
-    },
+    get:
+      (_target, name) =>
+      async (...args: unknown[]) => {
+        const client = await connect()
+        if (client === null) throw new Error('etcd is not connected')
+        return (client[name as keyof EtcdClient] as (...given: unknown[]) => unknown).apply(client, args)
+      },
   })
 }
 
@@ -239,7 +309,24 @@ function contextOf(endpoints: EmbeddedEndpoints): KubeContext {
 function brokenContext(problem: string): KubeContext {
   const none = { data: '', file: '' }
   return {
-    path: '', name: 'embedded', isCurrent: false, server: '', namespace: 'default', clusterName: 'drydock', userName: '', tlsServerName: '', insecureSkipTlsVerify: false, proxyUrl: '', ca: none, clientCertificate: none, clientKey: none, token: none,
-    username: '', password: '', impersonate: { user: '', groups: [] }, exec: null, problem,
+    path: '',
+    name: 'embedded',
+    isCurrent: false,
+    server: '',
+    namespace: 'default',
+    clusterName: 'drydock',
+    userName: '',
+    tlsServerName: '',
+    insecureSkipTlsVerify: false,
+    proxyUrl: '',
+    ca: none,
+    clientCertificate: none,
+    clientKey: none,
+    token: none,
+    username: '',
+    password: '',
+    impersonate: { user: '', groups: [] },
+    exec: null,
+    problem,
   }
 }

@@ -6,10 +6,13 @@ import { Command } from 'commander'
  * not pay for the control plane.
  */
 async function main(argv: string[]): Promise<void> {
-  const program = new Command('drydock').description('Operate Kubernetes clusters: rehearse, then run.').showHelpAfterError().exitOverride((error) => {
-    process.exitCode = error.exitCode
-    throw error
-  })
+  const program = new Command('drydock')
+    .description('Operate Kubernetes clusters: rehearse, then run.')
+    .showHelpAfterError()
+    .exitOverride((error) => {
+      process.exitCode = error.exitCode
+      throw error
+    })
   const wanted = argv[2] ?? ''
   if (wanted === 'cluster') (await import('./commands/cluster.ts')).register(program)
   else if (wanted === 'serve') (await import('./commands/serve.ts')).register(program)

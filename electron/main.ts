@@ -13,25 +13,45 @@ import { guard, openWindow, servePorts } from './desktop/window.ts'
 const outDir = join(app.getAppPath(), 'out')
 registerScheme()
 app.enableSandbox()
-app.on('web-contents-created', (_event, contents) => { guard(contents) })
+app.on('web-contents-created', (_event, contents) => {
+  guard(contents)
+})
 if (!app.requestSingleInstanceLock()) app.quit()
 else void run()
 
 async function run(): Promise<void> {
   await app.whenReady()
-  Menu.setApplicationMenu(Menu.buildFromTemplate([{ role: 'appMenu' }, { role: 'editMenu' }, { role: 'viewMenu' }, { role: 'windowMenu' }].filter(({ role }) => role !== 'appMenu' || process.platform === 'darwin') as Electron.MenuItemConstructorOptions[]))
+  Menu.setApplicationMenu(
+    Menu.buildFromTemplate(
+      [{ role: 'appMenu' }, { role: 'editMenu' }, { role: 'viewMenu' }, { role: 'windowMenu' }].filter(
+        ({ role }) => role !== 'appMenu' || process.platform === 'darwin',
+      ) as Electron.MenuItemConstructorOptions[],
+    ),
+  )
   servePageFiles(join(outDir, 'renderer'))
   const application = new Application({
-    dataDir: join(app.getPath('userData'), 'data'), kubeconfigs: [], shell: 'desktop', version: app.getVersion(), clock: new SystemClock(), random: new SeededRandom(randomBytes(4).readUInt32LE()), logger: stderrLogger('warn'),
+    dataDir: join(app.getPath('userData'), 'data'),
+    kubeconfigs: [],
+    shell: 'desktop',
+    version: app.getVersion(),
+    clock: new SystemClock(),
+    random: new SeededRandom(randomBytes(4).readUInt32LE()),
+    logger: stderrLogger('warn'),
     // Electron's own binary as plain Node: the control plane in a process of its own.
     clusterCommand: { program: process.execPath, args: [join(outDir, 'main/cli.js')], env: { ELECTRON_RUN_AS_NODE: '1' } },
   })
   await application.start()
   servePorts(application.dispatcher)
   openWindow(outDir)
-  app.on('activate', () => { if (BrowserWindow.getAllWindows().length === 0) openWindow(outDir) })
-  app.on('second-instance', () => { BrowserWindow.getAllWindows()[0]?.focus() })
-  app.on('window-all-closed', () => { if (process.platform !== 'darwin') app.quit() })
+  app.on('activate', () => {
+    if (BrowserWindow.getAllWindows().length === 0) openWindow(outDir)
+  })
+  app.on('second-instance', () => {
+    BrowserWindow.getAllWindows()[0]?.focus()
+  })
+  app.on('window-all-closed', () => {
+    if (process.platform !== 'darwin') app.quit()
+  })
   let stopped = false
   app.on('before-quit', (event) => {
     if (stopped) return

@@ -23,13 +23,27 @@ export interface ServedPage {
 }
 
 const COOKIE = 'drydock-session'
-const TYPES: Readonly<Record<string, string>> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.png': 'image/png', '.json': 'application/json', '.map': 'application/json' }
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+  '.png': 'image/png',
+  '.json': 'application/json',
+  '.map': 'application/json',
+}
 
 /** What the page may load and reach: itself. Styles are set by scripts of the chart and editor libraries. */
-export const CONTENT_SECURITY_POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+export const CONTENT_SECURITY_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const SECURITY_HEADERS = {
-  'content-security-policy': CONTENT_SECURITY_POLICY, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cross-origin-opener-policy': 'same-origin', 'cross-origin-resource-policy': 'same-origin',
+  'content-security-policy': CONTENT_SECURITY_POLICY,
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
 }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
@@ -54,7 +68,10 @@ export async function servePage({ dispatcher, pageDir, port, logger }: ServeOpti
     return origin !== undefined && !hosts().some((each) => origin === `http://${each}`) ? 'other pages may not ask' : null
   }
   const hasSession = (request: IncomingMessage): boolean => {
-    const cookie = (request.headers.cookie ?? '').split(';').map((part) => part.trim()).find((part) => part.startsWith(`${COOKIE}=`))
+    const cookie = (request.headers.cookie ?? '')
+      .split(';')
+      .map((part) => part.trim())
+      .find((part) => part.startsWith(`${COOKIE}=`))
     return cookie !== undefined && equal(cookie.slice(COOKIE.length + 1), session)
   }
   const server: Server = createServer((request, response) => {
@@ -73,24 +90,34 @@ export async function servePage({ dispatcher, pageDir, port, logger }: ServeOpti
     else answer(response, 405, 'this is not served')
   })
   server.on('upgrade', (request, socket, head) => {
-    const why = refused(request) ?? (request.headers.origin === undefined ? 'no origin' : null) ?? (request.url !== '/contract' ? 'this is not served' : null) ?? (hasSession(request) ? null : 'no session')
+    const why =
+      refused(request) ??
+      (request.headers.origin === undefined ? 'no origin' : null) ??
+      (request.url !== '/contract' ? 'this is not served' : null) ??
+      (hasSession(request) ? null : 'no session')
     if (why !== null) {
       socket.end(`HTTP/1.1 403 Forbidden\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n${why}\n`)
       return
     }
-    sockets.handleUpgrade(request, socket, head, (webSocket) => { serveWebSocket(webSocket, dispatcher) })
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      serveWebSocket(webSocket, dispatcher)
+    })
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, '127.0.0.1', resolve)
   })
-  server.on('error', (error) => { logger.error('the page server failed', { error: error.message }) })
+  server.on('error', (error) => {
+    logger.error('the page server failed', { error: error.message })
+  })
   return {
     url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/#token=${token}`,
     close: () =>
       new Promise((resolve) => {
         for (const client of sockets.clients) client.terminate()
-        server.close(() => { resolve() })
+        server.close(() => {
+          resolve()
+        })
         server.closeAllConnections()
       }),
   }

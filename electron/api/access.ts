@@ -17,8 +17,16 @@ export function accessHandlers(registry: ClusterRegistry): Pick<RequestHandlers,
   const read = async (clusterId: string, signal: AbortSignal): Promise<{ index: RbacIndex; bindings: Binding[] }> => {
     const own = client(clusterId)
     const items = async (resource: string): Promise<KubeObject[]> => (await own.list(rbac(resource), {}, signal)).items
-    const [roles, clusterRoles, roleBindings, clusterRoleBindings] = await Promise.all([items('roles'), items('clusterroles'), items('rolebindings'), items('clusterrolebindings')])
-    return { index: new RbacIndex({ roles, clusterRoles, roleBindings, clusterRoleBindings }), bindings: [...clusterRoleBindings, ...roleBindings].flatMap((each) => readBinding(each) ?? []) }
+    const [roles, clusterRoles, roleBindings, clusterRoleBindings] = await Promise.all([
+      items('roles'),
+      items('clusterroles'),
+      items('rolebindings'),
+      items('clusterrolebindings'),
+    ])
+    return {
+      index: new RbacIndex({ roles, clusterRoles, roleBindings, clusterRoleBindings }),
+      bindings: [...clusterRoleBindings, ...roleBindings].flatMap((each) => readBinding(each) ?? []),
+    }
   }
   return {
     'access.subjects': async ({ clusterId }, { signal }) => {
@@ -57,11 +65,19 @@ export function accessHandlers(registry: ClusterRegistry): Pick<RequestHandlers,
         const user = userOf(subject)
         headers['impersonate-user'] = user.username
         // The server itself adds what every user and service account is in.
-        const own = user.groups.filter((group) => group !== 'system:authenticated' && !(subject.kind === 'ServiceAccount' && group.startsWith('system:serviceaccounts')))
+        const own = user.groups.filter(
+          (group) => group !== 'system:authenticated' && !(subject.kind === 'ServiceAccount' && group.startsWith('system:serviceaccounts')),
+        )
         if (own.length > 0) headers['impersonate-group'] = own.join(',')
       }
       const body = JSON.stringify({ apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes: attributes } })
-      const review = await requestJson<KubeObject>(registry.session(clusterId).transport, { method: 'POST', path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', headers, body, signal })
+      const review = await requestJson<KubeObject>(registry.session(clusterId).transport, {
+        method: 'POST',
+        path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+        headers,
+        body,
+        signal,
+      })
       const status = review['status'] as { allowed?: boolean; denied?: boolean } | undefined
       return { allowed: status?.allowed === true, denied: status?.denied === true, reason: textAt(review, 'status', 'reason') }
     },
@@ -71,7 +87,11 @@ export function accessHandlers(registry: ClusterRegistry): Pick<RequestHandlers,
 /** The user a subject stands for; of a group, anybody in it. */
 function userOf({ kind, name, namespace = 'default', groups = [] }: AccessSubject): UserInfo {
   if (kind === 'Group') return { username: 'drydock:anybody', groups: [name, ...groups] }
-  if (kind === 'ServiceAccount') return { username: `system:serviceaccount:${namespace}:${name}`, groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated', ...groups] }
+  if (kind === 'ServiceAccount')
+    return {
+      username: `system:serviceaccount:${namespace}:${name}`,
+      groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated', ...groups],
+    }
   return { username: name, groups: name === 'system:anonymous' ? ['system:unauthenticated'] : ['system:authenticated', ...groups] }
 }
 
@@ -79,7 +99,16 @@ const asSubject = ({ kind, name, namespace }: Subject): AccessSubject => (kind =
 
 function grant(rule: PolicyRule, binding: Binding, via: Subject): AccessGrant {
   return {
-    namespace: binding.namespace, apiGroups: rule.apiGroups, resources: rule.resources, resourceNames: rule.resourceNames, nonResourceUrls: rule.nonResourceURLs, verbs: rule.verbs,
-    bindingKind: binding.kind, bindingName: binding.name, roleKind: binding.roleRef.kind, roleName: binding.roleRef.name, via: via.kind === 'ServiceAccount' ? `${via.kind} ${via.namespace}/${via.name}` : `${via.kind} ${via.name}`,
+    namespace: binding.namespace,
+    apiGroups: rule.apiGroups,
+    resources: rule.resources,
+    resourceNames: rule.resourceNames,
+    nonResourceUrls: rule.nonResourceURLs,
+    verbs: rule.verbs,
+    bindingKind: binding.kind,
+    bindingName: binding.name,
+    roleKind: binding.roleRef.kind,
+    roleName: binding.roleRef.name,
+    via: via.kind === 'ServiceAccount' ? `${via.kind} ${via.namespace}/${via.name}` : `${via.kind} ${via.name}`,
   }
 }

@@ -13,7 +13,10 @@ export async function* following<T>(read: () => T | Promise<T>, onChange: (liste
       if (changed) {
         changed = false
         yield await read()
-      } else await new Promise<void>((resolve) => { wake = resolve })
+      } else
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
     }
   } finally {
     unsubscribe()

@@ -3,7 +3,10 @@ import type { ClusterRegistry } from '../clusters/clusterRegistry.ts'
 import { following } from './changes.ts'
 
 /** The contract's namespaces `clusters` and `table`. */
-export function clusterHandlers(registry: ClusterRegistry, options: { rememberKubeconfig: (path: string) => Promise<void>; restartEmbedded: () => void; opened: (clusterId: string) => void }): {
+export function clusterHandlers(
+  registry: ClusterRegistry,
+  options: { rememberKubeconfig: (path: string) => Promise<void>; restartEmbedded: () => void; opened: (clusterId: string) => void },
+): {
   requests: Pick<RequestHandlers, 'clusters.open' | 'clusters.setProtection' | 'clusters.addKubeconfig' | 'clusters.retry' | 'table.export'>
   subscriptions: Pick<SubscriptionHandlers, 'clusters.watch' | 'table.watch'>
 } {
@@ -39,7 +42,12 @@ export function clusterHandlers(registry: ClusterRegistry, options: { rememberKu
       },
     },
     subscriptions: {
-      'clusters.watch': (_input, { signal }) => following(() => registry.list(), (listener) => registry.changes.subscribe(listener), signal),
+      'clusters.watch': (_input, { signal }) =>
+        following(
+          () => registry.list(),
+          (listener) => registry.changes.subscribe(listener),
+          signal,
+        ),
       'table.watch': async function* ({ clusterId, resource, namespace }, { signal }) {
         const { feed, release } = registry.session(clusterId).acquire(resource, namespace ?? '')
         try {
@@ -62,13 +70,15 @@ function csv({ keys, columns }: ReturnType<Feed['rows']['table']>): string {
   const names = Object.keys(columns)
   const cell = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
   const rows = keys.map((_, row) =>
-    names.map((name) => {
-      const column = columns[name]
-      if (column === undefined) return ''
-      if (column.kind === 'text') return cell(column.dictionary[column.codes[row] ?? 0] ?? '')
-      const value = column.values[row] ?? Number.NaN
-      return Number.isNaN(value) ? '' : String(value)
-    }).join(','),
+    names
+      .map((name) => {
+        const column = columns[name]
+        if (column === undefined) return ''
+        if (column.kind === 'text') return cell(column.dictionary[column.codes[row] ?? 0] ?? '')
+        const value = column.values[row] ?? Number.NaN
+        return Number.isNaN(value) ? '' : String(value)
+      })
+      .join(','),
   )
   return `${[names.map(cell).join(','), ...rows].join('\n')}\n`
 }

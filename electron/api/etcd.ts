@@ -19,13 +19,16 @@ export function etcdHandlers(connections: EtcdConnections, clock: Clock, require
   }
   return {
     'etcd.members': ({ clusterId, etcd: given }, context) =>
-      using(clusterId, given, (etcd) => memberViews(etcd, { clock, connectMember: async (urls) => (await connections.connect(clusterId, given, urls)).etcd }, context)),
+      using(clusterId, given, (etcd) =>
+        memberViews(etcd, { clock, connectMember: async (urls) => (await connections.connect(clusterId, given, urls)).etcd }, context),
+      ),
     'etcd.setEndpoint': async ({ clusterId, etcd }) => {
       await connections.set(clusterId, etcd)
       return null
     },
     'etcd.keys': ({ clusterId, prefix, after, limit }, context) => using(clusterId, undefined, (etcd) => listKeys(etcd, { prefix, after, limit }, context)),
-    'etcd.get': ({ clusterId, key, revision }, context) => using(clusterId, undefined, (etcd) => readKey(etcd, { key, revision, decodeObject: storedObjectAsYaml }, context)),
+    'etcd.get': ({ clusterId, key, revision }, context) =>
+      using(clusterId, undefined, (etcd) => readKey(etcd, { key, revision, decodeObject: storedObjectAsYaml }, context)),
     'etcd.defragment': async ({ clusterId }, context) => {
       requireWritable(clusterId)
       await using(clusterId, undefined, (etcd) => etcd.defragment(context))

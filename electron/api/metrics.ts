@@ -20,7 +20,13 @@ export class Samplers {
     const known = this.#samplers.get(clusterId)
     if (known?.session === session) return known.sampler
     known?.stop.abort()
-    const sampler = new MetricsSampler({ transport: session.transport, clock: this.#clock, onUsage: (usage) => { session.setUsage(usage) } })
+    const sampler = new MetricsSampler({
+      transport: session.transport,
+      clock: this.#clock,
+      onUsage: (usage) => {
+        session.setUsage(usage)
+      },
+    })
     const stop = new AbortController()
     this.#samplers.set(clusterId, { session, sampler, stop })
     void sampler.run(stop.signal)
@@ -33,7 +39,10 @@ export class Samplers {
 }
 
 /** The contract's namespace `metrics`. */
-export function metricHandlers(samplers: Samplers): { requests: Pick<RequestHandlers, 'metrics.chart' | 'metrics.top'>; subscriptions: Pick<SubscriptionHandlers, 'metrics.watch'> } {
+export function metricHandlers(samplers: Samplers): {
+  requests: Pick<RequestHandlers, 'metrics.chart' | 'metrics.top'>
+  subscriptions: Pick<SubscriptionHandlers, 'metrics.watch'>
+} {
   return {
     requests: {
       'metrics.chart': ({ clusterId, chart, object, rangeSeconds }) => Promise.resolve(samplers.of(clusterId).chart(chart, object, rangeSeconds)),
@@ -48,14 +57,19 @@ export function metricHandlers(samplers: Samplers): { requests: Pick<RequestHand
           pending.push(atMs)
           wake()
         })
-        const onAbort = (): void => { wake() }
+        const onAbort = (): void => {
+          wake()
+        }
         signal.addEventListener('abort', onAbort, { once: true })
         try {
           while (!signal.aborted) {
             const last = pending.at(-1)
             pending = []
             if (last !== undefined) yield { sampledAtMs: last }
-            else await new Promise<void>((resolve) => { wake = resolve })
+            else
+              await new Promise<void>((resolve) => {
+                wake = resolve
+              })
           }
         } finally {
           unsubscribe()

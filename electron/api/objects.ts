@@ -21,8 +21,14 @@ export function objectYaml(object: KubeObject): string {
 }
 
 /** The contract's namespaces `objects`, `nodes` and `pods`. */
-export function objectHandlers(registry: ClusterRegistry, clock: Clock): {
-  requests: Pick<RequestHandlers, 'objects.get' | 'objects.yaml' | 'objects.list' | 'objects.delete' | 'objects.patch' | 'objects.apply' | 'nodes.cordon' | 'pods.evict'>
+export function objectHandlers(
+  registry: ClusterRegistry,
+  clock: Clock,
+): {
+  requests: Pick<
+    RequestHandlers,
+    'objects.get' | 'objects.yaml' | 'objects.list' | 'objects.delete' | 'objects.patch' | 'objects.apply' | 'nodes.cordon' | 'pods.evict'
+  >
   subscriptions: Pick<SubscriptionHandlers, 'objects.watch' | 'nodes.drain' | 'pods.logs'>
 } {
   const client = (clusterId: string): RestClient => new RestClient(registry.session(clusterId).transport)
@@ -33,7 +39,9 @@ export function objectHandlers(registry: ClusterRegistry, clock: Clock): {
   return {
     requests: {
       'objects.get': ({ clusterId, gvr, namespace, name }, { signal }) => client(clusterId).get(gvr, { namespace, name }, signal),
-      'objects.yaml': async ({ clusterId, gvr, namespace, name }, { signal }) => ({ text: objectYaml(await client(clusterId).get(gvr, { namespace, name }, signal)) }),
+      'objects.yaml': async ({ clusterId, gvr, namespace, name }, { signal }) => ({
+        text: objectYaml(await client(clusterId).get(gvr, { namespace, name }, signal)),
+      }),
       'objects.list': async ({ clusterId, gvr, namespace, labelSelector, fieldSelector }, { signal }) => {
         const list = await client(clusterId).list(gvr, { namespace, labelSelector, fieldSelector }, signal)
         return list.items.map((item) => ({ apiVersion: list.apiVersion, kind: list.kind.replace(/List$/, ''), ...item }))
@@ -42,10 +50,18 @@ export function objectHandlers(registry: ClusterRegistry, clock: Clock): {
         await writable(clusterId).delete(gvr, { namespace, name }, { gracePeriodSeconds, propagationPolicy }, signal)
         return null
       },
-      'objects.patch': ({ clusterId, gvr, namespace, name, patchType, patch, subresource }, { signal }) => writable(clusterId).patch(gvr, { namespace, name, subresource }, patch, { type: patchType, fieldManager: 'drydock' }, signal),
-      'objects.apply': (input, { signal }) => applyYaml(input.dryRun ? client(input.clusterId) : writable(input.clusterId), registry.session(input.clusterId).transport, input, signal),
+      'objects.patch': ({ clusterId, gvr, namespace, name, patchType, patch, subresource }, { signal }) =>
+        writable(clusterId).patch(gvr, { namespace, name, subresource }, patch, { type: patchType, fieldManager: 'drydock' }, signal),
+      'objects.apply': (input, { signal }) =>
+        applyYaml(input.dryRun ? client(input.clusterId) : writable(input.clusterId), registry.session(input.clusterId).transport, input, signal),
       'nodes.cordon': async ({ clusterId, name, unschedulable }, { signal }) => {
-        await writable(clusterId).patch(NODES, { name }, { spec: { unschedulable: unschedulable ? true : null } }, { type: 'merge', fieldManager: 'drydock' }, signal)
+        await writable(clusterId).patch(
+          NODES,
+          { name },
+          { spec: { unschedulable: unschedulable ? true : null } },
+          { type: 'merge', fieldManager: 'drydock' },
+          signal,
+        )
         return null
       },
       'pods.evict': async ({ clusterId, namespace, name }, { signal }) => {
@@ -92,14 +108,21 @@ async function* batched(source: AsyncIterable<string>, clock: Clock, signal: Abo
       yield { lines: batch, end: false }
       if (!ended) await clock.sleep(LOG_BATCH_MS, { signal }).catch(() => undefined)
     } else if (ended) break
-    else await new Promise<void>((resolve) => { wake = resolve })
+    else
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
   }
   await reading
   if (failed !== null) throw failed
   if (!signal.aborted) yield { lines: [], end: true }
 }
 
-async function* watchObject(client: RestClient, { gvr, namespace, name }: { gvr: GroupVersionResource; namespace?: string | undefined; name: string }, signal: AbortSignal): AsyncGenerator<KubeObject | null> {
+async function* watchObject(
+  client: RestClient,
+  { gvr, namespace, name }: { gvr: GroupVersionResource; namespace?: string | undefined; name: string },
+  signal: AbortSignal,
+): AsyncGenerator<KubeObject | null> {
   const fieldSelector = `metadata.name=${name}`
   while (!signal.aborted) {
     const list = await client.list(gvr, { namespace, fieldSelector }, signal)
@@ -129,7 +152,12 @@ async function evict(client: RestClient, { namespace, name }: { namespace: strin
   await client.create(PODS, { namespace, name, subresource: 'eviction' }, { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace } }, signal)
 }
 
-async function* drainNode(client: RestClient, { name, ignoreDaemonSets, deleteEmptyDirData }: { name: string; ignoreDaemonSets: boolean; deleteEmptyDirData: boolean }, clock: Clock, signal: AbortSignal): AsyncGenerator<{ pods: DrainedPod[]; done: boolean }> {
+async function* drainNode(
+  client: RestClient,
+  { name, ignoreDaemonSets, deleteEmptyDirData }: { name: string; ignoreDaemonSets: boolean; deleteEmptyDirData: boolean },
+  clock: Clock,
+  signal: AbortSignal,
+): AsyncGenerator<{ pods: DrainedPod[]; done: boolean }> {
   await client.patch(NODES, { name }, { spec: { unschedulable: true } }, { type: 'merge', fieldManager: 'drydock' }, signal)
   const { items } = await client.list(PODS, { fieldSelector: `spec.nodeName=${name}` }, signal)
   const pods = items.map((pod) => ({ uid: pod.metadata.uid ?? '', ...drainView(pod, ignoreDaemonSets, deleteEmptyDirData) }))
@@ -171,7 +199,8 @@ function drainView(pod: KubeObject, ignoreDaemonSets: boolean, deleteEmptyDirDat
   const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller === true)
   const phase = (pod['status'] as { phase?: string } | undefined)?.phase
   if (pod.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined) return view('skipped', 'static pod')
-  if (owner?.kind === 'DaemonSet') return ignoreDaemonSets ? view('skipped', 'managed by a DaemonSet') : view('failed', 'managed by a DaemonSet; drain needs leave to ignore it')
+  if (owner?.kind === 'DaemonSet')
+    return ignoreDaemonSets ? view('skipped', 'managed by a DaemonSet') : view('failed', 'managed by a DaemonSet; drain needs leave to ignore it')
   if (phase === 'Succeeded' || phase === 'Failed') return view('skipped', 'finished')
   if (owner === undefined) return view('failed', 'has no controller: nothing would bring it back')
   const volumes = (pod['spec'] as { volumes?: { emptyDir?: unknown }[] } | undefined)?.volumes ?? []
@@ -186,7 +215,12 @@ interface ApplyInput {
   namespace?: string | undefined
 }
 
-async function applyYaml(client: RestClient, transport: ConstructorParameters<typeof RestClient>[0], { yaml, dryRun, force, namespace }: ApplyInput, signal: AbortSignal): Promise<AppliedDocument[]> {
+async function applyYaml(
+  client: RestClient,
+  transport: ConstructorParameters<typeof RestClient>[0],
+  { yaml, dryRun, force, namespace }: ApplyInput,
+  signal: AbortSignal,
+): Promise<AppliedDocument[]> {
   const documents = parseAllDocuments(yaml, { maxAliasCount: 100 } as never)
   const results: AppliedDocument[] = []
   for (const document of Array.isArray(documents) ? documents : []) {
@@ -201,7 +235,13 @@ async function applyYaml(client: RestClient, transport: ConstructorParameters<ty
   return results
 }
 
-async function applyOne(client: RestClient, transport: ConstructorParameters<typeof RestClient>[0], item: unknown, options: Omit<ApplyInput, 'yaml'>, signal: AbortSignal): Promise<AppliedDocument> {
+async function applyOne(
+  client: RestClient,
+  transport: ConstructorParameters<typeof RestClient>[0],
+  item: unknown,
+  options: Omit<ApplyInput, 'yaml'>,
+  signal: AbortSignal,
+): Promise<AppliedDocument> {
   const object = isObject(item) ? (item as KubeObject) : ({ metadata: {} } as KubeObject)
   const name = isObject(object.metadata) ? String(object.metadata.name ?? '') : ''
   const title = `${String(object.kind ?? 'object without kind')}/${name}`
@@ -216,12 +256,29 @@ async function applyOne(client: RestClient, transport: ConstructorParameters<typ
       if (isNotFound(error)) return null
       throw error
     })
-    const query = new URLSearchParams({ fieldManager: 'drydock', force: String(options.force), fieldValidation: 'Strict', ...(options.dryRun ? { dryRun: 'All' } : {}) })
-    const response = await transport.request({ method: 'PATCH', path: `${resourcePath(resource.gvr, target)}?${query.toString()}`, headers: { accept: 'application/json', 'content-type': 'application/apply-patch+yaml' }, body: JSON.stringify(object), signal })
+    const query = new URLSearchParams({
+      fieldManager: 'drydock',
+      force: String(options.force),
+      fieldValidation: 'Strict',
+      ...(options.dryRun ? { dryRun: 'All' } : {}),
+    })
+    const response = await transport.request({
+      method: 'PATCH',
+      path: `${resourcePath(resource.gvr, target)}?${query.toString()}`,
+      headers: { accept: 'application/json', 'content-type': 'application/apply-patch+yaml' },
+      body: JSON.stringify(object),
+      signal,
+    })
     const answer: unknown = JSON.parse(new TextDecoder().decode(response.body))
     if (response.status >= 400) return failed((answer as { message?: string }).message ?? `HTTP ${String(response.status)}`)
     const [left, right] = [before === null ? '' : comparable(before), comparable(answer as KubeObject)]
-    return { title, outcome: before === null ? 'created' : left === right ? 'unchanged' : 'configured', message: options.dryRun ? 'dry run on the server' : '', before: left, after: right }
+    return {
+      title,
+      outcome: before === null ? 'created' : left === right ? 'unchanged' : 'configured',
+      message: options.dryRun ? 'dry run on the server' : '',
+      before: left,
+      after: right,
+    }
   } catch (error) {
     signal.throwIfAborted()
     return failed(error instanceof Error ? error.message : String(error))
@@ -234,7 +291,12 @@ function comparable(object: KubeObject): string {
   return stringify({ ...object, metadata }, { lineWidth: 0, sortMapEntries: true })
 }
 
-async function findResource(client: RestClient, apiVersion: string, kind: string, signal: AbortSignal): Promise<{ gvr: GroupVersionResource; namespaced: boolean } | null> {
+async function findResource(
+  client: RestClient,
+  apiVersion: string,
+  kind: string,
+  signal: AbortSignal,
+): Promise<{ gvr: GroupVersionResource; namespaced: boolean } | null> {
   const { group, version } = parseGroupVersion(apiVersion)
   const list = (await client.raw(group === '' ? `/api/${version}` : `/apis/${group}/${version}`, signal).catch((error: unknown) => {
     if (isNotFound(error)) return null

@@ -8,7 +8,10 @@ import { upgradeInput } from '../runbooks/upgrade/upgrade.ts'
 import { following } from './changes.ts'
 
 /** The contract's namespaces `upgrade` and `runbooks`. */
-export function runbookHandlers(registry: ClusterRegistry, engine: RunbookEngine): {
+export function runbookHandlers(
+  registry: ClusterRegistry,
+  engine: RunbookEngine,
+): {
   requests: Pick<RequestHandlers, 'upgrade.plan' | 'upgrade.start' | 'runbooks.resume' | 'runbooks.abort' | 'runbooks.retryStep' | 'runbooks.report'>
   subscriptions: Pick<SubscriptionHandlers, 'runbooks.watch' | 'runbooks.watchOne'>
 } {
@@ -36,8 +39,21 @@ export function runbookHandlers(registry: ClusterRegistry, engine: RunbookEngine
       'runbooks.report': ({ runId }) => Promise.resolve({ markdown: reportMarkdown(engine.get(runId)) }),
     },
     subscriptions: {
-      'runbooks.watch': (_input, { signal }) => following(() => engine.list(), (listener) => engine.onChange(listener), signal),
-      'runbooks.watchOne': ({ runId }, { signal }) => following(() => engine.get(runId), (listener) => engine.onChange(({ id }) => { if (id === runId) listener() }), signal),
+      'runbooks.watch': (_input, { signal }) =>
+        following(
+          () => engine.list(),
+          (listener) => engine.onChange(listener),
+          signal,
+        ),
+      'runbooks.watchOne': ({ runId }, { signal }) =>
+        following(
+          () => engine.get(runId),
+          (listener) =>
+            engine.onChange(({ id }) => {
+              if (id === runId) listener()
+            }),
+          signal,
+        ),
     },
   }
 }

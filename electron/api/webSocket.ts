@@ -12,7 +12,9 @@ export function serveWebSocket(socket: WebSocket, dispatcher: Dispatcher): void 
     if (socket.readyState !== socket.OPEN) return Promise.resolve()
     return new Promise((resolve) => {
       // The callback comes when the bytes have gone to the kernel; below the mark nobody has to wait for that.
-      socket.send(encodeServerFrame(frame), () => { resolve() })
+      socket.send(encodeServerFrame(frame), () => {
+        resolve()
+      })
       if (socket.bufferedAmount < HIGH_WATER_BYTES) resolve()
     })
   })

@@ -13,7 +13,19 @@ export function statusOf(response: { status: number; body: Uint8Array }): Status
   } catch {
     // Proxies and gateways answer with plain text or HTML: their words become the message.
   }
-  return failure(response.status, response.status === 401 ? 'Unauthorized' : response.status === 403 ? 'Forbidden' : response.status === 404 ? 'NotFound' : response.status >= 500 ? 'InternalError' : '', text.trim().slice(0, 500) || `the server answered ${String(response.status)}`)
+  return failure(
+    response.status,
+    response.status === 401
+      ? 'Unauthorized'
+      : response.status === 403
+        ? 'Forbidden'
+        : response.status === 404
+          ? 'NotFound'
+          : response.status >= 500
+            ? 'InternalError'
+            : '',
+    text.trim().slice(0, 500) || `the server answered ${String(response.status)}`,
+  )
 }
 
 /** Sends a request; a failure status or no answer is thrown as StatusError. */

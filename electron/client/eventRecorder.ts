@@ -40,7 +40,11 @@ export class EventRecorder {
     }
     known.count++
     const { count } = known
-    known.written = known.written.then(() => this.#raise(known.name, namespace, count, () => { this.#seen.delete(key) }))
+    known.written = known.written.then(() =>
+      this.#raise(known.name, namespace, count, () => {
+        this.#seen.delete(key)
+      }),
+    )
   }
 
   /** Drops what was not sent yet. */
@@ -71,9 +75,19 @@ export class EventRecorder {
     const involvedObject = { apiVersion: object.apiVersion, kind: object.kind, name, namespace, uid, resourceVersion }
     const source = { component, ...(host === undefined ? {} : { host }) }
     const body = {
-      apiVersion: 'v1', kind: 'Event', metadata: { name: event.name, namespace: event.namespace }, involvedObject,
-      type: event.type, reason: event.reason, message: event.message.slice(0, 1024), source,
-      reportingComponent: component, reportingInstance: host ?? '', firstTimestamp: now, lastTimestamp: now, count: 1,
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: event.name, namespace: event.namespace },
+      involvedObject,
+      type: event.type,
+      reason: event.reason,
+      message: event.message.slice(0, 1024),
+      source,
+      reportingComponent: component,
+      reportingInstance: host ?? '',
+      firstTimestamp: now,
+      lastTimestamp: now,
+      count: 1,
     }
     try {
       await client.create(EVENTS, { namespace: event.namespace }, body, this.#aborter.signal)

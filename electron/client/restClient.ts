@@ -63,7 +63,13 @@ export class RestClient {
     return this.#write('PUT', resourcePath(gvr, target), object, 'application/json', signal)
   }
 
-  patch(gvr: GroupVersionResource, target: Target & { name: string }, patch: unknown, options: { type: keyof typeof PATCH_TYPES; fieldManager?: string; force?: boolean }, signal: AbortSignal): Promise<KubeObject> {
+  patch(
+    gvr: GroupVersionResource,
+    target: Target & { name: string },
+    patch: unknown,
+    options: { type: keyof typeof PATCH_TYPES; fieldManager?: string; force?: boolean },
+    signal: AbortSignal,
+  ): Promise<KubeObject> {
     const query = queryText({ fieldManager: options.fieldManager, force: options.force === true ? 'true' : undefined })
     return this.#write('PATCH', `${resourcePath(gvr, target)}${query}`, patch, PATCH_TYPES[options.type], signal)
   }
@@ -72,7 +78,13 @@ export class RestClient {
   delete(gvr: GroupVersionResource, target: Target & { name: string }, options: DeleteOptions, signal: AbortSignal): Promise<KubeObject> {
     const { uid, resourceVersion, gracePeriodSeconds, propagationPolicy } = options
     const preconditions = uid === undefined && resourceVersion === undefined ? undefined : { uid, resourceVersion }
-    return this.#write('DELETE', resourcePath(gvr, target), { kind: 'DeleteOptions', apiVersion: 'v1', preconditions, gracePeriodSeconds, propagationPolicy }, 'application/json', signal)
+    return this.#write(
+      'DELETE',
+      resourcePath(gvr, target),
+      { kind: 'DeleteOptions', apiVersion: 'v1', preconditions, gracePeriodSeconds, propagationPolicy },
+      'application/json',
+      signal,
+    )
   }
 
   /** Events after `resourceVersion` with bookmarks, until the server ends the watch; an ERROR event is thrown. */

@@ -68,11 +68,21 @@ export class WorkQueue {
     this.#pump()
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve()
-      else signal.addEventListener('abort', () => { resolve() }, { once: true })
+      else
+        signal.addEventListener(
+          'abort',
+          () => {
+            resolve()
+          },
+          { once: true },
+        )
     })
     for (const { cancel } of this.#timers.values()) cancel()
     this.#timers.clear()
-    if (this.#active.size > 0) await new Promise<void>((resolve) => { this.#idle = resolve })
+    if (this.#active.size > 0)
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve
+      })
   }
 
   #pump(): void {

@@ -77,7 +77,15 @@ export class ClusterRegistry {
       if (before !== undefined && JSON.stringify(before.context) === JSON.stringify(context)) continue
       const wasOpen = before?.session !== null && before !== undefined
       before?.stop.abort()
-      this.#entries.set(id, { context, kind: 'remote', etcdEndpoint: before?.etcdEndpoint ?? '', session: null, stop: new AbortController(), ended: Promise.resolve(), protection: before?.protection ?? 'none' })
+      this.#entries.set(id, {
+        context,
+        kind: 'remote',
+        etcdEndpoint: before?.etcdEndpoint ?? '',
+        session: null,
+        stop: new AbortController(),
+        ended: Promise.resolve(),
+        protection: before?.protection ?? 'none',
+      })
       if (wasOpen && context.problem === '') this.session(id)
     }
     this.changes.emit()
@@ -89,7 +97,15 @@ export class ClusterRegistry {
     const before = this.#entries.get(id)
     const wasOpen = before?.session !== null && before !== undefined
     before?.stop.abort()
-    const entry: Entry = { context, kind, etcdEndpoint, session: null, stop: new AbortController(), ended: Promise.resolve(), protection: before?.protection ?? 'none' }
+    const entry: Entry = {
+      context,
+      kind,
+      etcdEndpoint,
+      session: null,
+      stop: new AbortController(),
+      ended: Promise.resolve(),
+      protection: before?.protection ?? 'none',
+    }
     // The embedded cluster stands first.
     const others = [...this.#entries].filter(([each]) => each !== id)
     this.#entries.clear()
@@ -165,7 +181,9 @@ export class ClusterRegistry {
 
   /** In the order of the files, each file's current context first. */
   list(): ClusterSummary[] {
-    return [...this.#entries].sort(([, a], [, b]) => Number(b.kind === 'embedded') - Number(a.kind === 'embedded') || Number(b.context.isCurrent) - Number(a.context.isCurrent)).map(([id]) => this.summary(id))
+    return [...this.#entries]
+      .sort(([, a], [, b]) => Number(b.kind === 'embedded') - Number(a.kind === 'embedded') || Number(b.context.isCurrent) - Number(a.context.isCurrent))
+      .map(([id]) => this.summary(id))
   }
 
   async stop(): Promise<void> {

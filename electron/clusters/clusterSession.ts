@@ -94,18 +94,21 @@ export class ClusterSession {
         await this.#failed(error, signal)
       }
     }
-    await Promise.all([...this.#feeds.values()].map(({ stop, ended, cancelLinger }) => {
-      cancelLinger()
-      stop.abort()
-      return ended
-    }))
+    await Promise.all(
+      [...this.#feeds.values()].map(({ stop, ended, cancelLinger }) => {
+        cancelLinger()
+        stop.abort()
+        return ended
+      }),
+    )
     this.#feeds.clear()
   }
 
   async #failed(error: unknown, signal: AbortSignal): Promise<void> {
     const delayMs = this.#backoff.next()
     const retryAtMs = this.#options.clock.now() + delayMs
-    const message = error instanceof Error ? (error.name === 'TimeoutError' ? `no answer within ${String(PROBE_TIMEOUT_MS / 1000)} s` : error.message) : String(error)
+    const message =
+      error instanceof Error ? (error.name === 'TimeoutError' ? `no answer within ${String(PROBE_TIMEOUT_MS / 1000)} s` : error.message) : String(error)
     const before = this.#connection
     if (error instanceof StatusError && (error.code === 401 || error.code === 403)) this.#set({ state: 'denied', message })
     else if (before.state === 'live' || before.state === 'stale') this.#set({ state: 'stale', freshAtMs: before.freshAtMs, message, retryAtMs })
@@ -123,7 +126,13 @@ export class ClusterSession {
     for (const version of ['v1', 'v1beta1']) {
       try {
         const body = JSON.stringify({ apiVersion: `authentication.k8s.io/${version}`, kind: 'SelfSubjectReview' })
-        const review = await requestJson(this.transport, { method: 'POST', path: `/apis/authentication.k8s.io/${version}/selfsubjectreviews`, headers: { 'content-type': 'application/json' }, body, signal })
+        const review = await requestJson(this.transport, {
+          method: 'POST',
+          path: `/apis/authentication.k8s.io/${version}/selfsubjectreviews`,
+          headers: { 'content-type': 'application/json' },
+          body,
+          signal,
+        })
         const username = textAt(review, 'status', 'userInfo', 'username')
         if (username !== '') return { username, groups: listAt(review, 'status', 'userInfo', 'groups').map(String) }
       } catch (error) {

@@ -53,7 +53,10 @@ export class ContextTransport implements Transport {
     const credential = await this.#exec?.get()
     // Token files are rotated by whoever mounts them, so they are read again for each connection check.
     const token = credential?.token !== undefined && credential.token !== '' ? credential.token : await readFileOrData(context.token)
-    const certificate = credential?.clientCertificate !== undefined && credential.clientCertificate !== '' ? credential.clientCertificate : await readFileOrData(context.clientCertificate)
+    const certificate =
+      credential?.clientCertificate !== undefined && credential.clientCertificate !== ''
+        ? credential.clientCertificate
+        : await readFileOrData(context.clientCertificate)
     const key = credential?.clientKey !== undefined && credential.clientKey !== '' ? credential.clientKey : await readFileOrData(context.clientKey)
     const credentialKey = JSON.stringify([token, certificate])
     if (this.#connection !== null && this.#credentialKey === credentialKey) return this.#connection
@@ -81,7 +84,12 @@ export class ContextTransport implements Transport {
     const { agent, headers } = await this.#connect()
     const url = new URL(this.#context.server + request.path)
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest
-    const options: RequestOptions = { method: request.method, agent, signal: request.signal, headers: { accept: 'application/json', 'user-agent': 'drydock', ...headers, ...request.headers } }
+    const options: RequestOptions = {
+      method: request.method,
+      agent,
+      signal: request.signal,
+      headers: { accept: 'application/json', 'user-agent': 'drydock', ...headers, ...request.headers },
+    }
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const outgoing = send(url, options, resolve)
       outgoing.on('error', reject)

@@ -16,7 +16,8 @@ export interface EmbeddedEndpoints {
   sshKeyFile: string
 }
 
-export type EmbeddedState = { state: 'stopped' } | { state: 'starting' } | { state: 'running'; endpoints: EmbeddedEndpoints } | { state: 'failed'; message: string }
+export type EmbeddedState =
+  { state: 'stopped' } | { state: 'starting' } | { state: 'running'; endpoints: EmbeddedEndpoints } | { state: 'failed'; message: string }
 
 const READY = /^drydock: cluster ready (\S+) kubeconfig=(.+) etcd=(\S+) pki=(.+) ssh=([^:\s]+):(\d+) ssh-key=(.+)$/
 /** Last lines of stderr that explain why it ended. */
@@ -61,7 +62,11 @@ export class EmbeddedCluster {
     if (this.#state.state === 'running') return this.#state.endpoints
     this.#set({ state: 'starting' })
     const { program, args, env } = this.#command
-    const child = spawn(program, [...args, 'cluster', '--data-dir', this.dataDir, '--port', '0', '--kubernetes-version', this.#kubernetesVersion, '--stop-with-parent'], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+    const child = spawn(
+      program,
+      [...args, 'cluster', '--data-dir', this.dataDir, '--port', '0', '--kubernetes-version', this.#kubernetesVersion, '--stop-with-parent'],
+      { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } },
+    )
     this.#child = child
     // Ends with this process: its standard input closes.
     child.stdin.on('error', () => undefined)
@@ -72,8 +77,12 @@ export class EmbeddedCluster {
       this.#logger.info(line, { process: 'cluster' })
     })
     this.#ended = new Promise((resolve) => {
-      child.once('exit', () => { resolve() })
-      child.once('error', () => { resolve() })
+      child.once('exit', () => {
+        resolve()
+      })
+      child.once('error', () => {
+        resolve()
+      })
     })
     return new Promise((resolve, reject) => {
       createInterface({ input: child.stdout }).on('line', (line) => {
@@ -92,8 +101,12 @@ export class EmbeddedCluster {
         if (!wanted) this.#set({ state: 'failed', message })
         reject(new Error(message))
       }
-      child.once('error', (error) => { failed(error.message) })
-      child.once('exit', (code, signal) => { failed(`the cluster's process ended with ${signal ?? `code ${String(code)}`}`) })
+      child.once('error', (error) => {
+        failed(error.message)
+      })
+      child.once('exit', (code, signal) => {
+        failed(`the cluster's process ended with ${signal ?? `code ${String(code)}`}`)
+      })
     })
   }
 

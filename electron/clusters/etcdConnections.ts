@@ -11,9 +11,17 @@ export interface EtcdEndpoint {
 
 /** Which etcd belongs to which cluster, and how it is reached: told by the user once, remembered; of the embedded cluster known. */
 export class EtcdConnections {
-  readonly #options: { known: (clusterId: string) => EtcdEndpoint | null; remembered: () => Readonly<Record<string, EtcdEndpoint>>; remember: (clusterId: string, endpoint: EtcdEndpoint) => Promise<void> }
+  readonly #options: {
+    known: (clusterId: string) => EtcdEndpoint | null
+    remembered: () => Readonly<Record<string, EtcdEndpoint>>
+    remember: (clusterId: string, endpoint: EtcdEndpoint) => Promise<void>
+  }
 
-  constructor(options: { known: (clusterId: string) => EtcdEndpoint | null; remembered: () => Readonly<Record<string, EtcdEndpoint>>; remember: (clusterId: string, endpoint: EtcdEndpoint) => Promise<void> }) {
+  constructor(options: {
+    known: (clusterId: string) => EtcdEndpoint | null
+    remembered: () => Readonly<Record<string, EtcdEndpoint>>
+    remember: (clusterId: string, endpoint: EtcdEndpoint) => Promise<void>
+  }) {
     this.#options = options
   }
 
@@ -21,7 +29,13 @@ export class EtcdConnections {
   endpoint(clusterId: string, given?: EtcdEndpoint): EtcdEndpoint {
     const found = given ?? this.#options.known(clusterId) ?? this.#options.remembered()[clusterId]
     if (found !== undefined) return found
-    throw new StatusError(failure(404, 'NotFound', 'Drydock does not know this cluster\'s etcd yet. Give its endpoint and TLS files; on a kubeadm control-plane node they are in /etc/kubernetes/pki/etcd'))
+    throw new StatusError(
+      failure(
+        404,
+        'NotFound',
+        "Drydock does not know this cluster's etcd yet. Give its endpoint and TLS files; on a kubeadm control-plane node they are in /etc/kubernetes/pki/etcd",
+      ),
+    )
   }
 
   /** A connection of its own, to be closed. `urls` names one member instead of the endpoint. @throws StatusError */
@@ -41,7 +55,10 @@ export class EtcdConnections {
     try {
       await etcd.status({ signal: AbortSignal.timeout(10_000) })
     } catch (error) {
-      throw new StatusError(failure(400, 'BadRequest', `${endpoint.endpoint} does not answer as etcd: ${error instanceof Error ? error.message : String(error)}`), { cause: error })
+      throw new StatusError(
+        failure(400, 'BadRequest', `${endpoint.endpoint} does not answer as etcd: ${error instanceof Error ? error.message : String(error)}`),
+        { cause: error },
+      )
     } finally {
       await etcd.close()
     }

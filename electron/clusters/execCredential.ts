@@ -51,14 +51,25 @@ export class ExecCredentialSource {
     const spec: Record<string, unknown> = { interactive: false }
     if (plugin.provideClusterInfo) {
       const authority = await readFileOrData(this.#context.ca)
-      spec['cluster'] = { server: this.#context.server, ...(authority === '' ? {} : { 'certificate-authority-data': Buffer.from(authority).toString('base64') }) }
+      spec['cluster'] = {
+        server: this.#context.server,
+        ...(authority === '' ? {} : { 'certificate-authority-data': Buffer.from(authority).toString('base64') }),
+      }
     }
     const info = JSON.stringify({ apiVersion: plugin.apiVersion, kind: 'ExecCredential', spec })
     const output = await new Promise<string>((resolve, reject) => {
-      execFile(plugin.command, plugin.args, { env: { ...process.env, ...plugin.env, KUBERNETES_EXEC_INFO: info }, timeout: PLUGIN_TIMEOUT_MS, maxBuffer: 2 ** 20 }, (error, stdout, stderr) => {
-        if (error === null) resolve(stdout)
-        else reject(new StatusError(failure(401, 'Unauthorized', `credential plugin ${plugin.command} failed: ${stderr.trim() || error.message}`), { cause: error }))
-      })
+      execFile(
+        plugin.command,
+        plugin.args,
+        { env: { ...process.env, ...plugin.env, KUBERNETES_EXEC_INFO: info }, timeout: PLUGIN_TIMEOUT_MS, maxBuffer: 2 ** 20 },
+        (error, stdout, stderr) => {
+          if (error === null) resolve(stdout)
+          else
+            reject(
+              new StatusError(failure(401, 'Unauthorized', `credential plugin ${plugin.command} failed: ${stderr.trim() || error.message}`), { cause: error }),
+            )
+        },
+      )
     })
     let answer: unknown
     try {

@@ -47,7 +47,10 @@ export interface FileOrData {
 function fileOrData(entry: unknown, names: { data: string; file: string; encoded: boolean }, folder: string): FileOrData {
   const raw = textAt(entry, names.data)
   const file = textAt(entry, names.file)
-  return { data: names.encoded && raw !== '' ? Buffer.from(raw, 'base64').toString('utf8') : raw, file: file === '' || isAbsolute(file) ? file : join(folder, file) }
+  return {
+    data: names.encoded && raw !== '' ? Buffer.from(raw, 'base64').toString('utf8') : raw,
+    file: file === '' || isAbsolute(file) ? file : join(folder, file),
+  }
 }
 
 /** The text, read from its file when it is not inline; '' when there is none. */

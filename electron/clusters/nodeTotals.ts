@@ -29,7 +29,8 @@ export class NodeTotalsIndex {
     const node = pod === null ? '' : textAt(pod, 'spec', 'nodeName')
     const ended = pod !== null && ['Succeeded', 'Failed'].includes(textAt(pod, 'status', 'phase'))
     const after = pod === null || node === '' || ended ? undefined : { node, share: share(pod) }
-    if (before !== undefined && after !== undefined && before.node === after.node && FIELDS.every((field) => before.share[field] === after.share[field])) return []
+    if (before !== undefined && after !== undefined && before.node === after.node && FIELDS.every((field) => before.share[field] === after.share[field]))
+      return []
     if (before !== undefined) this.#add(before.node, before.share, -1)
     if (after === undefined) this.#pods.delete(key)
     else {

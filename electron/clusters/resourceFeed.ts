@@ -186,7 +186,15 @@ export class ResourceFeed {
   /** Messages for one subscriber until the signal aborts. The next one is made only when it is asked for. */
   async *subscribe({ signal }: { signal: AbortSignal }): AsyncIterable<TableMessage> {
     let wake: () => void = () => undefined
-    const pending: Pending = { snapshot: true, connection: true, upserted: new Set(), removed: new Set(), wake: () => { wake() } }
+    const pending: Pending = {
+      snapshot: true,
+      connection: true,
+      upserted: new Set(),
+      removed: new Set(),
+      wake: () => {
+        wake()
+      },
+    }
     this.#subscribers.add(pending)
     signal.addEventListener('abort', pending.wake, { once: true })
     try {

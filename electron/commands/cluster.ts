@@ -28,7 +28,8 @@ interface Options {
 function whole(name: string, least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
-    if (!Number.isInteger(value) || value < least || value > most) throw new Error(`${name} must be a whole number from ${String(least)} to ${String(most)}, not ${JSON.stringify(text)}`)
+    if (!Number.isInteger(value) || value < least || value > most)
+      throw new Error(`${name} must be a whole number from ${String(least)} to ${String(most)}, not ${JSON.stringify(text)}`)
     return value
   }
 }
@@ -47,11 +48,11 @@ export function register(program: Command): void {
     .option('--data-dir <dir>', 'where the cluster keeps everything (default: ~/.local/share/drydock/cluster)')
     .option('--port <n>', 'port of the Kubernetes API on 127.0.0.1, 0 = any', whole('--port', 0, 65_535), 6443)
     .option('--etcd-port <n>', 'port of the etcd API on 127.0.0.1, 0 = any', whole('--etcd-port', 0, 65_535), 0)
-    .option('--ssh-port <n>', 'port of the nodes\' SSH on 127.0.0.1, 0 = any', whole('--ssh-port', 0, 65_535), 0)
+    .option('--ssh-port <n>', "port of the nodes' SSH on 127.0.0.1, 0 = any", whole('--ssh-port', 0, 65_535), 0)
     .option('--nodes <n>', 'number of nodes, the first is the control plane', whole('--nodes', 1, 1000), 3)
     .option('--kubernetes-version <version>', 'release to serve, of a new cluster', version, 'v1.36.4')
     .option('--cluster-name <name>', 'name in kubeconfig files', 'drydock')
-    .option('--time-scale <x>', 'how many times faster the cluster\'s clock runs', Number, 1)
+    .option('--time-scale <x>', "how many times faster the cluster's clock runs", Number, 1)
     .option('--seed <n>', 'seed of names and simulated behaviour', whole('--seed', 0, 2 ** 32 - 1))
     .option('--read-only', 'refuse every write', false)
     .option('--log-level <level>', 'debug, info, warn or error, on stderr', 'warn')
@@ -69,18 +70,36 @@ async function run(options: Options): Promise<void> {
   if (!Number.isFinite(options.timeScale) || options.timeScale <= 0) throw new Error('--time-scale must be a number above 0')
   const logger = stderrLogger(options.logLevel)
   const cluster = await startControlPlane({
-    dataDir: resolve(options.dataDir ?? join(homedir(), '.local/share/drydock/cluster')), apiPort: options.port, etcdPort: options.etcdPort, sshPort: options.sshPort,
-    nodes: { controlPlane: 1, workers: options.nodes - 1 }, kubernetesVersion: options.kubernetesVersion, clusterName: options.clusterName, clock: new SystemClock(options.timeScale),
-    random: new SeededRandom(options.seed ?? randomBytes(4).readUInt32LE()), logger, readOnly: options.readOnly,
+    dataDir: resolve(options.dataDir ?? join(homedir(), '.local/share/drydock/cluster')),
+    apiPort: options.port,
+    etcdPort: options.etcdPort,
+    sshPort: options.sshPort,
+    nodes: { controlPlane: 1, workers: options.nodes - 1 },
+    kubernetesVersion: options.kubernetesVersion,
+    clusterName: options.clusterName,
+    clock: new SystemClock(options.timeScale),
+    random: new SeededRandom(options.seed ?? randomBytes(4).readUInt32LE()),
+    logger,
+    readOnly: options.readOnly,
   })
-  process.stdout.write(`drydock: cluster ready ${cluster.apiUrl} kubeconfig=${cluster.kubeconfigPath} etcd=${cluster.etcdUrl} pki=${cluster.pkiDir} ssh=${cluster.ssh.host}:${String(cluster.ssh.port)} ssh-key=${cluster.ssh.keyFile}\n`)
+  process.stdout.write(
+    `drydock: cluster ready ${cluster.apiUrl} kubeconfig=${cluster.kubeconfigPath} etcd=${cluster.etcdUrl} pki=${cluster.pkiDir} ssh=${cluster.ssh.host}:${String(cluster.ssh.port)} ssh-key=${cluster.ssh.keyFile}\n`,
+  )
   await new Promise<void>((done) => {
-    process.once('SIGINT', () => { done() })
-    process.once('SIGTERM', () => { done() })
+    process.once('SIGINT', () => {
+      done()
+    })
+    process.once('SIGTERM', () => {
+      done()
+    })
     if (options.stopWithParent) {
       process.stdin.resume()
-      process.stdin.once('end', () => { done() })
-      process.stdin.once('error', () => { done() })
+      process.stdin.once('end', () => {
+        done()
+      })
+      process.stdin.once('error', () => {
+        done()
+      })
     }
   })
   process.stdin.pause()

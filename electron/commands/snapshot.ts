@@ -24,7 +24,9 @@ export function register(program: Command): void {
     .option('--cacert <file>', 'CA bundle that the server is checked by')
     .option('--cert <file>', 'client certificate')
     .option('--key <file>', "client certificate's key")
-    .action((file: string, options: { endpoints: string; cacert?: string; cert?: string; key?: string }) => interruptible((signal) => save(file, options, signal)))
+    .action((file: string, options: { endpoints: string; cacert?: string; cert?: string; key?: string }) =>
+      interruptible((signal) => save(file, options, signal)),
+    )
 
   snapshot
     .command('status <file>')
@@ -47,7 +49,9 @@ export function register(program: Command): void {
     .description('the keys alive in a snapshot')
     .option('--rev <revision>', 'as of this revision', wholeNumber)
     .addOption(output())
-    .action((file: string, prefix: string | undefined, options: { rev?: number; writeOut: OutputFormat }) => interruptible((signal) => list(file, { prefix, ...options }, signal)))
+    .action((file: string, prefix: string | undefined, options: { rev?: number; writeOut: OutputFormat }) =>
+      interruptible((signal) => list(file, { prefix, ...options }, signal)),
+    )
 
   snapshot
     .command('get <file> <key>')
@@ -67,7 +71,9 @@ export function register(program: Command): void {
     .command('diff <before> <after> [prefix]')
     .description('keys added, removed and changed between two snapshots; exit code 1 when there are any')
     .addOption(output())
-    .action((before: string, after: string, prefix: string | undefined, { writeOut }: { writeOut: OutputFormat }) => interruptible((signal) => diff({ before, after, prefix, writeOut }, signal)))
+    .action((before: string, after: string, prefix: string | undefined, { writeOut }: { writeOut: OutputFormat }) =>
+      interruptible((signal) => diff({ before, after, prefix, writeOut }, signal)),
+    )
 }
 
 async function save(path: string, options: { endpoints: string; cacert?: string; cert?: string; key?: string }, signal: AbortSignal): Promise<void> {
@@ -83,7 +89,8 @@ async function save(path: string, options: { endpoints: string; cacert?: string;
       clock: new SystemClock(),
       signal,
       onProgress: ({ receivedBytes, totalBytes, bytesPerSecond }) => {
-        if (isTerminal) process.stderr.write(`\r${humanBytes(receivedBytes)} of ${totalBytes === null ? '?' : humanBytes(totalBytes)}, ${humanBytes(bytesPerSecond)}/s   `)
+        if (isTerminal)
+          process.stderr.write(`\r${humanBytes(receivedBytes)} of ${totalBytes === null ? '?' : humanBytes(totalBytes)}, ${humanBytes(bytesPerSecond)}/s   `)
       },
     })
     if (isTerminal) process.stderr.write('\n')
@@ -97,26 +104,51 @@ async function verify(path: string, writeOut: OutputFormat, signal: AbortSignal)
   const found = await verifySnapshot(path, { signal })
   if (writeOut === 'json') say(JSON.stringify(found))
   else {
-    if (writeOut === 'table') say(printTable(['CHECK', 'VERDICT', 'DETAIL'], found.checks.map((check) => [check.name, check.verdict, check.detail])))
+    if (writeOut === 'table')
+      say(
+        printTable(
+          ['CHECK', 'VERDICT', 'DETAIL'],
+          found.checks.map((check) => [check.name, check.verdict, check.detail]),
+        ),
+      )
     else for (const check of found.checks) say(`${check.verdict}: ${check.name}: ${check.detail}`)
     say(`${path}: ${found.verdict}`)
   }
   if (found.verdict === 'broken') process.exitCode = 1
 }
 
-async function list(path: string, { prefix, rev, writeOut }: { prefix?: string | undefined; rev?: number; writeOut: OutputFormat }, signal: AbortSignal): Promise<void> {
+async function list(
+  path: string,
+  { prefix, rev, writeOut }: { prefix?: string | undefined; rev?: number; writeOut: OutputFormat },
+  signal: AbortSignal,
+): Promise<void> {
   const keys = [...(await withFile(path, (file) => liveKeys(file, { signal, prefix, atRevision: rev }))).values()]
   if (writeOut === 'json') say(JSON.stringify(keys))
-  else if (writeOut === 'table') say(printTable(['KEY', 'CREATED', 'MODIFIED', 'VERSION', 'SIZE'], keys.map((key) => [key.key, String(key.createRevision), String(key.modRevision), String(key.version), humanBytes(key.valueSizeBytes)])))
+  else if (writeOut === 'table')
+    say(
+      printTable(
+        ['KEY', 'CREATED', 'MODIFIED', 'VERSION', 'SIZE'],
+        keys.map((key) => [key.key, String(key.createRevision), String(key.modRevision), String(key.version), humanBytes(key.valueSizeBytes)]),
+      ),
+    )
   else for (const { key } of keys) say(key)
 }
 
-async function diff({ before, after, prefix, writeOut }: { before: string; after: string; prefix: string | undefined; writeOut: OutputFormat }, signal: AbortSignal): Promise<void> {
+async function diff(
+  { before, after, prefix, writeOut }: { before: string; after: string; prefix: string | undefined; writeOut: OutputFormat },
+  signal: AbortSignal,
+): Promise<void> {
   const keysOf = (path: string): ReturnType<typeof liveKeys> => withFile(path, (file) => liveKeys(file, { signal, prefix }))
   const found = differences(await keysOf(before), await keysOf(after))
   const marks = { added: '+', removed: '-', changed: '~' }
   if (writeOut === 'json') say(JSON.stringify(found))
-  else if (writeOut === 'table') say(printTable(['CHANGE', 'KEY'], found.map(({ change, key }) => [change, key])))
+  else if (writeOut === 'table')
+    say(
+      printTable(
+        ['CHANGE', 'KEY'],
+        found.map(({ change, key }) => [change, key]),
+      ),
+    )
   else for (const { change, key } of found) say(`${marks[change]} ${key}`)
   if (found.length > 0) process.exitCode = 1
 }

@@ -42,12 +42,36 @@ function readServedVersion(dataDir: string, asked: string): string {
 /** Makes the first control-plane node's PKI; an API server certificate of another address is replaced. */
 function preparePki(kubernetesDir: string, plan: NodePlan, clusterName: string, nowMs: number): void {
   ensureKubernetesPki({
-    kubernetesDir, nodeName: plan.name, advertiseAddress: plan.address, serviceAddress: SERVICE_ADDRESS, dnsDomain: DNS_DOMAIN, clusterName, apiUrl: 'https://127.0.0.1:6443',
-    certSans: ['localhost', '127.0.0.1'], algorithm: 'ECDSA-P256', nowMs, superAdmin: true,
+    kubernetesDir,
+    nodeName: plan.name,
+    advertiseAddress: plan.address,
+    serviceAddress: SERVICE_ADDRESS,
+    dnsDomain: DNS_DOMAIN,
+    clusterName,
+    apiUrl: 'https://127.0.0.1:6443',
+    certSans: ['localhost', '127.0.0.1'],
+    algorithm: 'ECDSA-P256',
+    nowMs,
+    superAdmin: true,
   })
   // etcd's clients here come from outside the node: they get a certificate like kubeadm's health check's.
   const healthcheck = join(kubernetesDir, 'pki/etcd/healthcheck-client')
-  if (!existsSync(`${healthcheck}.crt`)) writeKeyed(healthcheck, issueCertificate(leafTemplate('etcd-healthcheck-client', { nodeName: plan.name, advertiseAddress: plan.address, serviceAddress: SERVICE_ADDRESS, dnsDomain: DNS_DOMAIN, certSans: [], nowMs }), readAuthority(kubernetesDir, 'etcd-ca'), 'ECDSA-P256'))
+  if (!existsSync(`${healthcheck}.crt`))
+    writeKeyed(
+      healthcheck,
+      issueCertificate(
+        leafTemplate('etcd-healthcheck-client', {
+          nodeName: plan.name,
+          advertiseAddress: plan.address,
+          serviceAddress: SERVICE_ADDRESS,
+          dnsDomain: DNS_DOMAIN,
+          certSans: [],
+          nowMs,
+        }),
+        readAuthority(kubernetesDir, 'etcd-ca'),
+        'ECDSA-P256',
+      ),
+    )
 }
 
 /**
@@ -92,21 +116,34 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
 
   const etcd = openEtcdStore({ dataDir: join(dataDir, 'etcd'), clock, logger: logger.with({ component: 'etcd' }), memberName: first.name, encodeSnapshot })
   stops.push(() => etcd.close())
-  const etcdServer = await serveEtcd({ etcd, port: options.etcdPort, tls: { certificate: text('etcd/server.crt'), key: text('etcd/server.key'), clientCa: text('etcd/ca.crt') }, logger })
+  const etcdServer = await serveEtcd({
+    etcd,
+    port: options.etcdPort,
+    tls: { certificate: text('etcd/server.crt'), key: text('etcd/server.key'), clientCa: text('etcd/ca.crt') },
+    logger,
+  })
   stops.push(() => etcdServer.close())
   const etcdUrl = `https://127.0.0.1:${String(etcdServer.port)}`
   etcd.clientUrls = [etcdUrl]
 
   const connections = new NodeConnections(clock)
   const api = createApiServer({
-    etcd, nodes: connections, kubernetesVersion, tls: { certificate: text('apiserver.crt'), key: text('apiserver.key'), clientCa: text('ca.crt') },
+    etcd,
+    nodes: connections,
+    kubernetesVersion,
+    tls: { certificate: text('apiserver.crt'), key: text('apiserver.key'), clientCa: text('ca.crt') },
     serviceAccount: { issuer: `https://kubernetes.default.svc.${DNS_DOMAIN}`, privateKey: text('sa.key'), publicKey: text('sa.pub') },
-    serviceClusterIpRange: SERVICE_SUBNET, clock, random: random.fork('apiserver'), logger: logger.with({ component: 'kube-apiserver' }), readOnly: options.readOnly ?? false,
+    serviceClusterIpRange: SERVICE_SUBNET,
+    clock,
+    random: random.fork('apiserver'),
+    logger: logger.with({ component: 'kube-apiserver' }),
+    readOnly: options.readOnly ?? false,
   })
   stops.push(() => api.close())
   const apiPort = await api.listen({ host: '127.0.0.1', port: options.apiPort })
   const apiUrl = `https://127.0.0.1:${String(apiPort)}`
-  for (const file of ['admin.conf', 'super-admin.conf', 'controller-manager.conf', 'scheduler.conf']) if (existsSync(join(kubernetesDir, file))) replaceServer(join(kubernetesDir, file), apiUrl)
+  for (const file of ['admin.conf', 'super-admin.conf', 'controller-manager.conf', 'scheduler.conf'])
+    if (existsSync(join(kubernetesDir, file))) replaceServer(join(kubernetesDir, file), apiUrl)
 
   const masters: UserInfo = { username: 'kubernetes-super-admin', groups: ['system:masters'] }
   const aborter = new AbortController()
@@ -120,20 +157,42 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
       aborter.abort(new Error('the control plane is stopping'))
       await components
     })
-    const manifestOptions = { kubernetesVersion, nodeName: first.name, advertiseAddress: first.address, clusterName, serviceSubnet: SERVICE_SUBNET, podSubnet: POD_SUBNET }
+    const manifestOptions = {
+      kubernetesVersion,
+      nodeName: first.name,
+      advertiseAddress: first.address,
+      clusterName,
+      serviceSubnet: SERVICE_SUBNET,
+      podSubnet: POD_SUBNET,
+    }
     if (!existsSync(join(kubernetesDir, 'manifests'))) writeManifests(kubernetesDir, manifestOptions)
-    await ensureClusterObjects(client, { kubernetesVersion, clusterName, serviceSubnet: SERVICE_SUBNET, podSubnet: POD_SUBNET, dnsAddress: DNS_ADDRESS, apiUrl, ca }, signal)
-    const network = new ClusterNetwork({ transport: api.transport({ username: 'system:kube-proxy', groups: [] }), random: random.fork('network'), podAt: (address) => connections.podAt(address) })
+    await ensureClusterObjects(
+      client,
+      { kubernetesVersion, clusterName, serviceSubnet: SERVICE_SUBNET, podSubnet: POD_SUBNET, dnsAddress: DNS_ADDRESS, apiUrl, ca },
+      signal,
+    )
+    const network = new ClusterNetwork({
+      transport: api.transport({ username: 'system:kube-proxy', groups: [] }),
+      random: random.fork('network'),
+      podAt: (address) => connections.podAt(address),
+    })
     for (const plan of plans) {
       const node = new SimulatedNode({
         network,
-        plan, rootDir: join(dataDir, 'nodes', plan.name), kubernetesVersion, clock, random: random.fork(plan.name), logger: logger.with({ node: plan.name }),
-        transport: api.transport({ username: `system:node:${plan.name}`, groups: ['system:nodes'] }), admin: client,
+        plan,
+        rootDir: join(dataDir, 'nodes', plan.name),
+        kubernetesVersion,
+        clock,
+        random: random.fork(plan.name),
+        logger: logger.with({ node: plan.name }),
+        transport: api.transport({ username: `system:node:${plan.name}`, groups: ['system:nodes'] }),
+        admin: client,
         onApiServerVersion: (version) => {
           writeFileSync(join(dataDir, 'kubernetes-version'), `${version}\n`)
           void api.setKubernetesVersion(version)
         },
-        manifestOptions: { ...manifestOptions, nodeName: plan.name, advertiseAddress: plan.address }, ca,
+        manifestOptions: { ...manifestOptions, nodeName: plan.name, advertiseAddress: plan.address },
+        ca,
       })
       connections.add(node.kubelet)
       nodes.push(node)
@@ -150,7 +209,12 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
 
   let stopping: Promise<void> | null = null
   return {
-    apiUrl, etcdUrl, ssh: { host: '127.0.0.1', port: ssh.port, keyFile: ssh.keyFile, hostKeyFile: ssh.hostKeyFile }, kubeconfigPath: join(kubernetesDir, 'admin.conf'), pkiDir, etcd: etcd as EtcdClient,
+    apiUrl,
+    etcdUrl,
+    ssh: { host: '127.0.0.1', port: ssh.port, keyFile: ssh.keyFile, hostKeyFile: ssh.hostKeyFile },
+    kubeconfigPath: join(kubernetesDir, 'admin.conf'),
+    pkiDir,
+    etcd: etcd as EtcdClient,
     transport: (user: UserInfo): Transport => api.transport(user),
     stop: () => (stopping ??= orderly(aborter, stop)),
   }
@@ -162,7 +226,11 @@ async function orderly(aborter: AbortController, stop: () => Promise<void>): Pro
   await stop()
 }
 
-async function runComponents(api: ApiServer, options: ControlPlaneOptions, { signal, ca, csrSigner }: { signal: AbortSignal; ca: string; csrSigner: CsrSigner }): Promise<void> {
+async function runComponents(
+  api: ApiServer,
+  options: ControlPlaneOptions,
+  { signal, ca, csrSigner }: { signal: AbortSignal; ca: string; csrSigner: CsrSigner },
+): Promise<void> {
   const { clock, random, logger } = options
   const user = (name: string, ...groups: string[]): UserInfo => ({ username: name, groups })
   const guard = async (component: string, logged: Logger, run: (logger: Logger) => Promise<void>): Promise<void> => {
@@ -173,8 +241,20 @@ async function runComponents(api: ApiServer, options: ControlPlaneOptions, { sig
     }
   }
   await Promise.all([
-    guard('kube-scheduler', logger.with({ component: 'kube-scheduler' }), (own) => runScheduler({ transport: api.transport(user('system:kube-scheduler')), clock, random: random.fork('scheduler'), logger: own, signal })),
-    guard('kube-controller-manager', logger.with({ component: 'kube-controller-manager' }), (own) => runControllerManager({ transport: api.transport(user('system:kube-controller-manager', 'system:masters')), clock, random: random.fork('controller-manager'), logger: own, signal, csrSigner, rootCa: ca })),
+    guard('kube-scheduler', logger.with({ component: 'kube-scheduler' }), (own) =>
+      runScheduler({ transport: api.transport(user('system:kube-scheduler')), clock, random: random.fork('scheduler'), logger: own, signal }),
+    ),
+    guard('kube-controller-manager', logger.with({ component: 'kube-controller-manager' }), (own) =>
+      runControllerManager({
+        transport: api.transport(user('system:kube-controller-manager', 'system:masters')),
+        clock,
+        random: random.fork('controller-manager'),
+        logger: own,
+        signal,
+        csrSigner,
+        rootCa: ca,
+      }),
+    ),
   ])
 }
 
@@ -183,7 +263,14 @@ function signerOf(kubernetesDir: string, nowMs: () => number): CsrSigner {
     sign: (csrPem, { durationMs, usages }) => {
       const names: Record<string, ExtendedKeyUsage> = { 'client auth': 'clientAuth', 'server auth': 'serverAuth' }
       const asked = usages.flatMap((usage) => names[usage] ?? [])
-      return Promise.resolve(signCertificateRequest(csrPem, { authority: readAuthority(kubernetesDir, 'ca'), usages: asked, nowMs: nowMs(), lifetimeMs: Math.min(durationMs, YEAR_MS) }))
+      return Promise.resolve(
+        signCertificateRequest(csrPem, {
+          authority: readAuthority(kubernetesDir, 'ca'),
+          usages: asked,
+          nowMs: nowMs(),
+          lifetimeMs: Math.min(durationMs, YEAR_MS),
+        }),
+      )
     },
   }
 }

@@ -8,11 +8,14 @@ export function lockDataDir(dataDir: string): () => void {
   for (let attempt = 0; ; attempt++) {
     try {
       writeFileSync(path, `${String(process.pid)}\n`, { flag: 'wx' })
-      return () => { rmSync(path, { force: true }) }
+      return () => {
+        rmSync(path, { force: true })
+      }
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt > 0) throw error
       const holder = Number(readFileSync(path, 'utf8'))
-      if (Number.isInteger(holder) && holder > 0 && holder !== process.pid && isAlive(holder)) throw new Error(`${dataDir} is in use by process ${String(holder)}. Stop it, or choose another --data-dir`)
+      if (Number.isInteger(holder) && holder > 0 && holder !== process.pid && isAlive(holder))
+        throw new Error(`${dataDir} is in use by process ${String(holder)}. Stop it, or choose another --data-dir`)
       // Its process was killed: the lock is nobody's.
       rmSync(path, { force: true })
     }

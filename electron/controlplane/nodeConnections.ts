@@ -41,13 +41,18 @@ export class NodeConnections implements NodeConnection {
     const container = this.#kubelet(pod.node, 'logs').worker(pod).container(options.container)
     const log = container?.log({ previous: options.previous }) ?? null
     if (log === null) {
-      const state = options.previous ? `previous terminated container ${JSON.stringify(options.container)} in pod ${JSON.stringify(pod.name)} not found` : `container ${JSON.stringify(options.container)} in pod ${JSON.stringify(pod.name)} is waiting to start: ${waitingFor(container?.status.state)}`
+      const state = options.previous
+        ? `previous terminated container ${JSON.stringify(options.container)} in pod ${JSON.stringify(pod.name)} not found`
+        : `container ${JSON.stringify(options.container)} in pod ${JSON.stringify(pod.name)} is waiting to start: ${waitingFor(container?.status.state)}`
       throw new StatusError(failure(400, 'BadRequest', state))
     }
     return log.read({ ...options, nowMs: this.#clock.now() })
   }
 
-  async exec(pod: PodTarget, { container, ...options }: { container: string; command: string[]; tty: boolean; stdin: boolean; signal: AbortSignal }): Promise<ExecSession> {
+  async exec(
+    pod: PodTarget,
+    { container, ...options }: { container: string; command: string[]; tty: boolean; stdin: boolean; signal: AbortSignal },
+  ): Promise<ExecSession> {
     return this.#running(pod, container).exec(options)
   }
 
@@ -74,7 +79,9 @@ export class NodeConnections implements NodeConnection {
     const kubelet = this.#kubelets.get(node)
     if (kubelet?.isRunning === true) return kubelet
     const refused = `dial tcp ${kubelet?.address ?? node}:10250: connect: connection refused`
-    throw new StatusError(use === 'logs' ? failure(502, '', `Get "https://${node}:10250/containerLogs": ${refused}`) : failure(502, '', `error dialing backend: ${refused}`))
+    throw new StatusError(
+      use === 'logs' ? failure(502, '', `Get "https://${node}:10250/containerLogs": ${refused}`) : failure(502, '', `error dialing backend: ${refused}`),
+    )
   }
 }
 

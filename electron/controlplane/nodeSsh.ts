@@ -44,7 +44,17 @@ function ensureKey(path: string, comment: string): { private: string; public: st
 }
 
 /** Answers SSH for all simulated nodes on one loopback port; the user name is the node's. */
-export async function serveNodeSsh({ dataDir, port, nodes, logger }: { dataDir: string; port: number; nodes: readonly SimulatedNode[]; logger: Logger }): Promise<NodeSsh> {
+export async function serveNodeSsh({
+  dataDir,
+  port,
+  nodes,
+  logger,
+}: {
+  dataDir: string
+  port: number
+  nodes: readonly SimulatedNode[]
+  logger: Logger
+}): Promise<NodeSsh> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const hostKey = ensureKey(join(dataDir, 'host_ed25519'), 'drydock simulated nodes')
   const clientKey = ensureKey(join(dataDir, 'id_ed25519'), 'drydock')
@@ -54,8 +64,12 @@ export async function serveNodeSsh({ dataDir, port, nodes, logger }: { dataDir: 
   const server = new ssh2.Server({ hostKeys: [hostKey.private] }, (connection) => {
     connections.add(connection)
     let node: SimulatedNode | undefined
-    connection.on('error', (error) => { logger.debug('ssh connection failed', { error: error.message }) })
-    connection.on('close', () => { connections.delete(connection) })
+    connection.on('error', (error) => {
+      logger.debug('ssh connection failed', { error: error.message })
+    })
+    connection.on('close', () => {
+      connections.delete(connection)
+    })
     connection.on('authentication', (context) => {
       node = nodes.find(({ name }) => name === context.username)
       if (node !== undefined && keyMatches(context, allowed)) context.accept()
@@ -69,16 +83,22 @@ export async function serveNodeSsh({ dataDir, port, nodes, logger }: { dataDir: 
           terminal = { width: cols, height: rows, resized: () => undefined }
           acceptPty()
         })
-        session.on('env', (acceptEnv) => { (acceptEnv as (() => void) | undefined)?.() })
-        session.on('window-change', (acceptChange, _reject, { cols, rows }) => {
-          terminal?.resized({ width: cols, height: rows });
-          (acceptChange as (() => void) | undefined)?.()
+        session.on('env', (acceptEnv) => {
+          ;(acceptEnv as (() => void) | undefined)?.()
         })
-        session.on('exec', (acceptExec, _reject, { command }) => { if (node !== undefined) void serve(acceptExec(), node, { command: ['bash', '-c', command], terminal }) })
+        session.on('window-change', (acceptChange, _reject, { cols, rows }) => {
+          terminal?.resized({ width: cols, height: rows })
+          ;(acceptChange as (() => void) | undefined)?.()
+        })
+        session.on('exec', (acceptExec, _reject, { command }) => {
+          if (node !== undefined) void serve(acceptExec(), node, { command: ['bash', '-c', command], terminal })
+        })
         session.on('shell', (acceptShell) => {
           if (node === undefined) return
           const channel = acceptShell()
-          channel.write('This is a simulated node of Drydock: kubeadm, systemctl, crictl, journalctl, apt-get and everyday programs work; nothing else runs here.\r\n')
+          channel.write(
+            'This is a simulated node of Drydock: kubeadm, systemctl, crictl, journalctl, apt-get and everyday programs work; nothing else runs here.\r\n',
+          )
           void serve(channel, node, { command: ['bash'], terminal })
         })
       })
@@ -89,10 +109,14 @@ export async function serveNodeSsh({ dataDir, port, nodes, logger }: { dataDir: 
     server.listen(port, '127.0.0.1', resolve)
   })
   return {
-    port: (server.address() as AddressInfo).port, keyFile: join(dataDir, 'id_ed25519'), hostKeyFile: join(dataDir, 'host_ed25519.pub'),
+    port: (server.address() as AddressInfo).port,
+    keyFile: join(dataDir, 'id_ed25519'),
+    hostKeyFile: join(dataDir, 'host_ed25519.pub'),
     close: () =>
       new Promise((resolve) => {
-        server.close(() => { resolve() })
+        server.close(() => {
+          resolve()
+        })
         for (const connection of connections) connection.end()
       }),
   }
@@ -108,18 +132,28 @@ function keyMatches(context: AuthContext, allowed: ssh2.ParsedKey): boolean {
 const FAILED_CODE = 255
 
 /** A command, or a login shell: joins the channel to it until it ended. */
-async function serve(channel: ServerChannel, node: SimulatedNode, { command, terminal }: { command: string[]; terminal: TerminalRequest | null }): Promise<void> {
+async function serve(
+  channel: ServerChannel,
+  node: SimulatedNode,
+  { command, terminal }: { command: string[]; terminal: TerminalRequest | null },
+): Promise<void> {
   const gone = new AbortController()
-  channel.on('close', () => { gone.abort(new Error('the connection closed')) })
+  channel.on('close', () => {
+    gone.abort(new Error('the connection closed'))
+  })
   const session = runSession({ command, tty: terminal !== null, stdin: true, signal: gone.signal }, (foreground, screen) => node.shell(foreground, screen))
   channel.on('data', (bytes: Buffer) => {
     channel.pause()
     void session.write(bytes).then(() => channel.resume())
   })
-  channel.on('end', () => { session.closeStdin() })
+  channel.on('end', () => {
+    session.closeStdin()
+  })
   if (terminal !== null) {
     session.resize(terminal)
-    terminal.resized = (size) => { session.resize(size) }
+    terminal.resized = (size) => {
+      session.resize(size)
+    }
   }
   for await (const { stream, bytes } of session.output()) (stream === 'stdout' ? channel : channel.stderr).write(bytes)
   const code = await session.exitCode.catch((error: unknown) => {

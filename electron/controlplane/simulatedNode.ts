@@ -28,8 +28,16 @@ export interface NodePlan {
 export function planNodes({ controlPlane, workers }: { controlPlane: number; workers: number }): NodePlan[] {
   const two = (index: number): string => String(index).padStart(2, '0')
   return [
-    ...Array.from({ length: controlPlane }, (_, index) => ({ name: index === 0 ? 'controlplane' : `controlplane${two(index + 1)}`, address: `172.30.1.${String(2 + index)}`, controlPlane: true })),
-    ...Array.from({ length: workers }, (_, index) => ({ name: `node${two(index + 1)}`, address: `172.30.${String(2 + Math.floor(index / 200))}.${String(2 + (index % 200))}`, controlPlane: false })),
+    ...Array.from({ length: controlPlane }, (_, index) => ({
+      name: index === 0 ? 'controlplane' : `controlplane${two(index + 1)}`,
+      address: `172.30.1.${String(2 + index)}`,
+      controlPlane: true,
+    })),
+    ...Array.from({ length: workers }, (_, index) => ({
+      name: `node${two(index + 1)}`,
+      address: `172.30.${String(2 + Math.floor(index / 200))}.${String(2 + (index % 200))}`,
+      controlPlane: false,
+    })),
   ]
 }
 
@@ -73,8 +81,19 @@ export class SimulatedNode {
     this.packages.ensure(kubernetesVersion)
     prepareFiles(rootDir, options)
     this.kubelet = new Kubelet({
-      transport, clock, random: random.fork('kubelet'), logger, name: plan.name, internalIP: plan.address, capacity: CAPACITY, rootDir, readVersion: () => this.packages.kubernetesVersion('kubelet'),
-      network: options.network, labels: {}, taints: plan.controlPlane ? [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }] : [], images: imagesOf(this.packages.kubernetesVersion('kubelet'), plan.controlPlane),
+      transport,
+      clock,
+      random: random.fork('kubelet'),
+      logger,
+      name: plan.name,
+      internalIP: plan.address,
+      capacity: CAPACITY,
+      rootDir,
+      readVersion: () => this.packages.kubernetesVersion('kubelet'),
+      network: options.network,
+      labels: {},
+      taints: plan.controlPlane ? [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }] : [],
+      images: imagesOf(this.packages.kubernetesVersion('kubelet'), plan.controlPlane),
       onStaticPod: ({ component, image, running }) => {
         const tag = image.slice(image.lastIndexOf(':') + 1)
         if (component === 'kube-apiserver' && running && /^v1\.\d+\.\d+/.test(tag)) options.onApiServerVersion(tag)
@@ -105,9 +124,38 @@ export class SimulatedNode {
   /** A login shell of root. */
   shell(foreground: { readonly signal: AbortSignal }, terminal?: Terminal): Shell {
     const { clock, plan, admin, manifestOptions, random } = this.#options
-    const programs = new Map([...basePrograms, ...nodePrograms({ node: { name: plan.name, controlPlane: plan.controlPlane }, kubelet: this.kubelet, packages: this.packages, admin, manifestOptions, clock, random, rootDir: this.files.root })])
-    const host = { files: this.files, hostname: plan.name, clock, programs, ...(terminal === undefined ? {} : { terminal }), get signal() { return foreground.signal } }
-    return new Shell(host, new Map([['HOME', '/root'], ['USER', 'root'], ['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin']]), '/root')
+    const programs = new Map([
+      ...basePrograms,
+      ...nodePrograms({
+        node: { name: plan.name, controlPlane: plan.controlPlane },
+        kubelet: this.kubelet,
+        packages: this.packages,
+        admin,
+        manifestOptions,
+        clock,
+        random,
+        rootDir: this.files.root,
+      }),
+    ])
+    const host = {
+      files: this.files,
+      hostname: plan.name,
+      clock,
+      programs,
+      ...(terminal === undefined ? {} : { terminal }),
+      get signal() {
+        return foreground.signal
+      },
+    }
+    return new Shell(
+      host,
+      new Map([
+        ['HOME', '/root'],
+        ['USER', 'root'],
+        ['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+      ]),
+      '/root',
+    )
   }
 }
 
@@ -117,7 +165,17 @@ function imagesOf(version: string, controlPlane: boolean): string[] {
 }
 
 function prepareFiles(rootDir: string, { plan, ca, manifestOptions }: SimulatedNodeOptions): void {
-  for (const directory of ['root', 'tmp', 'etc/kubernetes/manifests', 'etc/kubernetes/pki', 'var/lib/kubelet/pki', 'var/lib/kubelet/pods', 'var/log/pods', ...(plan.controlPlane ? ['var/lib/etcd'] : [])]) mkdirSync(join(rootDir, directory), { recursive: true })
+  for (const directory of [
+    'root',
+    'tmp',
+    'etc/kubernetes/manifests',
+    'etc/kubernetes/pki',
+    'var/lib/kubelet/pki',
+    'var/lib/kubelet/pods',
+    'var/log/pods',
+    ...(plan.controlPlane ? ['var/lib/etcd'] : []),
+  ])
+    mkdirSync(join(rootDir, directory), { recursive: true })
   const write = (path: string, text: string): void => {
     const file = join(rootDir, path)
     if (!existsSync(file)) writeFileSync(file, text)
@@ -125,6 +183,12 @@ function prepareFiles(rootDir: string, { plan, ca, manifestOptions }: SimulatedN
   write('etc/hostname', `${plan.name}\n`)
   write('etc/os-release', 'PRETTY_NAME="Drydock simulated node"\nNAME="Drydock"\nID=drydock\n')
   write('etc/kubernetes/pki/ca.crt', ca)
-  write('var/lib/kubelet/config.yaml', 'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nstaticPodPath: /etc/kubernetes/manifests\nclusterDNS:\n- 10.96.0.10\nclusterDomain: cluster.local\ncgroupDriver: systemd\nrotateCertificates: true\n')
-  write('var/lib/kubelet/kubeadm-flags.env', `KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///run/containerd/containerd.sock --node-ip=${manifestOptions.advertiseAddress}"\n`)
+  write(
+    'var/lib/kubelet/config.yaml',
+    'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nstaticPodPath: /etc/kubernetes/manifests\nclusterDNS:\n- 10.96.0.10\nclusterDomain: cluster.local\ncgroupDriver: systemd\nrotateCertificates: true\n',
+  )
+  write(
+    'var/lib/kubelet/kubeadm-flags.env',
+    `KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///run/containerd/containerd.sock --node-ip=${manifestOptions.advertiseAddress}"\n`,
+  )
 }

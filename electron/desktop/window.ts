@@ -8,23 +8,43 @@ import { ORIGIN } from './page.ts'
 /** Makes the window that shows the page. @param outDir the folder of the built files */
 export function openWindow(outDir: string): BrowserWindow {
   const window = new BrowserWindow({
-    width: 1440, height: 900, minWidth: 800, minHeight: 500, show: false, title: 'Drydock',
-    webPreferences: { preload: join(outDir, 'preload/preload.cjs'), contextIsolation: true, sandbox: true, nodeIntegration: false, webSecurity: true, spellcheck: false },
+    width: 1440,
+    height: 900,
+    minWidth: 800,
+    minHeight: 500,
+    show: false,
+    title: 'Drydock',
+    webPreferences: {
+      preload: join(outDir, 'preload/preload.cjs'),
+      contextIsolation: true,
+      sandbox: true,
+      nodeIntegration: false,
+      webSecurity: true,
+      spellcheck: false,
+    },
   })
-  window.once('ready-to-show', () => { window.show() })
+  window.once('ready-to-show', () => {
+    window.show()
+  })
   void window.loadURL(`${ORIGIN}/`)
   return window
 }
 
 /** No page leaves the app's own, opens windows, or gets a permission. Links to the web open in the user's browser. */
 export function guard(contents: WebContents): void {
-  contents.on('will-navigate', (event, url) => { if (!url.startsWith(`${ORIGIN}/`)) event.preventDefault() })
-  contents.on('will-attach-webview', (event) => { event.preventDefault() })
+  contents.on('will-navigate', (event, url) => {
+    if (!url.startsWith(`${ORIGIN}/`)) event.preventDefault()
+  })
+  contents.on('will-attach-webview', (event) => {
+    event.preventDefault()
+  })
   contents.setWindowOpenHandler(({ url }) => {
     if (url.startsWith('https://')) void shell.openExternal(url)
     return { action: 'deny' }
   })
-  contents.session.setPermissionRequestHandler((_contents, permission, answer) => { answer(permission === 'clipboard-sanitized-write') })
+  contents.session.setPermissionRequestHandler((_contents, permission, answer) => {
+    answer(permission === 'clipboard-sanitized-write')
+  })
   contents.session.setPermissionCheckHandler((_contents, permission) => permission === 'clipboard-sanitized-write')
 }
 
@@ -45,7 +65,9 @@ export function servePorts(dispatcher: Dispatcher): void {
         port1.close()
       }
     })
-    port1.on('close', () => { line.close() })
+    port1.on('close', () => {
+      line.close()
+    })
     port1.start()
     senderFrame.postMessage('drydock:port', null, [port2])
   })

@@ -66,11 +66,21 @@ export class MetricsSampler {
       const nodes = await this.#client.list(NODES, {}, signal)
       const latencyMs = this.#clock.now() - atMs
       const pods = await this.#client.list(PODS, {}, signal)
-      this.#allocatable = new Map(nodes.items.map((node) => [node.metadata.name ?? '', { cpuCores: number(textAt(node, 'status', 'allocatable', 'cpu')), memoryBytes: number(textAt(node, 'status', 'allocatable', 'memory')) }]))
+      this.#allocatable = new Map(
+        nodes.items.map((node) => [
+          node.metadata.name ?? '',
+          { cpuCores: number(textAt(node, 'status', 'allocatable', 'cpu')), memoryBytes: number(textAt(node, 'status', 'allocatable', 'memory')) },
+        ]),
+      )
       this.#limits = new Map(pods.items.map((pod) => [keyOf(pod), limitsOf(pod)]))
       const phases = new Map<string, number>()
       for (const pod of pods.items) phases.set(textAt(pod, 'status', 'phase') || 'Unknown', (phases.get(textAt(pod, 'status', 'phase') || 'Unknown') ?? 0) + 1)
-      const restarts = pods.items.reduce((sum, pod) => sum + listAt(pod, 'status', 'containerStatuses').reduce<number>((count, each) => count + Number((each as { restartCount?: number }).restartCount ?? 0), 0), 0)
+      const restarts = pods.items.reduce(
+        (sum, pod) =>
+          sum +
+          listAt(pod, 'status', 'containerStatuses').reduce<number>((count, each) => count + Number((each as { restartCount?: number }).restartCount ?? 0), 0),
+        0,
+      )
       const usage = await this.#usage(signal)
       this.#samples.push({ atMs, latencyMs, ...usage, phases, restarts })
       if (this.#samples.length > KEPT) this.#samples.shift()
@@ -85,16 +95,39 @@ export class MetricsSampler {
 
   async #usage(signal: AbortSignal): Promise<{ nodes: Map<string, Usage>; pods: Map<string, Usage> }> {
     try {
-      const [nodes, pods] = await Promise.all([this.#client.raw('/apis/metrics.k8s.io/v1beta1/nodes', signal), this.#client.raw('/apis/metrics.k8s.io/v1beta1/pods', signal)])
+      const [nodes, pods] = await Promise.all([
+        this.#client.raw('/apis/metrics.k8s.io/v1beta1/nodes', signal),
+        this.#client.raw('/apis/metrics.k8s.io/v1beta1/pods', signal),
+      ])
       this.#emptyReason = null
       const items = (list: unknown): KubeObject[] => listAt(list, 'items') as KubeObject[]
       return {
-        nodes: new Map(items(nodes).map((node) => [node.metadata.name ?? '', { cpuCores: number(textAt(node, 'usage', 'cpu')), memoryBytes: number(textAt(node, 'usage', 'memory')) }])),
-        pods: new Map(items(pods).map((pod) => [keyOf(pod), listAt(pod, 'containers').reduce<Usage>((sum, each) => ({ cpuCores: sum.cpuCores + number(textAt(each, 'usage', 'cpu')), memoryBytes: sum.memoryBytes + number(textAt(each, 'usage', 'memory')) }), { cpuCores: 0, memoryBytes: 0 })])),
+        nodes: new Map(
+          items(nodes).map((node) => [
+            node.metadata.name ?? '',
+            { cpuCores: number(textAt(node, 'usage', 'cpu')), memoryBytes: number(textAt(node, 'usage', 'memory')) },
+          ]),
+        ),
+        pods: new Map(
+          items(pods).map((pod) => [
+            keyOf(pod),
+            listAt(pod, 'containers').reduce<Usage>(
+              (sum, each) => ({
+                cpuCores: sum.cpuCores + number(textAt(each, 'usage', 'cpu')),
+                memoryBytes: sum.memoryBytes + number(textAt(each, 'usage', 'memory')),
+              }),
+              { cpuCores: 0, memoryBytes: 0 },
+            ),
+          ]),
+        ),
       }
     } catch (error) {
       if (!(error instanceof StatusError)) throw error
-      this.#emptyReason = isNotFound(error) ? 'this cluster has no metrics.k8s.io: install metrics-server to see usage' : isForbidden(error) ? `no right to read metrics: ${error.message}` : error.message
+      this.#emptyReason = isNotFound(error)
+        ? 'this cluster has no metrics.k8s.io: install metrics-server to see usage'
+        : isForbidden(error)
+          ? `no right to read metrics: ${error.message}`
+          : error.message
       return { nodes: new Map(), pods: new Map() }
     }
   }
@@ -103,7 +136,12 @@ export class MetricsSampler {
     const since = this.#clock.now() - rangeSeconds * 1000
     const samples = this.#samples.filter(({ atMs }) => atMs >= since)
     const series = this.#series(chart, object, samples).filter(({ values }) => values.some((value) => value !== null))
-    return { timesMs: samples.map(({ atMs }) => atMs), series, source: SOURCE, emptyReason: series.length === 0 ? (this.#emptyReason ?? 'no sample in this range yet') : null }
+    return {
+      timesMs: samples.map(({ atMs }) => atMs),
+      series,
+      source: SOURCE,
+      emptyReason: series.length === 0 ? (this.#emptyReason ?? 'no sample in this range yet') : null,
+    }
   }
 
   #series(chart: string, object: string | undefined, samples: readonly Sample[]): MetricSeries[] {
@@ -124,7 +162,9 @@ export class MetricsSampler {
         return names.map((name) => of(name, unit, ({ nodes }) => nodes.get(name)?.[field] ?? null))
       }
       case 'pods-by-phase':
-        return [...new Set(samples.flatMap(({ phases }) => [...phases.keys()]))].sort().map((phase) => of(phase, 'count', ({ phases }) => phases.get(phase) ?? 0))
+        return [...new Set(samples.flatMap(({ phases }) => [...phases.keys()]))]
+          .sort()
+          .map((phase) => of(phase, 'count', ({ phases }) => phases.get(phase) ?? 0))
       case 'api-latency':
         return [of('list nodes', 'ms', ({ latencyMs }) => latencyMs)]
       case 'restarts':
@@ -140,7 +180,13 @@ export class MetricsSampler {
   top(): { nodes: TopRow[]; pods: TopRow[]; emptyReason: string | null } {
     const last = this.#samples.at(-1)
     const ratio = (used: number, of: number | undefined): number | null => (of === undefined || of === 0 ? null : used / of)
-    const row = (name: string, namespace: string, usage: Usage, limit: Usage | undefined): TopRow => ({ name, namespace, ...usage, cpuRatio: ratio(usage.cpuCores, limit?.cpuCores), memoryRatio: ratio(usage.memoryBytes, limit?.memoryBytes) })
+    const row = (name: string, namespace: string, usage: Usage, limit: Usage | undefined): TopRow => ({
+      name,
+      namespace,
+      ...usage,
+      cpuRatio: ratio(usage.cpuCores, limit?.cpuCores),
+      memoryRatio: ratio(usage.memoryBytes, limit?.memoryBytes),
+    })
     return {
       nodes: [...(last?.nodes ?? [])].map(([name, usage]) => row(name, '', usage, this.#allocatable.get(name))),
       pods: [...(last?.pods ?? [])].map(([key, usage]) => row(key.slice(key.indexOf('/') + 1), key.slice(0, key.indexOf('/')), usage, this.#limits.get(key))),

@@ -1,6 +1,22 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, X509Certificate, type KeyObject } from 'node:crypto'
 import { isIPv4, isIPv6 } from 'node:net'
-import { der, derBitString, derBoolean, derExplicit, derInteger, derOid, derSequence, derText, derTime, DerTag, readDer, readDerChildren, readDerOid, readDerTime, type DerElement } from './der.ts'
+import {
+  der,
+  derBitString,
+  derBoolean,
+  derExplicit,
+  derInteger,
+  derOid,
+  derSequence,
+  derText,
+  derTime,
+  DerTag,
+  readDer,
+  readDerChildren,
+  readDerOid,
+  readDerTime,
+  type DerElement,
+} from './der.ts'
 
 /** kubeadm's `encryptionAlgorithm`. kubeadm's own default is RSA-2048; P-256 keys are made a hundred times faster. */
 export type KeyAlgorithm = 'ECDSA-P256' | 'RSA-2048'
@@ -58,12 +74,26 @@ export function generateKey(algorithm: KeyAlgorithm): string {
 }
 
 /** A self-signed authority. */
-export function createAuthority(template: Pick<CertificateTemplate, 'notBeforeMs' | 'notAfterMs'> & { commonName: string }, algorithm: KeyAlgorithm): KeyedCertificate {
+export function createAuthority(
+  template: Pick<CertificateTemplate, 'notBeforeMs' | 'notAfterMs'> & { commonName: string },
+  algorithm: KeyAlgorithm,
+): KeyedCertificate {
   const key = generateKey(algorithm)
   const subject = { commonName: template.commonName, organizations: [] }
-  const full: CertificateTemplate = { subject, isCa: true, dnsNames: [template.commonName], ipAddresses: [], usages: [], notBeforeMs: template.notBeforeMs, notAfterMs: template.notAfterMs }
+  const full: CertificateTemplate = {
+    subject,
+    isCa: true,
+    dnsNames: [template.commonName],
+    ipAddresses: [],
+    usages: [],
+    notBeforeMs: template.notBeforeMs,
+    notAfterMs: template.notAfterMs,
+  }
   const publicKey = createPublicKey(key)
-  return { certificate: buildCertificate(full, { publicKey, issuerName: encodeName(subject), issuerKeyId: keyId(publicKey), issuerKey: createPrivateKey(key) }), key }
+  return {
+    certificate: buildCertificate(full, { publicKey, issuerName: encodeName(subject), issuerKeyId: keyId(publicKey), issuerKey: createPrivateKey(key) }),
+    key,
+  }
 }
 
 /** A certificate with a new key, signed by the authority. */
@@ -150,13 +180,15 @@ function tbsFields(pem: string): Record<'serial' | 'issuer' | 'validity' | 'subj
   const all = readDerChildren(tbs.content)
   // [0] version is left out by version 1 certificates.
   const [serial, , issuer, validity, subject, publicKey] = all[0]?.tag === 0xa0 ? all.slice(1) : all
-  if (serial === undefined || issuer === undefined || validity === undefined || subject === undefined || publicKey === undefined) throw new Error('the certificate lacks fields')
+  if (serial === undefined || issuer === undefined || validity === undefined || subject === undefined || publicKey === undefined)
+    throw new Error('the certificate lacks fields')
   const wrapped = all.find(({ tag }) => tag === 0xa3)
   return { serial, issuer, validity, subject, publicKey, extensions: wrapped === undefined ? Buffer.alloc(0) : readDer(wrapped.content).content }
 }
 
 function buildCertificate(template: CertificateTemplate, by: { publicKey: KeyObject; issuerName: Buffer; issuerKeyId: Buffer; issuerKey: KeyObject }): string {
-  const algorithm = by.issuerKey.asymmetricKeyType === 'rsa' ? derSequence(derOid(OID.sha256WithRsa), der(DerTag.null)) : derSequence(derOid(OID.ecdsaWithSha256))
+  const algorithm =
+    by.issuerKey.asymmetricKeyType === 'rsa' ? derSequence(derOid(OID.sha256WithRsa), der(DerTag.null)) : derSequence(derOid(OID.ecdsaWithSha256))
   // 63 bits, never zero, as RFC 5280 wants a positive serial.
   const serial = randomBytes(8)
   serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x01
@@ -174,11 +206,13 @@ function buildCertificate(template: CertificateTemplate, by: { publicKey: KeyObj
 }
 
 function encodeExtensions(template: CertificateTemplate, by: { publicKey: KeyObject; issuerKeyId: Buffer }): Buffer[] {
-  const extension = (oid: string, critical: boolean, value: Buffer): Buffer => derSequence(derOid(oid), ...(critical ? [derBoolean(true)] : []), der(DerTag.octetString, value))
+  const extension = (oid: string, critical: boolean, value: Buffer): Buffer =>
+    derSequence(derOid(oid), ...(critical ? [derBoolean(true)] : []), der(DerTag.octetString, value))
   // digitalSignature and keyEncipherment; an authority adds keyCertSign.
   const keyUsage = template.isCa ? Buffer.from([2, 0xa4]) : Buffer.from([5, 0xa0])
   const extensions = [extension(OID.keyUsage, true, der(DerTag.bitString, keyUsage))]
-  if (template.usages.length > 0) extensions.push(extension(OID.extendedKeyUsage, false, derSequence(...template.usages.map((usage) => derOid(USAGE_OID[usage])))))
+  if (template.usages.length > 0)
+    extensions.push(extension(OID.extendedKeyUsage, false, derSequence(...template.usages.map((usage) => derOid(USAGE_OID[usage])))))
   extensions.push(extension(OID.basicConstraints, true, derSequence(...(template.isCa ? [derBoolean(true)] : []))))
   if (template.isCa) extensions.push(extension(OID.subjectKeyIdentifier, false, der(DerTag.octetString, keyId(by.publicKey))))
   else extensions.push(extension(OID.authorityKeyIdentifier, false, derSequence(der(0x80, by.issuerKeyId))))
@@ -198,7 +232,9 @@ function encodeName({ organizations, commonName }: Subject): Buffer {
 /** SHA-1 of the public key's bits (RFC 5280 §4.2.1.2, method 1). */
 function keyId(publicKey: KeyObject): Buffer {
   const bits = readDerChildren(readDer(publicKey.export({ type: 'spki', format: 'der' })).content)[1]
-  return createHash('sha1').update(bits?.content.subarray(1) ?? Buffer.alloc(0)).digest()
+  return createHash('sha1')
+    .update(bits?.content.subarray(1) ?? Buffer.alloc(0))
+    .digest()
 }
 
 function encodeAddress(address: string): Buffer {

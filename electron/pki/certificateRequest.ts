@@ -27,7 +27,8 @@ export function decodeCertificateRequest(pem: string): CertificateRequest {
   if (body === undefined) throw new Error('PEM block type must be CERTIFICATE REQUEST')
   const [info, algorithm, signature] = readDerChildren(readDer(Buffer.from(body, 'base64')).content)
   const [, subject, publicKey, attributes] = readDerChildren(info?.content ?? Buffer.alloc(0))
-  if (info === undefined || algorithm === undefined || signature === undefined || subject === undefined || publicKey === undefined) throw new Error('the certificate request lacks fields')
+  if (info === undefined || algorithm === undefined || signature === undefined || subject === undefined || publicKey === undefined)
+    throw new Error('the certificate request lacks fields')
   const oid = readDerChildren(algorithm.content)[0]
   const hash = SIGNATURE_HASH[oid === undefined ? '' : readDerOid(oid.content)]
   if (hash === undefined) throw new Error(`the certificate request's signature algorithm ${oid === undefined ? '' : readDerOid(oid.content)} is not supported`)
@@ -38,11 +39,22 @@ export function decodeCertificateRequest(pem: string): CertificateRequest {
 }
 
 /** Signs a request as the cluster's signers do: subject and names are the request's. @returns PEM */
-export function signCertificateRequest(pem: string, options: { authority: KeyedCertificate; usages: ExtendedKeyUsage[]; nowMs: number; lifetimeMs: number }): string {
+export function signCertificateRequest(
+  pem: string,
+  options: { authority: KeyedCertificate; usages: ExtendedKeyUsage[]; nowMs: number; lifetimeMs: number },
+): string {
   const { subject, dnsNames, ipAddresses, publicKeyDer } = decodeCertificateRequest(pem)
   const publicKey = createPublicKey({ key: publicKeyDer, format: 'der', type: 'spki' })
   // Five minutes back for clocks that are behind, as upstream's signer.
-  const template = { subject, dnsNames, ipAddresses, usages: options.usages, isCa: false, notBeforeMs: options.nowMs - 300_000, notAfterMs: options.nowMs + options.lifetimeMs }
+  const template = {
+    subject,
+    dnsNames,
+    ipAddresses,
+    usages: options.usages,
+    isCa: false,
+    notBeforeMs: options.nowMs - 300_000,
+    notAfterMs: options.nowMs + options.lifetimeMs,
+  }
   return signCertificate(template, publicKey, options.authority)
 }
 

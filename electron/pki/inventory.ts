@@ -18,7 +18,8 @@ export interface CertificateExpiry {
 
 /** Expiry of every certificate kubeadm manages under `/etc/kubernetes`; super-admin.conf is left out where it never was. */
 export function readInventory(kubernetesDir: string): { leaves: CertificateExpiry[]; authorities: CertificateExpiry[] } {
-  const external = (authority: string): boolean => !existsSync(join(kubernetesDir, `${AUTHORITIES.find(({ name }) => name === authority)?.path ?? authority}.key`))
+  const external = (authority: string): boolean =>
+    !existsSync(join(kubernetesDir, `${AUTHORITIES.find(({ name }) => name === authority)?.path ?? authority}.key`))
   return {
     leaves: LEAVES.filter((spec) => spec.name !== 'super-admin.conf' || existsSync(join(kubernetesDir, spec.path))).map((spec) => ({
       name: spec.name,
@@ -26,7 +27,12 @@ export function readInventory(kubernetesDir: string): { leaves: CertificateExpir
       notAfterMs: expiryOf(readLeaf(kubernetesDir, spec)),
       externallyManaged: external(spec.authority),
     })),
-    authorities: AUTHORITIES.map(({ name, path }) => ({ name, authority: '', notAfterMs: expiryOf(readIfThere(join(kubernetesDir, `${path}.crt`))), externallyManaged: external(name) })),
+    authorities: AUTHORITIES.map(({ name, path }) => ({
+      name,
+      authority: '',
+      notAfterMs: expiryOf(readIfThere(join(kubernetesDir, `${path}.crt`))),
+      externallyManaged: external(name),
+    })),
   }
 }
 
@@ -35,7 +41,12 @@ export function formatInventory({ leaves, authorities }: ReturnType<typeof readI
   const cells = (one: CertificateExpiry): { name: string; expires: string; residual: string; managed: string } =>
     one.notAfterMs === null
       ? { name: `!MISSING! ${one.name}`, expires: '', residual: '', managed: '' }
-      : { name: one.name, expires: formatExpiry(one.notAfterMs), residual: formatResidual(one.notAfterMs - nowMs), managed: one.externallyManaged ? 'yes' : 'no' }
+      : {
+          name: one.name,
+          expires: formatExpiry(one.notAfterMs),
+          residual: formatResidual(one.notAfterMs - nowMs),
+          managed: one.externallyManaged ? 'yes' : 'no',
+        }
   const first = leaves.map((one) => {
     const { name, expires, residual, managed } = cells(one)
     return [name, expires, residual, one.notAfterMs === null ? '' : one.authority, managed]
@@ -85,5 +96,10 @@ function expiryOf(pem: string | null): number | null {
 /** text/tabwriter with a padding of three, each cell ended by a tab: trailing cells are padded too. */
 function table(rows: string[][]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
-  return rows.map((row, index) => `${row.map((cell, column) => (index === 0 && column === row.length - 1 ? cell : cell.padEnd((widths[column] ?? 0) + (column === row.length - 1 ? -10 : 3)))).join('')}\n`).join('')
+  return rows
+    .map(
+      (row, index) =>
+        `${row.map((cell, column) => (index === 0 && column === row.length - 1 ? cell : cell.padEnd((widths[column] ?? 0) + (column === row.length - 1 ? -10 : 3)))).join('')}\n`,
+    )
+    .join('')
 }

@@ -1,7 +1,15 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { createAuthority, issueCertificate, type CertificateTemplate, type ExtendedKeyUsage, type KeyAlgorithm, type KeyedCertificate, type Subject } from './certificate.ts'
+import {
+  createAuthority,
+  issueCertificate,
+  type CertificateTemplate,
+  type ExtendedKeyUsage,
+  type KeyAlgorithm,
+  type KeyedCertificate,
+  type Subject,
+} from './certificate.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
 
 export type AuthorityName = 'ca' | 'etcd-ca' | 'front-proxy-ca'
@@ -54,17 +62,65 @@ export const AUTHORITIES: readonly { name: AuthorityName; path: string; commonNa
 
 /** Every certificate kubeadm manages, in the order `check-expiration` lists them. */
 export const LEAVES: readonly LeafSpec[] = [
-  { name: 'admin.conf', longName: 'certificate embedded in the kubeconfig file for the admin to use and for kubeadm itself', path: 'admin.conf', kubeconfig: true, authority: 'ca' },
+  {
+    name: 'admin.conf',
+    longName: 'certificate embedded in the kubeconfig file for the admin to use and for kubeadm itself',
+    path: 'admin.conf',
+    kubeconfig: true,
+    authority: 'ca',
+  },
   { name: 'apiserver', longName: 'certificate for serving the Kubernetes API', path: 'pki/apiserver', kubeconfig: false, authority: 'ca' },
-  { name: 'apiserver-etcd-client', longName: 'certificate the apiserver uses to access etcd', path: 'pki/apiserver-etcd-client', kubeconfig: false, authority: 'etcd-ca' },
-  { name: 'apiserver-kubelet-client', longName: 'certificate for the API server to connect to kubelet', path: 'pki/apiserver-kubelet-client', kubeconfig: false, authority: 'ca' },
-  { name: 'controller-manager.conf', longName: 'certificate embedded in the kubeconfig file for the controller manager to use', path: 'controller-manager.conf', kubeconfig: true, authority: 'ca' },
-  { name: 'etcd-healthcheck-client', longName: 'certificate for liveness probes to healthcheck etcd', path: 'pki/etcd/healthcheck-client', kubeconfig: false, authority: 'etcd-ca' },
+  {
+    name: 'apiserver-etcd-client',
+    longName: 'certificate the apiserver uses to access etcd',
+    path: 'pki/apiserver-etcd-client',
+    kubeconfig: false,
+    authority: 'etcd-ca',
+  },
+  {
+    name: 'apiserver-kubelet-client',
+    longName: 'certificate for the API server to connect to kubelet',
+    path: 'pki/apiserver-kubelet-client',
+    kubeconfig: false,
+    authority: 'ca',
+  },
+  {
+    name: 'controller-manager.conf',
+    longName: 'certificate embedded in the kubeconfig file for the controller manager to use',
+    path: 'controller-manager.conf',
+    kubeconfig: true,
+    authority: 'ca',
+  },
+  {
+    name: 'etcd-healthcheck-client',
+    longName: 'certificate for liveness probes to healthcheck etcd',
+    path: 'pki/etcd/healthcheck-client',
+    kubeconfig: false,
+    authority: 'etcd-ca',
+  },
   { name: 'etcd-peer', longName: 'certificate for etcd nodes to communicate with each other', path: 'pki/etcd/peer', kubeconfig: false, authority: 'etcd-ca' },
   { name: 'etcd-server', longName: 'certificate for serving etcd', path: 'pki/etcd/server', kubeconfig: false, authority: 'etcd-ca' },
-  { name: 'front-proxy-client', longName: 'certificate for the front proxy client', path: 'pki/front-proxy-client', kubeconfig: false, authority: 'front-proxy-ca' },
-  { name: 'scheduler.conf', longName: 'certificate embedded in the kubeconfig file for the scheduler manager to use', path: 'scheduler.conf', kubeconfig: true, authority: 'ca' },
-  { name: 'super-admin.conf', longName: 'certificate embedded in the kubeconfig file for the super-admin', path: 'super-admin.conf', kubeconfig: true, authority: 'ca' },
+  {
+    name: 'front-proxy-client',
+    longName: 'certificate for the front proxy client',
+    path: 'pki/front-proxy-client',
+    kubeconfig: false,
+    authority: 'front-proxy-ca',
+  },
+  {
+    name: 'scheduler.conf',
+    longName: 'certificate embedded in the kubeconfig file for the scheduler manager to use',
+    path: 'scheduler.conf',
+    kubeconfig: true,
+    authority: 'ca',
+  },
+  {
+    name: 'super-admin.conf',
+    longName: 'certificate embedded in the kubeconfig file for the super-admin',
+    path: 'super-admin.conf',
+    kubeconfig: true,
+    authority: 'ca',
+  },
 ]
 
 /** Makes what is missing of a control-plane node's `/etc/kubernetes`; what is there stays. Authorities already in the directory are used. */
@@ -77,14 +133,25 @@ export function ensureKubernetesPki(options: KubernetesPkiOptions): void {
     const file = join(options.kubernetesDir, spec.kubeconfig ? spec.path : `${spec.path}.crt`)
     if (authority === undefined || existsSync(file)) continue
     const issued = issueCertificate(leafTemplate(spec.name, options), authority, options.algorithm)
-    if (spec.kubeconfig) writeKubeconfig(file, { clusterName: options.clusterName, server: options.apiUrl, caCertificate: authority.certificate, userName: leafTemplate(spec.name, options).subject.commonName, user: issued })
+    if (spec.kubeconfig)
+      writeKubeconfig(file, {
+        clusterName: options.clusterName,
+        server: options.apiUrl,
+        caCertificate: authority.certificate,
+        userName: leafTemplate(spec.name, options).subject.commonName,
+        user: issued,
+      })
     else writeKeyed(join(options.kubernetesDir, spec.path), issued)
   }
 }
 
 /** The kubelet's client certificate, which kubeadm puts beside kubelet.conf and the kubelet then rotates by itself. */
 export function issueKubeletClient(authority: KeyedCertificate, options: { nodeName: string; nowMs: number; algorithm: KeyAlgorithm }): KeyedCertificate {
-  return issueCertificate(leaf({ commonName: `system:node:${options.nodeName}`, organizations: ['system:nodes'] }, ['clientAuth'], options.nowMs), authority, options.algorithm)
+  return issueCertificate(
+    leaf({ commonName: `system:node:${options.nodeName}`, organizations: ['system:nodes'] }, ['clientAuth'], options.nowMs),
+    authority,
+    options.algorithm,
+  )
 }
 
 /** An authority's certificate and key. @throws when the files are missing */
@@ -106,7 +173,10 @@ export function writeKeyed(path: string, { certificate, key }: KeyedCertificate)
 }
 
 /** Subject, names and lifetime of one of kubeadm's leaves. @see kubernetes/cmd/kubeadm/app/phases/certs/certlist.go */
-export function leafTemplate(name: string, options: Pick<KubernetesPkiOptions, 'nodeName' | 'advertiseAddress' | 'serviceAddress' | 'dnsDomain' | 'certSans' | 'nowMs'>): CertificateTemplate {
+export function leafTemplate(
+  name: string,
+  options: Pick<KubernetesPkiOptions, 'nodeName' | 'advertiseAddress' | 'serviceAddress' | 'dnsDomain' | 'certSans' | 'nowMs'>,
+): CertificateTemplate {
   const { nodeName, nowMs } = options
   const client = (commonName: string, ...organizations: string[]): CertificateTemplate => leaf({ commonName, organizations }, ['clientAuth'], nowMs)
   switch (name) {
@@ -121,7 +191,11 @@ export function leafTemplate(name: string, options: Pick<KubernetesPkiOptions, '
     }
     case 'etcd-server':
     case 'etcd-peer':
-      return { ...leaf({ commonName: nodeName, organizations: [] }, ['serverAuth', 'clientAuth'], nowMs), dnsNames: [nodeName, 'localhost'], ipAddresses: [options.advertiseAddress, '127.0.0.1', '::1'] }
+      return {
+        ...leaf({ commonName: nodeName, organizations: [] }, ['serverAuth', 'clientAuth'], nowMs),
+        dnsNames: [nodeName, 'localhost'],
+        ipAddresses: [options.advertiseAddress, '127.0.0.1', '::1'],
+      }
     case 'apiserver-kubelet-client':
       return client('kube-apiserver-kubelet-client', 'kubeadm:cluster-admins')
     case 'apiserver-etcd-client':

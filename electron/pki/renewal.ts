@@ -24,7 +24,11 @@ export function renewCertificate(kubernetesDir: string, spec: LeafSpec, { nowMs,
   const authorityPath = AUTHORITIES.find(({ name }) => name === spec.authority)?.path ?? spec.authority
   if (!existsSync(join(kubernetesDir, `${authorityPath}.key`))) return outcome('externally managed')
   const { subject, dnsNames, ipAddresses, usages } = decodeCertificate(current)
-  const renewed = issueCertificate({ subject, dnsNames, ipAddresses, usages, isCa: false, notBeforeMs: nowMs - 60_000, notAfterMs: nowMs + LEAF_LIFETIME_MS }, readAuthority(kubernetesDir, spec.authority), algorithm)
+  const renewed = issueCertificate(
+    { subject, dnsNames, ipAddresses, usages, isCa: false, notBeforeMs: nowMs - 60_000, notAfterMs: nowMs + LEAF_LIFETIME_MS },
+    readAuthority(kubernetesDir, spec.authority),
+    algorithm,
+  )
   if (spec.kubeconfig) replaceEmbeddedUser(join(kubernetesDir, spec.path), renewed)
   else writeKeyed(join(kubernetesDir, spec.path), renewed)
   return outcome('renewed')

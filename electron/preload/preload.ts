@@ -6,5 +6,7 @@ ipcRenderer.on('drydock:port', (event) => {
   window.postMessage('drydock:port', window.location.origin, event.ports as unknown as MessagePort[])
 })
 contextBridge.exposeInMainWorld('drydock', {
-  requestPort: () => { ipcRenderer.send('drydock:request-port') },
+  requestPort: () => {
+    ipcRenderer.send('drydock:request-port')
+  },
 })

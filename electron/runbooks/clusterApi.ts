@@ -21,7 +21,13 @@ export class ClusterApi {
 
   /** JSON merge patch. */
   patch(path: string, patch: unknown, signal: AbortSignal): Promise<KubeObject> {
-    return this.#call({ method: 'PATCH', path, headers: { 'content-type': 'application/merge-patch+json' }, body: JSON.stringify(patch), signal }) as Promise<KubeObject>
+    return this.#call({
+      method: 'PATCH',
+      path,
+      headers: { 'content-type': 'application/merge-patch+json' },
+      body: JSON.stringify(patch),
+      signal,
+    }) as Promise<KubeObject>
   }
 
   post(path: string, body: unknown, signal: AbortSignal): Promise<unknown> {

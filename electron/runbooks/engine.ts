@@ -54,7 +54,13 @@ export class RunbookEngine {
       const first = records[0]
       if (view === null || first?.type !== 'created') continue
       if (brokenLines > 0) this.#options.logger.warn('journal has lines cut short', { run: view.id, brokenLines })
-      this.#runs.set(view.id, { view, input: first.input, journal: Journal.open(this.#options.directory, view.id), controller: null, finished: Promise.resolve() })
+      this.#runs.set(view.id, {
+        view,
+        input: first.input,
+        journal: Journal.open(this.#options.directory, view.id),
+        controller: null,
+        finished: Promise.resolve(),
+      })
     }
   }
 
@@ -102,7 +108,8 @@ export class RunbookEngine {
   /** Goes on with an interrupted or failed run at the step where it stopped. */
   async resume(id: string): Promise<void> {
     const run = this.#run(id)
-    if (run.view.state !== 'interrupted' && run.view.state !== 'failed') throw new StatusError(failure(409, 'Conflict', `the run is ${run.view.state}; only an interrupted or failed run can go on`))
+    if (run.view.state !== 'interrupted' && run.view.state !== 'failed')
+      throw new StatusError(failure(409, 'Conflict', `the run is ${run.view.state}; only an interrupted or failed run can go on`))
     const steps = await this.#runbook(run.view.runbook).steps(run.input as never)
     this.#append(run, { type: 'resumed', atMs: this.#options.clock.now() })
     this.#go(run, steps)

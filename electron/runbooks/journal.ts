@@ -13,7 +13,17 @@ export interface JournalledStep {
 
 /** One line of a run's journal. Folding the lines in order gives the run (runView.ts). */
 export type JournalRecord =
-  | { type: 'created'; atMs: number; id: string; runbook: string; title: string; clusterId: string; clusterName: string; input: unknown; steps: JournalledStep[] }
+  | {
+      type: 'created'
+      atMs: number
+      id: string
+      runbook: string
+      title: string
+      clusterId: string
+      clusterName: string
+      input: unknown
+      steps: JournalledStep[]
+    }
   | { type: 'started'; atMs: number }
   | { type: 'resumed'; atMs: number }
   | { type: 'stepStarted'; atMs: number; step: string }

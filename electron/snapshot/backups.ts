@@ -95,7 +95,20 @@ export class Backups {
             },
           })
           logger.info('backup saved', { id, bytes: saved.fileSizeBytes })
-          const backup: Backup = { id, clusterName: target.clusterName, clusterId: input.clusterId, endpoint: target.endpoint, ...saved, createdAtMs, status: null, checks: [], verifiedAtMs: null, verdict: 'unverified', present: true, objectCounts: {} }
+          const backup: Backup = {
+            id,
+            clusterName: target.clusterName,
+            clusterId: input.clusterId,
+            endpoint: target.endpoint,
+            ...saved,
+            createdAtMs,
+            status: null,
+            checks: [],
+            verifiedAtMs: null,
+            verdict: 'unverified',
+            present: true,
+            objectCounts: {},
+          }
           await catalogue.put(backup)
           return { phase: 'done', backup: await this.#verify(backup, report, workSignal) }
         } finally {
@@ -107,7 +120,10 @@ export class Backups {
   }
 
   verify({ id }: { id: string }, { signal }: Context): AsyncGenerator<BackupProgress> {
-    return progressStream<BackupProgress>(async (report, workSignal) => ({ phase: 'done', backup: await this.#verify(await this.#find(id), report, workSignal) }), { signal })
+    return progressStream<BackupProgress>(
+      async (report, workSignal) => ({ phase: 'done', backup: await this.#verify(await this.#find(id), report, workSignal) }),
+      { signal },
+    )
   }
 
   async delete({ id }: { id: string }): Promise<null> {
@@ -120,7 +136,17 @@ export class Backups {
     const { catalogue, clock } = this.#options
     const startedMs = clock.now()
     const found = await verifySnapshot(path, { signal })
-    if (found.verdict === 'broken') throw new StatusError(failure(422, 'Invalid', `${path} is no usable snapshot: ${found.checks.filter((check) => check.verdict === 'broken').map((check) => check.detail).join('; ')}`))
+    if (found.verdict === 'broken')
+      throw new StatusError(
+        failure(
+          422,
+          'Invalid',
+          `${path} is no usable snapshot: ${found.checks
+            .filter((check) => check.verdict === 'broken')
+            .map((check) => check.detail)
+            .join('; ')}`,
+        ),
+      )
     const id = await catalogue.newId('imported', startedMs)
     const target = catalogue.pathOf(id)
     try {
@@ -134,7 +160,23 @@ export class Backups {
       throw error
     }
     const { verdict, status, checks, sha256, fileSizeBytes, objectCounts } = found
-    const backup: Backup = { id, clusterName: 'imported', clusterId: '', endpoint: path, path: target, fileSizeBytes, sha256, createdAtMs: startedMs, durationMs: clock.now() - startedMs, status, checks, verifiedAtMs: clock.now(), verdict, present: true, objectCounts }
+    const backup: Backup = {
+      id,
+      clusterName: 'imported',
+      clusterId: '',
+      endpoint: path,
+      path: target,
+      fileSizeBytes,
+      sha256,
+      createdAtMs: startedMs,
+      durationMs: clock.now() - startedMs,
+      status,
+      checks,
+      verifiedAtMs: clock.now(),
+      verdict,
+      present: true,
+      objectCounts,
+    }
     await catalogue.put(backup)
     return backup
   }
@@ -150,8 +192,22 @@ export class Backups {
         try {
           const backup = await this.#find(id)
           report({ phase: 'comparing', detail: 'verifying the snapshot', ratio: 0 })
-          const found = await verifySnapshot(backup.path, { signal: workSignal, onProgress: ({ readBytes, totalBytes }) => report({ phase: 'comparing', detail: 'verifying the snapshot', ratio: totalBytes > 0 ? readBytes / totalBytes : null }) })
-          if (found.verdict === 'broken') throw new StatusError(failure(422, 'Invalid', `the snapshot is broken and was not restored: ${found.checks.filter((check) => check.verdict === 'broken').map((check) => check.detail).join('; ')}`))
+          const found = await verifySnapshot(backup.path, {
+            signal: workSignal,
+            onProgress: ({ readBytes, totalBytes }) =>
+              report({ phase: 'comparing', detail: 'verifying the snapshot', ratio: totalBytes > 0 ? readBytes / totalBytes : null }),
+          })
+          if (found.verdict === 'broken')
+            throw new StatusError(
+              failure(
+                422,
+                'Invalid',
+                `the snapshot is broken and was not restored: ${found.checks
+                  .filter((check) => check.verdict === 'broken')
+                  .map((check) => check.detail)
+                  .join('; ')}`,
+              ),
+            )
           return await restoreStore(target, { path: backup.path, clock: this.#options.clock, signal: workSignal, onProgress: report })
         } finally {
           this.#restoring = false
@@ -169,12 +225,20 @@ export class Backups {
 
   async #verify(backup: Backup, report: (progress: BackupProgress) => void, signal: AbortSignal): Promise<Backup> {
     const { catalogue, clock } = this.#options
-    const { status, checks, verdict, sha256, fileSizeBytes, objectCounts } = await verifySnapshot(backup.path, { signal, onProgress: (progress) => report({ phase: 'verifying', ...progress }) })
+    const { status, checks, verdict, sha256, fileSizeBytes, objectCounts } = await verifySnapshot(backup.path, {
+      signal,
+      onProgress: (progress) => report({ phase: 'verifying', ...progress }),
+    })
     const changed = sha256 !== backup.sha256
     const verified: Backup = {
       ...backup,
       status,
-      checks: changed ? [{ name: 'sha256-trailer', verdict: 'broken', detail: `the file is not the one that was saved: its SHA-256 is ${sha256}, it was ${backup.sha256}` }, ...checks] : checks,
+      checks: changed
+        ? [
+            { name: 'sha256-trailer', verdict: 'broken', detail: `the file is not the one that was saved: its SHA-256 is ${sha256}, it was ${backup.sha256}` },
+            ...checks,
+          ]
+        : checks,
       verdict: changed ? 'broken' : verdict,
       fileSizeBytes,
       verifiedAtMs: clock.now(),

@@ -85,7 +85,12 @@ export class Catalogue {
 
   /** A name for a new backup, e.g. `prod-20260131T120000Z`, with a number where that is taken. */
   async newId(clusterName: string, nowMs: number): Promise<string> {
-    const slug = clusterName.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 60) || 'cluster'
+    const slug =
+      clusterName
+        .toLowerCase()
+        .replace(/[^a-z0-9]+/g, '-')
+        .replace(/^-+|-+$/g, '')
+        .slice(0, 60) || 'cluster'
     const stamp = new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, '')
     const taken = new Set(await readdir(this.directory))
     for (let number = 1; ; number++) {

@@ -38,7 +38,15 @@ export async function liveKeys(file: SnapshotFile, { signal, prefix = '', atRevi
     const key = keyText(kv)
     if (!key.startsWith(prefix)) continue
     if (tombstone) live.delete(key)
-    else live.set(key, { key, createRevision: kv.createRevision, modRevision: main, version: kv.version, valueSizeBytes: kv.value.length, valueDigest: hash('sha1', kv.value, 'base64') })
+    else
+      live.set(key, {
+        key,
+        createRevision: kv.createRevision,
+        modRevision: main,
+        version: kv.version,
+        valueSizeBytes: kv.value.length,
+        valueDigest: hash('sha1', kv.value, 'base64'),
+      })
   }
   return new Map([...live].sort(([a], [b]) => (a < b ? -1 : 1)))
 }

@@ -46,14 +46,24 @@ async function writeDatabase(source: SnapshotSource, file: FileHandle, signal: A
   await pages.flush()
   const metas = Buffer.alloc(2 * PAGE_SIZE)
   for (const page of [0, 1])
-    writeMeta(metas.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE), { page, pageSize: PAGE_SIZE, rootPage, freelistPage: null, highWaterPage: pages.nextPage, transaction: BigInt(2 - page) })
+    writeMeta(metas.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE), {
+      page,
+      pageSize: PAGE_SIZE,
+      rootPage,
+      freelistPage: null,
+      highWaterPage: pages.nextPage,
+      transaction: BigInt(2 - page),
+    })
   await writeFully(file, metas, 0)
 }
 
 async function writeRevisions(source: SnapshotSource, pages: PageWriter, signal: AbortSignal): Promise<Buffer> {
   const tree = new TreeWriter(pages)
   for (const revision of source.revisions()) {
-    tree.add(encodeRevisionKey(revision), encodeKeyValue(revision.tombstone ? { ...revision.kv, createRevision: 0, modRevision: 0, version: 0, value: NOTHING, lease: 0n } : revision.kv))
+    tree.add(
+      encodeRevisionKey(revision),
+      encodeKeyValue(revision.tombstone ? { ...revision.kv, createRevision: 0, modRevision: 0, version: 0, value: NOTHING, lease: 0n } : revision.kv),
+    )
     if (pages.full) {
       signal.throwIfAborted()
       await pages.flush()
@@ -72,8 +82,14 @@ function smallBuckets(source: SnapshotSource): Map<string, Entry[]> {
   for (const name of ['alarm', 'auth', 'authRoles', 'authUsers', 'members_removed']) buckets.set(name, [])
   for (const [name, entries] of source.otherBuckets) buckets.set(name, entries)
   buckets.set('cluster', [entry('clusterVersion', Buffer.from(source.clusterVersion))])
-  buckets.set('lease', source.leases.map((lease) => ({ key: bigEndian(lease.id), value: encodeLease(lease) })))
-  buckets.set('members', source.members.map((member) => entry(BigInt.asUintN(64, member.id).toString(16), Buffer.from(memberJson(member)))))
+  buckets.set(
+    'lease',
+    source.leases.map((lease) => ({ key: bigEndian(lease.id), value: encodeLease(lease) })),
+  )
+  buckets.set(
+    'members',
+    source.members.map((member) => entry(BigInt.asUintN(64, member.id).toString(16), Buffer.from(memberJson(member)))),
+  )
   buckets.set('meta', metaEntries(source))
   return buckets
 }
@@ -83,7 +99,15 @@ function metaEntries(source: SnapshotSource): Entry[] {
   const entries = [
     entry('consistent_index', bigEndian(BigInt(source.revision))),
     entry('term', bigEndian(1n)),
-    entry('confState', Buffer.from(`{"voters":[${source.members.filter((member) => !member.isLearner).map((member) => BigInt.asUintN(64, member.id).toString()).join(',')}],"auto_leave":false}`)),
+    entry(
+      'confState',
+      Buffer.from(
+        `{"voters":[${source.members
+          .filter((member) => !member.isLearner)
+          .map((member) => BigInt.asUintN(64, member.id).toString())
+          .join(',')}],"auto_leave":false}`,
+      ),
+    ),
   ]
   if (source.compactRevision > 0) {
     const compacted = encodeRevisionKey({ main: source.compactRevision, sub: 0, tombstone: false })

@@ -18,7 +18,11 @@ export type DecodeObject = (value: Uint8Array) => { text: string; encoding: 'pro
  * Each member with what its own status says. A member that does not answer has `error` set and zeros.
  * @param connectMember a client for exactly these URLs, closed by this function
  */
-export async function memberViews(etcd: EtcdClient, { connectMember, clock }: { connectMember: (clientUrls: string[]) => Promise<EtcdClient>; clock: Clock }, { signal }: Context): Promise<EtcdMemberView[]> {
+export async function memberViews(
+  etcd: EtcdClient,
+  { connectMember, clock }: { connectMember: (clientUrls: string[]) => Promise<EtcdClient>; clock: Clock },
+  { signal }: Context,
+): Promise<EtcdMemberView[]> {
   const [members, alarms] = await Promise.all([etcd.members({ signal }), etcd.alarms({ signal })])
   return Promise.all(
     members.map(async (member): Promise<EtcdMemberView> => {
@@ -44,7 +48,19 @@ export async function memberViews(etcd: EtcdClient, { connectMember, clock }: { 
         try {
           const startedMs = clock.now()
           const status = await client.status({ signal: AbortSignal.any([signal, AbortSignal.timeout(5000)]) })
-          return { ...view, version: status.version, isLeader: status.leader === member.id, dbSizeBytes: status.dbSizeBytes, dbSizeInUseBytes: status.dbSizeInUseBytes, quotaBytes: status.dbSizeQuotaBytes, raftIndex: status.raftIndex, raftAppliedIndex: status.raftAppliedIndex, raftTerm: status.raftTerm, latencyMs: clock.now() - startedMs, error: status.errors.join('; ') }
+          return {
+            ...view,
+            version: status.version,
+            isLeader: status.leader === member.id,
+            dbSizeBytes: status.dbSizeBytes,
+            dbSizeInUseBytes: status.dbSizeInUseBytes,
+            quotaBytes: status.dbSizeQuotaBytes,
+            raftIndex: status.raftIndex,
+            raftAppliedIndex: status.raftAppliedIndex,
+            raftTerm: status.raftTerm,
+            latencyMs: clock.now() - startedMs,
+            error: status.errors.join('; '),
+          }
         } finally {
           await client.close()
         }
@@ -57,20 +73,32 @@ export async function memberViews(etcd: EtcdClient, { connectMember, clock }: { 
 }
 
 /** Keys below a prefix in order, without values crossing to the page; `after` is the last key of the page before. */
-export async function listKeys(etcd: EtcdClient, { prefix, after, limit }: { prefix: string; after?: string | undefined; limit: number }, { signal }: Context): Promise<{ keys: EtcdKeyView[]; total: number; more: boolean; revision: number }> {
+export async function listKeys(
+  etcd: EtcdClient,
+  { prefix, after, limit }: { prefix: string; after?: string | undefined; limit: number },
+  { signal }: Context,
+): Promise<{ keys: EtcdKeyView[]; total: number; more: boolean; revision: number }> {
   const first = prefix === '' ? new Uint8Array([0]) : encoder.encode(prefix)
   const rangeEnd = prefix === '' ? new Uint8Array([0]) : prefixEnd(first)
   const key = after === undefined ? first : new Uint8Array([...encoder.encode(after), 0])
   const bounded = Math.min(Math.max(1, Math.floor(limit)), 1000)
-  const [page, all] = await Promise.all([etcd.range({ key, rangeEnd, limit: bounded }, { signal }), etcd.range({ key: first, rangeEnd, countOnly: true }, { signal })])
+  const [page, all] = await Promise.all([
+    etcd.range({ key, rangeEnd, limit: bounded }, { signal }),
+    etcd.range({ key: first, rangeEnd, countOnly: true }, { signal }),
+  ])
   return { keys: page.kvs.map(keyView), total: all.count, more: page.more, revision: page.header.revision }
 }
 
 /** One key's value as text. @throws StatusError NotFound */
-export async function readKey(etcd: EtcdClient, { key, revision, decodeObject }: { key: string; revision?: number | undefined; decodeObject: DecodeObject }, { signal }: Context): Promise<{ key: EtcdKeyView; text: string; encoding: 'protobuf' | 'json' | 'text' | 'hex' }> {
+export async function readKey(
+  etcd: EtcdClient,
+  { key, revision, decodeObject }: { key: string; revision?: number | undefined; decodeObject: DecodeObject },
+  { signal }: Context,
+): Promise<{ key: EtcdKeyView; text: string; encoding: 'protobuf' | 'json' | 'text' | 'hex' }> {
   const { kvs } = await etcd.range({ key: encoder.encode(key), ...(revision === undefined ? {} : { revision }) }, { signal })
   const kv = kvs[0]
-  if (kv === undefined) throw new StatusError(failure(404, 'NotFound', `there is no key ${key}${revision === undefined ? '' : ` at revision ${String(revision)}`}`))
+  if (kv === undefined)
+    throw new StatusError(failure(404, 'NotFound', `there is no key ${key}${revision === undefined ? '' : ` at revision ${String(revision)}`}`))
   return { key: keyView(kv), ...describeValue(kv.value, decodeObject) }
 }
 
@@ -82,7 +110,7 @@ export function describeValue(value: Uint8Array, decodeObject: DecodeObject): { 
   const note = shown.length < value.length ? `\n… ${String(value.length - shown.length)} more bytes` : ''
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(shown, { stream: true })
-     
+
     if (!/[\u0000-\u0008\u000e-\u001f]/.test(text)) return { text: text + note, encoding: 'text' }
   } catch {
     // No UTF-8: shown as hex below.
@@ -107,7 +135,14 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array {
 }
 
 function keyView(kv: KeyValue): EtcdKeyView {
-  return { key: Buffer.from(kv.key).toString('utf8'), createRevision: kv.createRevision, modRevision: kv.modRevision, version: kv.version, lease: kv.lease === 0n ? '' : BigInt.asUintN(64, kv.lease).toString(16), valueSizeBytes: kv.value.length }
+  return {
+    key: Buffer.from(kv.key).toString('utf8'),
+    createRevision: kv.createRevision,
+    modRevision: kv.modRevision,
+    version: kv.version,
+    lease: kv.lease === 0n ? '' : BigInt.asUintN(64, kv.lease).toString(16),
+    valueSizeBytes: kv.value.length,
+  }
 }
 
 function hexDump(bytes: Uint8Array): string {

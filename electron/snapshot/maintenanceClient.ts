@@ -18,7 +18,9 @@ const SNAPSHOT = '/etcdserverpb.Maintenance/Snapshot'
  * @throws the system's error when a TLS file cannot be read; TypeError when it holds no certificate or key
  */
 export async function connectMaintenance({ endpoint, caFile, certFile, keyFile }: MaintenanceEndpoint): Promise<Pick<EtcdClient, 'snapshot' | 'close'>> {
-  const [scheme, address] = endpoint.includes('://') ? (endpoint.split('://') as [string, string]) : [caFile !== undefined || certFile !== undefined ? 'https' : 'http', endpoint]
+  const [scheme, address] = endpoint.includes('://')
+    ? (endpoint.split('://') as [string, string])
+    : [caFile !== undefined || certFile !== undefined ? 'https' : 'http', endpoint]
   const pem = (path: string | undefined): Promise<Buffer | null> => (path === undefined ? Promise.resolve(null) : readFile(path))
   const [ca, cert, key] = await Promise.all([pem(caFile), pem(certFile), pem(keyFile)])
   const channel: ChannelCredentials = scheme === 'https' ? credentials.createSsl(ca, key, cert) : credentials.createInsecure()
@@ -79,6 +81,7 @@ const CODES: Partial<Record<number, EtcdErrorCode>> = {
 function asEtcdError(error: unknown): Error {
   if (error instanceof WireError) return new EtcdError('Unknown', `the answer is no etcd snapshot: ${error.message}`, { cause: error })
   const { code, details, message } = error as Partial<ServiceError>
-  if (typeof code === 'number') return new EtcdError(CODES[code] ?? 'Unknown', details === undefined || details === '' ? (message ?? 'the call failed') : details, { cause: error })
+  if (typeof code === 'number')
+    return new EtcdError(CODES[code] ?? 'Unknown', details === undefined || details === '' ? (message ?? 'the call failed') : details, { cause: error })
   return error instanceof Error ? error : new Error(String(error))
 }

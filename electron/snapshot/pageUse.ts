@@ -51,6 +51,7 @@ export class PageUse {
       if (this.has(page)) throw this.#file.damage(page, 'is both in use and free')
       this.enter(page, 1)
     }
-    if (this.#count !== highWaterPage - 2) throw this.#file.damage(freelistPage, `leaves ${String(highWaterPage - 2 - this.#count)} pages neither used nor free`)
+    if (this.#count !== highWaterPage - 2)
+      throw this.#file.damage(freelistPage, `leaves ${String(highWaterPage - 2 - this.#count)} pages neither used nor free`)
   }
 }

@@ -8,13 +8,28 @@ export function printStatus(status: SnapshotStatus, format: OutputFormat): strin
   const versioned = status.version !== ''
   switch (format) {
     case 'json':
-      return JSON.stringify({ hash: status.hash, revision: status.revision, totalKey: status.totalKeys, totalSize: status.totalSizeBytes, ...(versioned ? { version: status.version } : {}) })
+      return JSON.stringify({
+        hash: status.hash,
+        revision: status.revision,
+        totalKey: status.totalKeys,
+        totalSize: status.totalSizeBytes,
+        ...(versioned ? { version: status.version } : {}),
+      })
     case 'fields':
-      return [`"Hash" : ${String(status.hash)}`, `"Revision" : ${String(status.revision)}`, `"Keys" : ${String(status.totalKeys)}`, `"Size" : ${String(status.totalSizeBytes)}`, ...(versioned ? [`"Version" : "${status.version}"`] : [])].join('\n')
+      return [
+        `"Hash" : ${String(status.hash)}`,
+        `"Revision" : ${String(status.revision)}`,
+        `"Keys" : ${String(status.totalKeys)}`,
+        `"Size" : ${String(status.totalSizeBytes)}`,
+        ...(versioned ? [`"Version" : "${status.version}"`] : []),
+      ].join('\n')
     case 'simple':
       return [hash, String(status.revision), String(status.totalKeys), humanBytes(status.totalSizeBytes), ...(versioned ? [status.version] : [])].join(', ')
     case 'table':
-      return printTable(['HASH', 'REVISION', 'TOTAL KEYS', 'TOTAL SIZE', ...(versioned ? ['VERSION'] : [])], [[hash, String(status.revision), String(status.totalKeys), humanBytes(status.totalSizeBytes), ...(versioned ? [status.version] : [])]])
+      return printTable(
+        ['HASH', 'REVISION', 'TOTAL KEYS', 'TOTAL SIZE', ...(versioned ? ['VERSION'] : [])],
+        [[hash, String(status.revision), String(status.totalKeys), humanBytes(status.totalSizeBytes), ...(versioned ? [status.version] : [])]],
+      )
   }
 }
 
@@ -27,7 +42,13 @@ export function printTable(headings: string[], rows: string[][]): string {
     const left = Math.floor((width - text.length) / 2)
     return ' '.repeat(left) + text + ' '.repeat(width - text.length - left)
   }
-  return [rule, line(headings.map((heading, column) => centred(heading, widths[column] ?? 0))), rule, ...rows.map((row) => line(row.map((cell, column) => cell.padStart(widths[column] ?? 0)))), rule].join('\n')
+  return [
+    rule,
+    line(headings.map((heading, column) => centred(heading, widths[column] ?? 0))),
+    rule,
+    ...rows.map((row) => line(row.map((cell, column) => cell.padStart(widths[column] ?? 0)))),
+    rule,
+  ].join('\n')
 }
 
 /** Decimal units, one decimal below ten: `74 kB`, `1.5 GB`, as etcdctl prints sizes. */

@@ -2,7 +2,10 @@
  * Runs a piece of work that reports by callback and turns it into a stream: reports as they come, of which a slow reader gets
  * the latest, then the result as last message. Letting go of the stream aborts the work and waits until it has cleaned up.
  */
-export async function* progressStream<P>(work: (report: (progress: P) => void, signal: AbortSignal) => Promise<P>, { signal }: { signal: AbortSignal }): AsyncGenerator<P> {
+export async function* progressStream<P>(
+  work: (report: (progress: P) => void, signal: AbortSignal) => Promise<P>,
+  { signal }: { signal: AbortSignal },
+): AsyncGenerator<P> {
   const letGo = new AbortController()
   let latest: { progress: P } | null = null
   let wake: () => void = () => undefined

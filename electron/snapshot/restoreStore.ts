@@ -52,7 +52,11 @@ export async function restoreStore(target: RestoreTarget, { path, clock, signal,
     const source = bumped(file.source(), before.revision)
     onProgress({ phase: 'writing', detail: 'building the new store beside the old one', ratio: null })
     await mkdir(newDir, { recursive: true, mode: 0o700 })
-    await target.loadStore(source, { dataDir: newDir, signal, onProgress: (revisions) => onProgress({ phase: 'writing', detail: `${String(revisions)} revisions written`, ratio: null }) })
+    await target.loadStore(source, {
+      dataDir: newDir,
+      signal,
+      onProgress: (revisions) => onProgress({ phase: 'writing', detail: `${String(revisions)} revisions written`, ratio: null }),
+    })
     signal.throwIfAborted()
   } catch (error) {
     await rm(newDir, { recursive: true, force: true })
@@ -63,10 +67,21 @@ export async function restoreStore(target: RestoreTarget, { path, clock, signal,
   await swap(target, { keptDataDir, newDir, onProgress })
   onProgress({ phase: 'comparing', detail: 'counting what is there after the restore', ratio: null })
   const after = await countObjects(target.etcd(), signal)
-  return { phase: 'done', before: before.counts, after: after.counts, keptDataDir, revisionBefore: before.revision, revisionAfter: after.revision, durationMs: clock.now() - startedMs }
+  return {
+    phase: 'done',
+    before: before.counts,
+    after: after.counts,
+    keptDataDir,
+    revisionBefore: before.revision,
+    revisionAfter: after.revision,
+    durationMs: clock.now() - startedMs,
+  }
 }
 
-async function swap(target: RestoreTarget, { keptDataDir, newDir, onProgress }: { keptDataDir: string; newDir: string; onProgress: (progress: RestoreStep) => void }): Promise<void> {
+async function swap(
+  target: RestoreTarget,
+  { keptDataDir, newDir, onProgress }: { keptDataDir: string; newDir: string; onProgress: (progress: RestoreStep) => void },
+): Promise<void> {
   onProgress({ phase: 'stopping', detail: 'stopping the cluster', ratio: null })
   await target.stop()
   let moved = false

@@ -61,7 +61,13 @@ export async function saveSnapshot({ etcd, path, clock, signal, onProgress }: Sa
 
 async function receive(
   file: FileHandle,
-  { etcd, signal, clock, startedMs, onProgress }: { etcd: Pick<EtcdClient, 'snapshot'>; signal: AbortSignal; clock: Clock; startedMs: number; onProgress: (progress: SaveProgress) => void },
+  {
+    etcd,
+    signal,
+    clock,
+    startedMs,
+    onProgress,
+  }: { etcd: Pick<EtcdClient, 'snapshot'>; signal: AbortSignal; clock: Clock; startedMs: number; onProgress: (progress: SaveProgress) => void },
 ): Promise<{ fileSizeBytes: number; sha256: string }> {
   const wholeHash = createHash('sha256')
   const bodyHash = createHash('sha256')
@@ -85,7 +91,11 @@ async function receive(
     onProgress({ receivedBytes, totalBytes, bytesPerSecond, secondsLeft: bytesPerSecond > 0 ? (totalBytes - receivedBytes) / bytesPerSecond : null })
   }
   signal.throwIfAborted()
-  if (receivedBytes % 512 !== TRAILER_BYTES) throw new SnapshotError('trailer', `the snapshot's stream ended after ${String(receivedBytes)} bytes without the SHA-256 that etcd sends last; nothing was kept`)
+  if (receivedBytes % 512 !== TRAILER_BYTES)
+    throw new SnapshotError(
+      'trailer',
+      `the snapshot's stream ended after ${String(receivedBytes)} bytes without the SHA-256 that etcd sends last; nothing was kept`,
+    )
   const found = bodyHash.digest('hex')
   if (found !== held.toString('hex')) throw new SnapshotError('trailer', `the bytes received do not match the SHA-256 that etcd sent; nothing was kept`)
   return { fileSizeBytes: receivedBytes, sha256: wholeHash.digest('hex') }

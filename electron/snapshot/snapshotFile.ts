@@ -29,7 +29,8 @@ export class SnapshotFile {
     this.pages = new PageFile(path)
     try {
       this.buckets = this.#readBuckets(onPage)
-      if (!this.buckets.some((bucket) => bucket.name === 'key')) throw new SnapshotError('not-a-snapshot', `${path} is a bbolt database but no etcd snapshot: it has no bucket "key"`)
+      if (!this.buckets.some((bucket) => bucket.name === 'key'))
+        throw new SnapshotError('not-a-snapshot', `${path} is a bbolt database but no etcd snapshot: it has no bucket "key"`)
     } catch (error) {
       this.pages.close()
       throw error
@@ -69,7 +70,12 @@ export class SnapshotFile {
 
   /** 0 = never compacted. */
   get compactRevision(): number {
-    return Math.max(0, ...['finishedCompactRev', 'scheduledCompactRev'].map((name) => this.#meta(name)).map((value) => (value === null ? 0 : this.#decode(0, () => decodeRevisionKey(value.subarray(0, 17)).main))))
+    return Math.max(
+      0,
+      ...['finishedCompactRev', 'scheduledCompactRev']
+        .map((name) => this.#meta(name))
+        .map((value) => (value === null ? 0 : this.#decode(0, () => decodeRevisionKey(value.subarray(0, 17)).main))),
+    )
   }
 
   /** The store's contents. Finds the last revision by reading the rightmost pages only. */
@@ -97,7 +103,8 @@ export class SnapshotFile {
   *#revisionKeys(): Generator<number> {
     const bucket = this.#bucket('key')
     if (bucket === null) return
-    for (const leaf of leavesOf(this.pages, bucket.root)) if (leaf.count > 0) yield this.#decode(leaf.page, () => decodeRevisionKey(leaf.key(leaf.count - 1)).main)
+    for (const leaf of leavesOf(this.pages, bucket.root))
+      if (leaf.count > 0) yield this.#decode(leaf.page, () => decodeRevisionKey(leaf.key(leaf.count - 1)).main)
   }
 
   #readBuckets(onPage?: OnPage): Bucket[] {
@@ -129,14 +136,21 @@ export class SnapshotFile {
       throw new SnapshotError('damaged', `member "${id}" is not described by valid JSON`, { cause: error })
     }
     const urls = (list: unknown): string[] => (Array.isArray(list) ? list.filter((url) => typeof url === 'string') : [])
-    return { id: memberId, name: typeof value.name === 'string' ? value.name : '', peerUrls: urls(value.peerURLs), clientUrls: urls(value.clientURLs), isLearner: value.isLearner === true }
+    return {
+      id: memberId,
+      name: typeof value.name === 'string' ? value.name : '',
+      peerUrls: urls(value.peerURLs),
+      clientUrls: urls(value.clientURLs),
+      isLearner: value.isLearner === true,
+    }
   }
 
   #decode<T>(page: number, decode: () => T): T {
     try {
       return decode()
     } catch (error) {
-      if (error instanceof WireError) throw new SnapshotError('damaged', `page ${String(page)} holds a record that cannot be read: ${error.message}`, { cause: error })
+      if (error instanceof WireError)
+        throw new SnapshotError('damaged', `page ${String(page)} holds a record that cannot be read: ${error.message}`, { cause: error })
       throw error
     }
   }

@@ -62,7 +62,13 @@ export async function statusOf(file: SnapshotFile, { signal, onProgress }: ReadO
   use.checkFreelist()
   onProgress?.({ readBytes: pages.databaseBytes, totalBytes: pages.databaseBytes })
   const { storageVersion } = file
-  return { hash: crc.value, revision, totalKeys: storageVersion === '' ? totalKeys : countLiveKeys(file), totalSizeBytes: pages.databaseBytes, version: storageVersion }
+  return {
+    hash: crc.value,
+    revision,
+    totalKeys: storageVersion === '' ? totalKeys : countLiveKeys(file),
+    totalSizeBytes: pages.databaseBytes,
+    version: storageVersion,
+  }
 }
 
 /** Keys and values of a leaf in order; a nested bucket's value counts as empty. */

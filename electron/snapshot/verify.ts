@@ -28,7 +28,10 @@ export interface Verification {
  */
 export async function verifySnapshot(path: string, { signal, onProgress }: ReadOptions): Promise<Verification> {
   const checks: SnapshotCheck[] = []
-  const hashed = await checkTrailer(path, { signal, onProgress: (progress) => onProgress?.({ readBytes: progress.readBytes, totalBytes: progress.totalBytes * 2 }) })
+  const hashed = await checkTrailer(path, {
+    signal,
+    onProgress: (progress) => onProgress?.({ readBytes: progress.readBytes, totalBytes: progress.totalBytes * 2 }),
+  })
   checks.push(hashed.check)
   const counter = new ObjectCounter()
   const order = new RevisionOrder()
@@ -36,14 +39,29 @@ export async function verifySnapshot(path: string, { signal, onProgress }: ReadO
   try {
     const file = new SnapshotFile(path)
     try {
-      status = await statusOf(file, { signal, onProgress: ({ readBytes, totalBytes }) => onProgress?.({ readBytes: hashed.fileSizeBytes + Math.min(readBytes, hashed.fileSizeBytes), totalBytes: Math.max(totalBytes, hashed.fileSizeBytes) * 2 }) }, (leaf) => {
-        order.see(leaf, counter)
-      })
+      status = await statusOf(
+        file,
+        {
+          signal,
+          onProgress: ({ readBytes, totalBytes }) =>
+            onProgress?.({
+              readBytes: hashed.fileSizeBytes + Math.min(readBytes, hashed.fileSizeBytes),
+              totalBytes: Math.max(totalBytes, hashed.fileSizeBytes) * 2,
+            }),
+        },
+        (leaf) => {
+          order.see(leaf, counter)
+        },
+      )
       file.source()
       checks.push(
         file.pages.damagedMetas > 0
           ? { name: 'structure', verdict: 'suspicious', detail: 'one of the two meta pages is damaged; the other one serves' }
-          : { name: 'structure', verdict: 'good', detail: `every page in use was read: ${String(status.totalKeys)} elements in ${String(file.buckets.length)} buckets` },
+          : {
+              name: 'structure',
+              verdict: 'good',
+              detail: `every page in use was read: ${String(status.totalKeys)} elements in ${String(file.buckets.length)} buckets`,
+            },
       )
     } finally {
       file.close()
@@ -53,7 +71,12 @@ export async function verifySnapshot(path: string, { signal, onProgress }: ReadO
     status = null
     checks.push({ name: 'structure', verdict: 'broken', detail: error.message })
   }
-  if (status !== null) checks.push(order.check(), { name: 'status-hash', verdict: 'good', detail: `CRC-32C ${status.hash.toString(16)}, revision ${String(status.revision)}, as etcdutl snapshot status computes them` })
+  if (status !== null)
+    checks.push(order.check(), {
+      name: 'status-hash',
+      verdict: 'good',
+      detail: `CRC-32C ${status.hash.toString(16)}, revision ${String(status.revision)}, as etcdutl snapshot status computes them`,
+    })
   return { status, checks, verdict: worst(checks), sha256: hashed.sha256, fileSizeBytes: hashed.fileSizeBytes, objectCounts: counter.counts() }
 }
 
@@ -63,7 +86,10 @@ function worst(checks: SnapshotCheck[]): 'good' | 'suspicious' | 'broken' {
 }
 
 /** Compares the file's bytes with the SHA-256 that ends it. A file without one is suspicious: a member's own db has none. */
-export async function checkTrailer(path: string, { signal, onProgress }: ReadOptions): Promise<{ check: SnapshotCheck; sha256: string; fileSizeBytes: number }> {
+export async function checkTrailer(
+  path: string,
+  { signal, onProgress }: ReadOptions,
+): Promise<{ check: SnapshotCheck; sha256: string; fileSizeBytes: number }> {
   const file = await open(path, 'r')
   try {
     const { size } = await file.stat()
@@ -86,11 +112,21 @@ export async function checkTrailer(path: string, { signal, onProgress }: ReadOpt
       onProgress?.({ readBytes: position, totalBytes: size })
     }
     const sha256 = wholeHash.digest('hex')
-    const answer = (verdict: SnapshotCheck['verdict'], detail: string): Awaited<ReturnType<typeof checkTrailer>> => ({ check: { name: 'sha256-trailer', verdict, detail }, sha256, fileSizeBytes: size })
-    if (size % 512 !== TRAILER_BYTES) return answer('suspicious', 'the file does not end with a SHA-256, as a copied database does not and an interrupted save may not; its bytes cannot be checked')
+    const answer = (verdict: SnapshotCheck['verdict'], detail: string): Awaited<ReturnType<typeof checkTrailer>> => ({
+      check: { name: 'sha256-trailer', verdict, detail },
+      sha256,
+      fileSizeBytes: size,
+    })
+    if (size % 512 !== TRAILER_BYTES)
+      return answer(
+        'suspicious',
+        'the file does not end with a SHA-256, as a copied database does not and an interrupted save may not; its bytes cannot be checked',
+      )
     const wanted = trailer.toString('hex')
     const found = bodyHash.digest('hex')
-    return wanted === found ? answer('good', `the SHA-256 at the end matches: ${found}`) : answer('broken', `the SHA-256 at the end is ${wanted}, but the bytes before it give ${found}`)
+    return wanted === found
+      ? answer('good', `the SHA-256 at the end matches: ${found}`)
+      : answer('broken', `the SHA-256 at the end is ${wanted}, but the bytes before it give ${found}`)
   } finally {
     await file.close()
   }
@@ -114,8 +150,10 @@ class RevisionOrder {
         this.#last = revision.main
         // A restore that bumps revisions leaves one record without a key.
         if (kv.key.length === 0) continue
-        if (!revision.tombstone && kv.modRevision !== revision.main) this.#note(`revision ${String(revision.main)} holds a record that says it is of revision ${String(kv.modRevision)}`)
-        else if (!revision.tombstone && (kv.createRevision > kv.modRevision || kv.version < 1)) this.#note(`revision ${String(revision.main)} holds a record with impossible creation or version`)
+        if (!revision.tombstone && kv.modRevision !== revision.main)
+          this.#note(`revision ${String(revision.main)} holds a record that says it is of revision ${String(kv.modRevision)}`)
+        else if (!revision.tombstone && (kv.createRevision > kv.modRevision || kv.version < 1))
+          this.#note(`revision ${String(revision.main)} holds a record with impossible creation or version`)
       } catch (error) {
         if (!(error instanceof WireError)) throw error
         throw new SnapshotError('damaged', `page ${String(leaf.page)}, element ${String(index)}: ${error.message}`, { cause: error })
@@ -129,7 +167,10 @@ class RevisionOrder {
 
   check(): SnapshotCheck {
     if (this.#problem !== '') return { name: 'order', verdict: 'broken', detail: this.#problem }
-    return { name: 'order', verdict: 'good', detail: this.#count === 0 ? 'the store is empty' : `${String(this.#count)} revisions in order, ${String(this.#first)} to ${String(this.#last)}` }
+    return {
+      name: 'order',
+      verdict: 'good',
+      detail: this.#count === 0 ? 'the store is empty' : `${String(this.#count)} revisions in order, ${String(this.#first)} to ${String(this.#last)}`,
+    }
   }
 }
-

@@ -17,7 +17,8 @@ export function duration(ms: number): string {
   return years < 8 ? pair(years, 'y', days % 365, 'd') : `${String(years)}y`
 }
 
-const pair = (large: number, largeUnit: string, small: number, smallUnit: string): string => `${String(large)}${largeUnit}${small === 0 ? '' : `${String(small)}${smallUnit}`}`
+const pair = (large: number, largeUnit: string, small: number, smallUnit: string): string =>
+  `${String(large)}${largeUnit}${small === 0 ? '' : `${String(small)}${smallUnit}`}`
 
 /** Local date and time to the second. */
 export function dateTime(ms: number): string {

@@ -40,7 +40,13 @@ export class RowStore {
     this.#columns.clear()
     for (const [name, column] of Object.entries(table.columns)) {
       if (column.kind === 'number') this.#columns.set(name, { kind: 'number', values: column.values.slice() })
-      else this.#columns.set(name, { kind: 'text', dictionary: column.dictionary, codeOf: new Map(column.dictionary.map((text, code) => [text, code])), codes: column.codes.slice() })
+      else
+        this.#columns.set(name, {
+          kind: 'text',
+          dictionary: column.dictionary,
+          codeOf: new Map(column.dictionary.map((text, code) => [text, code])),
+          codes: column.codes.slice(),
+        })
     }
   }
 
@@ -124,7 +130,10 @@ export class RowStore {
   #write(name: string, column: TableColumns['columns'][string], rows: readonly number[]): void {
     let store = this.#columns.get(name)
     if (store?.kind !== column.kind) {
-      store = column.kind === 'number' ? { kind: 'number', values: new Float64Array(0) } : { kind: 'text', dictionary: [''], codeOf: new Map([['', 0]]), codes: new Uint32Array(0) }
+      store =
+        column.kind === 'number'
+          ? { kind: 'number', values: new Float64Array(0) }
+          : { kind: 'text', dictionary: [''], codeOf: new Map([['', 0]]), codes: new Uint32Array(0) }
       grow(store, this.#count)
       this.#columns.set(name, store)
     }

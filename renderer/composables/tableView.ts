@@ -39,7 +39,9 @@ function wordTest(word: string): RowTest {
 
 function anyColumn(store: RowStore, row: number, word: string): boolean {
   if (store.key(row).toLowerCase().includes(word)) return true
-  return store.columnNames.some((column) => column !== 'uid' && column !== 'labels' && !store.isNumber(column) && store.text(column, row).toLowerCase().includes(word))
+  return store.columnNames.some(
+    (column) => column !== 'uid' && column !== 'labels' && !store.isNumber(column) && store.text(column, row).toLowerCase().includes(word),
+  )
 }
 
 /** The rows that pass, in order. Missing values come last either way; equal ones by key, so that the order is stable. */

@@ -1,8 +1,39 @@
 /** How a state should feel; every use has a word beside it. */
 export type Tone = 'good' | 'warn' | 'bad' | 'neutral' | 'info'
 
-const GOOD = new Set(['Running', 'Ready', 'Active', 'Bound', 'Available', 'Complete', 'Normal', 'True', 'Approved', 'Issued', 'Approved,Issued', 'good', 'done', 'Deployed'])
-const WARN = new Set(['Pending', 'ContainerCreating', 'PodInitializing', 'Terminating', 'Warning', 'Progressing', 'Released', 'NotReady', 'Unknown', 'SchedulingGated', 'suspicious', 'waiting', 'interrupted', 'Suspended', 'Ready,SchedulingDisabled'])
+const GOOD = new Set([
+  'Running',
+  'Ready',
+  'Active',
+  'Bound',
+  'Available',
+  'Complete',
+  'Normal',
+  'True',
+  'Approved',
+  'Issued',
+  'Approved,Issued',
+  'good',
+  'done',
+  'Deployed',
+])
+const WARN = new Set([
+  'Pending',
+  'ContainerCreating',
+  'PodInitializing',
+  'Terminating',
+  'Warning',
+  'Progressing',
+  'Released',
+  'NotReady',
+  'Unknown',
+  'SchedulingGated',
+  'suspicious',
+  'waiting',
+  'interrupted',
+  'Suspended',
+  'Ready,SchedulingDisabled',
+])
 const NEUTRAL = new Set(['Completed', 'Succeeded', 'Opaque', 'pending', 'skipped', 'planned', 'unverified', '<none>', ''])
 const INFO = new Set(['running'])
 const WORD_OF_FAILURE = /error|fail|backoff|crash|evict|oom|lost|unknown|notready|invalid|denied|broken|exitcode|signal|cannot|never|unexpected|aborted/i

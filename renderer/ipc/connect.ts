@@ -35,7 +35,12 @@ export async function connect(config: { clock: Clock; random: () => number }): P
           line?.close()
         }
         bridge.requestPort()
-        return { send: (frame) => line?.send(frame), close: () => { close() } }
+        return {
+          send: (frame) => line?.send(frame),
+          close: () => {
+            close()
+          },
+        }
       },
     })
   }

@@ -103,7 +103,11 @@ export class ReconnectingClient implements ContractClient {
     })
   }
 
-  subscribe<N extends SubscriptionName>(name: N, input: InputOf<N>, listener: { onMessage: (message: MessageOf<N>) => void; onEnd: (error: Error | null) => void }): () => void {
+  subscribe<N extends SubscriptionName>(
+    name: N,
+    input: InputOf<N>,
+    listener: { onMessage: (message: MessageOf<N>) => void; onEnd: (error: Error | null) => void },
+  ): () => void {
     const subscription: Subscription = { name, input, onMessage: listener.onMessage as (message: unknown) => void, onEnd: listener.onEnd }
     this.#begin(subscription)
     return () => {

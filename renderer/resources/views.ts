@@ -9,7 +9,8 @@ const hide = (column: ViewColumn): ViewColumn => ({ ...column, hidden: true })
 
 const explicit: Partial<Record<ResourceName, readonly ViewColumn[]>> = {
   pods: [
-    name, namespace,
+    name,
+    namespace,
     { id: 'status', format: 'status', width: 150, flex: 1 },
     { id: 'ready', format: 'of', width: 62, whole: 'readyTotal' },
     { id: 'restarts', format: 'count', width: 74 },
@@ -51,12 +52,18 @@ const LATE = new Set(['labels', 'images', 'selector', 'owner', 'message', 'conta
 function guess(id: string, kind: 'number' | 'text', columns: readonly string[]): ViewColumn {
   if (kind === 'text') {
     if (id === 'status' || id === 'phase' || id === 'condition') return { id, format: 'status', width: 130 }
-    return { id, format: /ip$|ips$|image|selector|labels|owner|role$|subjects|node|provisioner|signer|holder|schedule/i.test(id) ? 'mono' : 'text', width: 120, flex: 1 }
+    return {
+      id,
+      format: /ip$|ips$|image|selector|labels|owner|role$|subjects|node|provisioner|signer|holder|schedule/i.test(id) ? 'mono' : 'text',
+      width: 120,
+      flex: 1,
+    }
   }
   if (id.endsWith('Ms') || id.endsWith('At')) return { id, format: 'age', width: 92 }
   if (id.startsWith('cpu')) return { id, format: 'cores', width: 90 }
   if (/memory|capacity|storage|requestBytes|sizeBytes/i.test(id)) return { id, format: 'bytes', width: 100 }
-  if (['suspended', 'aggregated', 'immutable', 'automount', 'unschedulable', 'isDefault', 'default', 'expandable'].includes(id)) return { id, format: 'flag', width: 86 }
+  if (['suspended', 'aggregated', 'immutable', 'automount', 'unschedulable', 'isDefault', 'default', 'expandable'].includes(id))
+    return { id, format: 'flag', width: 86 }
   if (id === 'ready' && columns.includes('desired')) return { id, format: 'of', width: 70, whole: 'desired' }
   return { id, format: 'count', width: 88 }
 }
@@ -69,7 +76,8 @@ export function viewColumns(resource: ResourceName): ViewColumn[] {
   if (shown.length === 0) {
     shown.push(name, ...(namespaced ? [namespace] : []))
     const own = ids.filter((id) => !NEVER.has(id) && !LATE.has(id) && !shown.some((each) => each.id === id) && id !== 'createdAtMs')
-    for (const id of own) shown.push(shown.length < SHOWN_AT_ONCE ? guess(id, columns[id]?.kind ?? 'text', ids) : hide(guess(id, columns[id]?.kind ?? 'text', ids)))
+    for (const id of own)
+      shown.push(shown.length < SHOWN_AT_ONCE ? guess(id, columns[id]?.kind ?? 'text', ids) : hide(guess(id, columns[id]?.kind ?? 'text', ids)))
     shown.push(age)
   }
   const rest = ids.filter((id) => !NEVER.has(id) && !shown.some((each) => each.id === id))

@@ -26,12 +26,18 @@ export function useActions() {
 
   function remove(resource: ResourceName, key: string): Promise<boolean> {
     const { name } = splitKey(key)
-    return toasts.tell(line.client().invoke('objects.delete', referenceOf(clusters.currentId, resource, key)), { done: t('delete.done', { name }), failed: t('delete.failed', { name }) })
+    return toasts.tell(line.client().invoke('objects.delete', referenceOf(clusters.currentId, resource, key)), {
+      done: t('delete.done', { name }),
+      failed: t('delete.failed', { name }),
+    })
   }
 
   function cordon(name: string, unschedulable: boolean): Promise<boolean> {
     const text = unschedulable ? 'node.cordoned' : 'node.uncordoned'
-    return toasts.tell(line.client().invoke('nodes.cordon', { clusterId: clusters.currentId, name, unschedulable }), { done: t(text, { name }), failed: t('node.cordonFailed', { name }) })
+    return toasts.tell(line.client().invoke('nodes.cordon', { clusterId: clusters.currentId, name, unschedulable }), {
+      done: t(text, { name }),
+      failed: t('node.cordonFailed', { name }),
+    })
   }
 
   /** kubectl's arguments for one object, e.g. `pods web-1 -n team`. */

@@ -14,7 +14,10 @@ export interface Loadable<T> {
 const contentOf = (input: unknown): string => JSON.stringify(input)
 
 /** The latest message of a subscription, while the scope lives. A null input means: none now. */
-export function useSubscription<N extends SubscriptionName>(name: N, input: MaybeRefOrGetter<InputOf<N> | null>): Loadable<MessageOf<N>> & { ended: Ref<boolean> } {
+export function useSubscription<N extends SubscriptionName>(
+  name: N,
+  input: MaybeRefOrGetter<InputOf<N> | null>,
+): Loadable<MessageOf<N>> & { ended: Ref<boolean> } {
   const line = useLine()
   const data = shallowRef(null) as ShallowRef<MessageOf<N> | null>
   const error = shallowRef<Error | null>(null)
@@ -59,7 +62,11 @@ export interface RequestOptions {
 }
 
 /** The answer to a request, asked again when its input changes; an answer that comes too late is dropped. A null input means: none now. */
-export function useRequest<N extends RequestName>(name: N, input: MaybeRefOrGetter<InputOf<N> | null>, options: RequestOptions = {}): Loadable<OutputOf<N>> & { refresh: () => Promise<void> } {
+export function useRequest<N extends RequestName>(
+  name: N,
+  input: MaybeRefOrGetter<InputOf<N> | null>,
+  options: RequestOptions = {},
+): Loadable<OutputOf<N>> & { refresh: () => Promise<void> } {
   const line = useLine()
   const data = shallowRef(null) as ShallowRef<OutputOf<N> | null>
   const error = shallowRef<Error | null>(null)

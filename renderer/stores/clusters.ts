@@ -21,16 +21,20 @@ export const useClusters = defineStore('clusters', () => {
   function start(): void {
     useLine()
       .client()
-      .subscribe('clusters.watch', {}, {
-        onMessage: (clusters) => {
-          list.value = clusters
-          loaded.value = true
-          error.value = null
+      .subscribe(
+        'clusters.watch',
+        {},
+        {
+          onMessage: (clusters) => {
+            list.value = clusters
+            loaded.value = true
+            error.value = null
+          },
+          onEnd: (failure) => {
+            error.value = failure
+          },
         },
-        onEnd: (failure) => {
-          error.value = failure
-        },
-      })
+      )
   }
 
   function choose(id: ClusterId): void {
@@ -51,7 +55,8 @@ export const useClusters = defineStore('clusters', () => {
   }
 
   const retry = (id: ClusterId): Promise<null> => useLine().client().invoke('clusters.retry', { clusterId: id })
-  const setProtection = (id: ClusterId, protection: ClusterSummary['protection']): Promise<null> => useLine().client().invoke('clusters.setProtection', { clusterId: id, protection })
+  const setProtection = (id: ClusterId, protection: ClusterSummary['protection']): Promise<null> =>
+    useLine().client().invoke('clusters.setProtection', { clusterId: id, protection })
   const addKubeconfig = (path: string): Promise<{ added: ClusterId[] }> => useLine().client().invoke('clusters.addKubeconfig', { path })
 
   return { list, loaded, error, currentId, namespace, current, readOnly, kubectl, start, choose, setNamespace, retry, setProtection, addKubeconfig }

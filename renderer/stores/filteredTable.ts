@@ -14,7 +14,10 @@ export interface FilteredTable {
 const REST_FACTOR = 6
 
 /** Filter and order over a live table. A change by the person shows at once; changes of rows as often as their cost allows. */
-export function useFilteredTable(table: LiveTable, options: { sort?: SortOrder | null; keep?: () => ((key: string, row: number) => boolean) | null } = {}): FilteredTable {
+export function useFilteredTable(
+  table: LiveTable,
+  options: { sort?: SortOrder | null; keep?: () => ((key: string, row: number) => boolean) | null } = {},
+): FilteredTable {
   const filter = ref('')
   const sort = shallowRef<SortOrder | null>(options.sort ?? null)
   const keys = shallowRef<readonly string[]>([])

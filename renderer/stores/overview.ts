@@ -63,7 +63,13 @@ export function useOverview(clusterId: () => string) {
       const status = store.text('status', row)
       if (!['bad', 'warn'].includes(toneOf(status))) continue
       const restartedAt = store.number('lastRestartAtMs', row)
-      found.push({ resource, key: store.key(row), status, detail: store.text(detailColumn, row), sinceMs: Number.isNaN(restartedAt) ? store.number('createdAtMs', row) : restartedAt })
+      found.push({
+        resource,
+        key: store.key(row),
+        status,
+        detail: store.text(detailColumn, row),
+        sinceMs: Number.isNaN(restartedAt) ? store.number('createdAtMs', row) : restartedAt,
+      })
     }
     return found
   }
@@ -71,7 +77,11 @@ export function useOverview(clusterId: () => string) {
   const attention: ComputedRef<Attention[]> = computed(() => {
     const weight = (each: Attention): number => (toneOf(each.status) === 'bad' ? 0 : 1)
     const byWeight = (list: Attention[]): Attention[] => list.sort((a, b) => weight(a) - weight(b))
-    return [...byWeight(troubled(nodeTable, 'nodes', 'pressure')), ...byWeight(troubled(deployments, 'deployments', 'message')), ...byWeight([...troubledPods.value])]
+    return [
+      ...byWeight(troubled(nodeTable, 'nodes', 'pressure')),
+      ...byWeight(troubled(deployments, 'deployments', 'message')),
+      ...byWeight([...troubledPods.value]),
+    ]
   })
   const pods = computed(() => {
     void podTable.version.value
@@ -88,7 +98,13 @@ export function useOverview(clusterId: () => string) {
     const since = Date.now() - RECENT_MS
     for (let row = 0; row < store.count; row++) {
       if (store.text('type', row) !== 'Warning' || store.number('lastSeenMs', row) < since) continue
-      found.push({ key: store.key(row), reason: store.text('reason', row), object: store.text('object', row), message: store.text('message', row), lastSeenMs: store.number('lastSeenMs', row) })
+      found.push({
+        key: store.key(row),
+        reason: store.text('reason', row),
+        object: store.text('object', row),
+        message: store.text('message', row),
+        lastSeenMs: store.number('lastSeenMs', row),
+      })
     }
     return found.sort((a, b) => b.lastSeenMs - a.lastSeenMs)
   })

@@ -23,12 +23,16 @@ export const usePreferences = defineStore('preferences', () => {
     })
     useLine()
       .client()
-      .subscribe('settings.watch', {}, {
-        onMessage: (message) => {
-          settings.value = message
+      .subscribe(
+        'settings.watch',
+        {},
+        {
+          onMessage: (message) => {
+            settings.value = message
+          },
+          onEnd: () => undefined,
         },
-        onEnd: () => undefined,
-      })
+      )
   }
 
   const change = (patch: Partial<Settings>): Promise<null> => useLine().client().invoke('settings.change', patch)

@@ -70,12 +70,16 @@ export function useTable(source: MaybeRefOrGetter<TableSource | null>): LiveTabl
       version.value++
       const current = toValue(source)
       if (current === null) return
-      release = line.client().subscribe('table.watch', { clusterId: current.clusterId, resource: current.resource, ...(current.namespace === '' ? {} : { namespace: current.namespace }) }, {
-        onMessage: receive,
-        onEnd: (failure) => {
-          error.value = failure
+      release = line.client().subscribe(
+        'table.watch',
+        { clusterId: current.clusterId, resource: current.resource, ...(current.namespace === '' ? {} : { namespace: current.namespace }) },
+        {
+          onMessage: receive,
+          onEnd: (failure) => {
+            error.value = failure
+          },
         },
-      })
+      )
     },
     { immediate: true },
   )

@@ -19,7 +19,10 @@ export const useToasts = defineStore('toasts', () => {
   function show(tone: Toast['tone'], text: string, detail = ''): void {
     const id = nextId++
     list.value = [...list.value.slice(-4), { id, tone, text, detail }]
-    if (tone !== 'bad') setTimeout(() => { close(id) }, SHOWN_MS)
+    if (tone !== 'bad')
+      setTimeout(() => {
+        close(id)
+      }, SHOWN_MS)
   }
 
   function close(id: number): void {

@@ -46,7 +46,15 @@ export type BackupProgress =
 
 export type RestoreProgress =
   | { phase: 'stopping' | 'writing' | 'starting' | 'comparing'; detail: string; ratio: number | null }
-  | { phase: 'done'; before: Record<string, number>; after: Record<string, number>; keptDataDir: string; revisionBefore: number; revisionAfter: number; durationMs: number }
+  | {
+      phase: 'done'
+      before: Record<string, number>
+      after: Record<string, number>
+      keptDataDir: string
+      revisionBefore: number
+      revisionAfter: number
+      durationMs: number
+    }
 
 const etcdEndpoint = v.object({ endpoint: v.string(), caFile: v.optional(v.string()), certFile: v.optional(v.string()), keyFile: v.optional(v.string()) })
 
@@ -90,9 +98,13 @@ export const backupChannels = {
   'etcd.members': request<EtcdMemberView[]>()(v.object({ clusterId, etcd: v.optional(etcdEndpoint) })),
   'etcd.setEndpoint': request<null>()(v.object({ clusterId, etcd: etcdEndpoint })),
   /** Keys below a prefix, in order; `after` pages. */
-  'etcd.keys': request<{ keys: EtcdKeyView[]; total: number; more: boolean; revision: number }>()(v.object({ clusterId, prefix: v.string(), after: v.optional(v.string()), limit: v.number() })),
+  'etcd.keys': request<{ keys: EtcdKeyView[]; total: number; more: boolean; revision: number }>()(
+    v.object({ clusterId, prefix: v.string(), after: v.optional(v.string()), limit: v.number() }),
+  ),
   /** Value decoded as a Kubernetes object's YAML when it is one, else as text or hex. */
-  'etcd.get': request<{ key: EtcdKeyView; text: string; encoding: 'protobuf' | 'json' | 'text' | 'hex' }>()(v.object({ clusterId, key: v.string(), revision: v.optional(v.number()) })),
+  'etcd.get': request<{ key: EtcdKeyView; text: string; encoding: 'protobuf' | 'json' | 'text' | 'hex' }>()(
+    v.object({ clusterId, key: v.string(), revision: v.optional(v.number()) }),
+  ),
   'etcd.defragment': request<null>()(v.object({ clusterId })),
   'etcd.compact': request<{ revision: number }>()(v.object({ clusterId })),
 } as const

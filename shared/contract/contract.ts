@@ -41,7 +41,11 @@ export type Reply<T> = { ok: true; value: T } | { ok: false; status: Status }
  */
 export interface ContractClient {
   invoke<N extends RequestName>(name: N, input: InputOf<N>, options?: { signal?: AbortSignal }): Promise<OutputOf<N>>
-  subscribe<N extends SubscriptionName>(name: N, input: InputOf<N>, listener: { onMessage: (message: MessageOf<N>) => void; onEnd: (error: Error | null) => void }): () => void
+  subscribe<N extends SubscriptionName>(
+    name: N,
+    input: InputOf<N>,
+    listener: { onMessage: (message: MessageOf<N>) => void; onEnd: (error: Error | null) => void },
+  ): () => void
   /** Whether the line to the main process itself is up. */
   onConnection(listener: (connected: boolean) => void): () => void
 }

@@ -31,7 +31,22 @@ export interface TopRow {
 
 export const metricChannels = {
   'metrics.chart': request<MetricChart>()(
-    v.object({ clusterId, chart: v.picklist(['cluster-cpu', 'cluster-memory', 'node-cpu', 'node-memory', 'pods-by-phase', 'api-latency', 'restarts', 'namespace-cpu', 'namespace-memory']), object: v.optional(v.string()), rangeSeconds: v.number() }),
+    v.object({
+      clusterId,
+      chart: v.picklist([
+        'cluster-cpu',
+        'cluster-memory',
+        'node-cpu',
+        'node-memory',
+        'pods-by-phase',
+        'api-latency',
+        'restarts',
+        'namespace-cpu',
+        'namespace-memory',
+      ]),
+      object: v.optional(v.string()),
+      rangeSeconds: v.number(),
+    }),
   ),
   'metrics.top': request<{ nodes: TopRow[]; pods: TopRow[]; emptyReason: string | null }>()(v.object({ clusterId })),
   /** A tick each time a new sample was kept. */

@@ -29,18 +29,40 @@ export const objectChannels = {
   'objects.yaml': request<{ text: string }>()(objectRef),
   /** The object each time it changes; null once it is deleted. */
   'objects.watch': subscription<KubeObject | null>()(objectRef),
-  'objects.list': request<KubeObject[]>()(v.object({ clusterId, gvr, namespace: v.optional(v.string()), labelSelector: v.optional(v.string()), fieldSelector: v.optional(v.string()) })),
-  'objects.delete': request<null>()(v.object({ ...objectRef.entries, gracePeriodSeconds: v.optional(v.number()), propagationPolicy: v.optional(v.picklist(['Background', 'Foreground', 'Orphan'])) })),
+  'objects.list': request<KubeObject[]>()(
+    v.object({ clusterId, gvr, namespace: v.optional(v.string()), labelSelector: v.optional(v.string()), fieldSelector: v.optional(v.string()) }),
+  ),
+  'objects.delete': request<null>()(
+    v.object({
+      ...objectRef.entries,
+      gracePeriodSeconds: v.optional(v.number()),
+      propagationPolicy: v.optional(v.picklist(['Background', 'Foreground', 'Orphan'])),
+    }),
+  ),
   /** JSON merge patch, or strategic for built-in kinds. */
-  'objects.patch': request<KubeObject>()(v.object({ ...objectRef.entries, patchType: v.picklist(['merge', 'strategic', 'json']), patch: v.unknown(), subresource: v.optional(v.string()) })),
+  'objects.patch': request<KubeObject>()(
+    v.object({ ...objectRef.entries, patchType: v.picklist(['merge', 'strategic', 'json']), patch: v.unknown(), subresource: v.optional(v.string()) }),
+  ),
   /** Server-side apply of a YAML stream as manager `drydock`. */
-  'objects.apply': request<AppliedDocument[]>()(v.object({ clusterId, yaml: v.string(), dryRun: v.boolean(), force: v.boolean(), namespace: v.optional(v.string()) })),
+  'objects.apply': request<AppliedDocument[]>()(
+    v.object({ clusterId, yaml: v.string(), dryRun: v.boolean(), force: v.boolean(), namespace: v.optional(v.string()) }),
+  ),
   'nodes.cordon': request<null>()(v.object({ clusterId, name: v.string(), unschedulable: v.boolean() })),
   /** Evictions one by one; the list each time a pod's outcome changes; ends when the node is drained. Cordons first. */
-  'nodes.drain': subscription<{ pods: DrainedPod[]; done: boolean }>()(v.object({ clusterId, name: v.string(), ignoreDaemonSets: v.boolean(), deleteEmptyDirData: v.boolean() })),
+  'nodes.drain': subscription<{ pods: DrainedPod[]; done: boolean }>()(
+    v.object({ clusterId, name: v.string(), ignoreDaemonSets: v.boolean(), deleteEmptyDirData: v.boolean() }),
+  ),
   'pods.evict': request<null>()(podRef),
   /** Lines as they come, in batches. `end` says that the log ended. */
   'pods.logs': subscription<{ lines: string[]; end: boolean }>()(
-    v.object({ ...podRef.entries, container: v.string(), follow: v.boolean(), previous: v.optional(v.boolean()), tailLines: v.optional(v.number()), timestamps: v.optional(v.boolean()), sinceSeconds: v.optional(v.number()) }),
+    v.object({
+      ...podRef.entries,
+      container: v.string(),
+      follow: v.boolean(),
+      previous: v.optional(v.boolean()),
+      tailLines: v.optional(v.number()),
+      timestamps: v.optional(v.boolean()),
+      sinceSeconds: v.optional(v.number()),
+    }),
   ),
 } as const

@@ -53,7 +53,12 @@ export interface CsrView {
 
 export const ACCESS_VERBS = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'] as const
 
-const subject = v.object({ kind: v.picklist(['User', 'Group', 'ServiceAccount']), name: v.string(), namespace: v.optional(v.string()), groups: v.optional(v.array(v.string())) })
+const subject = v.object({
+  kind: v.picklist(['User', 'Group', 'ServiceAccount']),
+  name: v.string(),
+  namespace: v.optional(v.string()),
+  groups: v.optional(v.array(v.string())),
+})
 export type AccessSubject = v.InferOutput<typeof subject>
 
 export interface AccessGrant {
@@ -80,9 +85,20 @@ export const securityChannels = {
   'csrs.decide': request<null>()(v.object({ clusterId, name: v.string(), decision: v.picklist(['Approved', 'Denied']), message: v.string() })),
   'access.subjects': request<AccessSubject[]>()(v.object({ clusterId })),
   'access.whatMay': request<AccessGrant[]>()(v.object({ clusterId, subject })),
-  'access.whoMay': request<{ subject: AccessSubject; grant: AccessGrant }[]>()(v.object({ clusterId, verb: v.string(), group: v.string(), resource: v.string(), namespace: v.optional(v.string()), name: v.optional(v.string()) })),
+  'access.whoMay': request<{ subject: AccessSubject; grant: AccessGrant }[]>()(
+    v.object({ clusterId, verb: v.string(), group: v.string(), resource: v.string(), namespace: v.optional(v.string()), name: v.optional(v.string()) }),
+  ),
   /** Asked of the cluster by impersonation, not computed here. */
   'access.canI': request<{ allowed: boolean; denied: boolean; reason: string }>()(
-    v.object({ clusterId, subject: v.optional(subject), verb: v.string(), group: v.string(), resource: v.string(), subresource: v.optional(v.string()), namespace: v.optional(v.string()), name: v.optional(v.string()) }),
+    v.object({
+      clusterId,
+      subject: v.optional(subject),
+      verb: v.string(),
+      group: v.string(),
+      resource: v.string(),
+      subresource: v.optional(v.string()),
+      namespace: v.optional(v.string()),
+      name: v.optional(v.string()),
+    }),
   ),
 } as const

@@ -31,9 +31,32 @@ export type TableMessage =
   | { type: 'connection'; connection: ConnectionState }
 
 export const resourceName = v.picklist([
-  'nodes', 'pods', 'events', 'deployments', 'replicasets', 'daemonsets', 'statefulsets', 'jobs', 'cronjobs', 'namespaces', 'services',
-  'configmaps', 'secrets', 'persistentvolumeclaims', 'persistentvolumes', 'poddisruptionbudgets', 'certificatesigningrequests', 'roles', 'rolebindings',
-  'clusterroles', 'clusterrolebindings', 'serviceaccounts', 'leases', 'ingresses', 'endpointslices', 'storageclasses',
+  'nodes',
+  'pods',
+  'events',
+  'deployments',
+  'replicasets',
+  'daemonsets',
+  'statefulsets',
+  'jobs',
+  'cronjobs',
+  'namespaces',
+  'services',
+  'configmaps',
+  'secrets',
+  'persistentvolumeclaims',
+  'persistentvolumes',
+  'poddisruptionbudgets',
+  'certificatesigningrequests',
+  'roles',
+  'rolebindings',
+  'clusterroles',
+  'clusterrolebindings',
+  'serviceaccounts',
+  'leases',
+  'ingresses',
+  'endpointslices',
+  'storageclasses',
 ])
 export type ResourceName = v.InferOutput<typeof resourceName>
 

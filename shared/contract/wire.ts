@@ -6,15 +6,11 @@ import type { Status } from '#shared/kubernetes/status.ts'
  * twice on one line, and shared by requests and subscriptions. `cancel` ends either; nothing with that id follows it.
  */
 export type ClientFrame =
-  | { t: 'invoke'; id: number; name: string; input: unknown }
-  | { t: 'subscribe'; id: number; name: string; input: unknown }
-  | { t: 'cancel'; id: number }
+  { t: 'invoke'; id: number; name: string; input: unknown } | { t: 'subscribe'; id: number; name: string; input: unknown } | { t: 'cancel'; id: number }
 
 /** Every invoke gets one `reply`; every subscribe gets messages, then one `end` (null when the channel ended well). */
 export type ServerFrame =
-  | { t: 'reply'; id: number; reply: Reply<unknown> }
-  | { t: 'message'; id: number; message: unknown }
-  | { t: 'end'; id: number; status: Status | null }
+  { t: 'reply'; id: number; reply: Reply<unknown> } | { t: 'message'; id: number; message: unknown } | { t: 'end'; id: number; status: Status | null }
 
 const align = (offset: number): number => (offset + 7) & ~7
 
@@ -41,7 +37,10 @@ export function encodeServerFrame(frame: ServerFrame): string | Uint8Array {
   if (attachments.length === 0) return JSON.stringify(frame)
   const rest = { ...message }
   for (const [field] of attachments) rest[field] = null
-  const header: Header = { frame: { ...frame, message: rest } as ServerFrame, attachments: attachments.map(([field, bytes]) => ({ field, byteLength: bytes.byteLength })) }
+  const header: Header = {
+    frame: { ...frame, message: rest } as ServerFrame,
+    attachments: attachments.map(([field, bytes]) => ({ field, byteLength: bytes.byteLength })),
+  }
   const json = new TextEncoder().encode(JSON.stringify(header))
   const bytes = new Uint8Array(attachments.reduce((size, [, part]) => size + align(part.byteLength), align(8 + json.length)))
   new DataView(bytes.buffer).setUint32(0, json.length, true)

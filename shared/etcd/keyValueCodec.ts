@@ -2,7 +2,14 @@ import type { KeyValue } from './rpc.ts'
 import { decodeMessage, encodeMessage, type MessageTable } from './message.ts'
 
 /** mvccpb.KeyValue (api/mvccpb/kv.proto). */
-export const KEY_VALUE: MessageTable = { key: [1, 'bytes'], createRevision: [2, 'number'], modRevision: [3, 'number'], version: [4, 'number'], value: [5, 'bytes'], lease: [6, 'id'] }
+export const KEY_VALUE: MessageTable = {
+  key: [1, 'bytes'],
+  createRevision: [2, 'number'],
+  modRevision: [3, 'number'],
+  version: [4, 'number'],
+  value: [5, 'bytes'],
+  lease: [6, 'id'],
+}
 
 /** The value of one element of the `key` bucket; of a tombstone only the key is stored. */
 export function encodeKeyValue(kv: KeyValue, { tombstone }: { tombstone: boolean }): Uint8Array {

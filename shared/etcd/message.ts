@@ -54,7 +54,14 @@ export function decodeMessage(table: MessageTable, bytes: Uint8Array): Plain {
       continue
     }
     if (field.wire !== (wantsBytes ? 2 : 0)) throw new MalformedMessage(`field ${name} has wire type ${String(field.wire)}`)
-    const value = field.wire === 0 ? scalar(kind, field.value) : kind === 'bytes' ? field.value : kind === 'text' ? decoder.decode(field.value) : decodeMessage(kind as MessageTable, field.value as Uint8Array)
+    const value =
+      field.wire === 0
+        ? scalar(kind, field.value)
+        : kind === 'bytes'
+          ? field.value
+          : kind === 'text'
+            ? decoder.decode(field.value)
+            : decodeMessage(kind as MessageTable, field.value as Uint8Array)
     if (list) (message[name] as unknown[]).push(value)
     else message[name] = value
   }
@@ -64,7 +71,17 @@ export function decodeMessage(table: MessageTable, bytes: Uint8Array): Plain {
 const isEnum = (kind: FieldKind): kind is readonly string[] => Array.isArray(kind)
 
 function zero(kind: FieldKind): unknown {
-  return kind === 'number' ? 0 : kind === 'id' ? 0n : kind === 'bool' ? false : kind === 'bytes' ? new Uint8Array(0) : kind === 'text' ? '' : (kind as readonly string[])[0]
+  return kind === 'number'
+    ? 0
+    : kind === 'id'
+      ? 0n
+      : kind === 'bool'
+        ? false
+        : kind === 'bytes'
+          ? new Uint8Array(0)
+          : kind === 'text'
+            ? ''
+            : (kind as readonly string[])[0]
 }
 
 function scalar(kind: FieldKind, value: bigint): unknown {

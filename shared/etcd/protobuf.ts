@@ -5,7 +5,8 @@ export class MalformedMessage extends Error {
 }
 
 /** One field of a message as it stands on the wire. */
-export type WireField = { number: number; wire: 0; value: bigint } | { number: number; wire: 2; value: Uint8Array } | { number: number; wire: 1 | 5; value: Uint8Array }
+export type WireField =
+  { number: number; wire: 0; value: bigint } | { number: number; wire: 2; value: Uint8Array } | { number: number; wire: 1 | 5; value: Uint8Array }
 
 /** Fields in the order they stand. @throws MalformedMessage on bytes that are no message */
 export function* readFields(bytes: Uint8Array): Generator<WireField> {

@@ -193,7 +193,18 @@ export interface HashKvResponse {
 }
 
 /** gRPC status codes that etcd answers with. */
-export type EtcdErrorCode = 'InvalidArgument' | 'NotFound' | 'FailedPrecondition' | 'OutOfRange' | 'ResourceExhausted' | 'Unavailable' | 'Unauthenticated' | 'PermissionDenied' | 'DeadlineExceeded' | 'Unimplemented' | 'Unknown'
+export type EtcdErrorCode =
+  | 'InvalidArgument'
+  | 'NotFound'
+  | 'FailedPrecondition'
+  | 'OutOfRange'
+  | 'ResourceExhausted'
+  | 'Unavailable'
+  | 'Unauthenticated'
+  | 'PermissionDenied'
+  | 'DeadlineExceeded'
+  | 'Unimplemented'
+  | 'Unknown'
 
 /** An error etcd answers with; `message` is etcd's own text, e.g. `etcdserver: mvcc: required revision has been compacted`. */
 export class EtcdError extends Error {

@@ -2,7 +2,10 @@ import type { ServedResource } from './schema/served.ts'
 import { compareVersions } from './schema/served.ts'
 
 /** A resource to announce: built-in, or of a custom resource definition or API service. */
-export type AnnouncedResource = Pick<ServedResource, 'group' | 'version' | 'kind' | 'plural' | 'singular' | 'namespaced' | 'verbs' | 'subresources' | 'shortNames' | 'categories'>
+export type AnnouncedResource = Pick<
+  ServedResource,
+  'group' | 'version' | 'kind' | 'plural' | 'singular' | 'namespaced' | 'verbs' | 'subresources' | 'shortNames' | 'categories'
+>
 
 /** Kind, group, version and verbs of a subresource. An empty group and version are those of the resource. */
 interface Subresource {
@@ -81,18 +84,32 @@ export function apiResourceList(resources: readonly AnnouncedResource[], group: 
   const policyV1 = hasPolicyV1(resources)
   const list = members.flatMap((each) => [
     {
-      name: each.plural, singularName: each.singular, namespaced: each.namespaced, kind: each.kind, verbs: each.verbs,
-      ...(each.shortNames.length === 0 ? {} : { shortNames: each.shortNames }), ...(each.categories.length === 0 ? {} : { categories: each.categories }),
+      name: each.plural,
+      singularName: each.singular,
+      namespaced: each.namespaced,
+      kind: each.kind,
+      verbs: each.verbs,
+      ...(each.shortNames.length === 0 ? {} : { shortNames: each.shortNames }),
+      ...(each.categories.length === 0 ? {} : { categories: each.categories }),
     },
     ...each.subresources.map((name) => {
       const sub = subresourceOf(each, name, policyV1)
       return {
-        name: `${each.plural}/${name}`, singularName: '', namespaced: each.namespaced,
-        ...(sub.group === undefined ? {} : { group: sub.group, version: sub.version }), kind: sub.kind, verbs: sub.verbs,
+        name: `${each.plural}/${name}`,
+        singularName: '',
+        namespaced: each.namespaced,
+        ...(sub.group === undefined ? {} : { group: sub.group, version: sub.version }),
+        kind: sub.kind,
+        verbs: sub.verbs,
       }
     }),
   ])
-  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: group === '' ? version : `${group}/${version}`, resources: list.sort((a, b) => (a.name < b.name ? -1 : 1)) }
+  return {
+    kind: 'APIResourceList',
+    apiVersion: 'v1',
+    groupVersion: group === '' ? version : `${group}/${version}`,
+    resources: list.sort((a, b) => (a.name < b.name ? -1 : 1)),
+  }
 }
 
 /** The media type that announces an aggregated answer; clients tell by it what they got. */
@@ -117,9 +134,13 @@ export function aggregatedDiscovery(resources: readonly AnnouncedResource[], roo
         resources: members
           .toSorted((a, b) => (a.plural < b.plural ? -1 : 1))
           .map((each) => ({
-            resource: each.plural, responseKind: responseKind(each.group, each.version, each.kind), scope: each.namespaced ? 'Namespaced' : 'Cluster',
-            singularResource: each.singular, verbs: each.verbs,
-            ...(each.shortNames.length === 0 ? {} : { shortNames: each.shortNames }), ...(each.categories.length === 0 ? {} : { categories: each.categories }),
+            resource: each.plural,
+            responseKind: responseKind(each.group, each.version, each.kind),
+            scope: each.namespaced ? 'Namespaced' : 'Cluster',
+            singularResource: each.singular,
+            verbs: each.verbs,
+            ...(each.shortNames.length === 0 ? {} : { shortNames: each.shortNames }),
+            ...(each.categories.length === 0 ? {} : { categories: each.categories }),
             ...(each.subresources.length === 0
               ? {}
               : {

@@ -76,7 +76,10 @@ export function parseGroupVersion(apiVersion: string): { group: string; version:
 }
 
 /** REST path of a collection or object, e.g. `/apis/apps/v1/namespaces/default/deployments/web/scale`. */
-export function resourcePath(gvr: GroupVersionResource, target: { namespace?: string | undefined; name?: string | undefined; subresource?: string | undefined } = {}): string {
+export function resourcePath(
+  gvr: GroupVersionResource,
+  target: { namespace?: string | undefined; name?: string | undefined; subresource?: string | undefined } = {},
+): string {
   const root = gvr.group === '' ? `/api/${gvr.version}` : `/apis/${gvr.group}/${gvr.version}`
   const scope = target.namespace === undefined || target.namespace === '' ? '' : `/namespaces/${encodeURIComponent(target.namespace)}`
   const name = target.name === undefined ? '' : `/${encodeURIComponent(target.name)}`

@@ -57,7 +57,8 @@ export function quantityText(quantity: Quantity): string {
   const power = Math.floor(exponent / 3) * 3
   const capped = quantity.format === 'exponent' ? power : Math.min(power, 18)
   const digits = magnitude * 10n ** BigInt(exponent - capped)
-  const suffix = quantity.format === 'exponent' ? (capped === 0 ? '' : `e${String(capped)}`) : (Object.entries(DECIMAL).find(([, value]) => value === capped)?.[0] ?? '')
+  const suffix =
+    quantity.format === 'exponent' ? (capped === 0 ? '' : `e${String(capped)}`) : (Object.entries(DECIMAL).find(([, value]) => value === capped)?.[0] ?? '')
   return `${mantissa < 0n ? '-' : ''}${String(digits)}${suffix}`
 }
 

@@ -38,7 +38,11 @@ export const access: ResourceColumns[] = [
   { ...rbac, resource: 'rolebindings', kind: 'RoleBinding', namespaced: true, columns: { ...common, ...namespaced, ...bindingColumns } },
   { ...rbac, resource: 'clusterrolebindings', kind: 'ClusterRoleBinding', namespaced: false, columns: { ...common, ...bindingColumns } },
   {
-    resource: 'certificatesigningrequests', group: 'certificates.k8s.io', version: 'v1', kind: 'CertificateSigningRequest', namespaced: false,
+    resource: 'certificatesigningrequests',
+    group: 'certificates.k8s.io',
+    version: 'v1',
+    kind: 'CertificateSigningRequest',
+    namespaced: false,
     columns: {
       ...common,
       signerName: text((object) => textAt(object, 'spec', 'signerName')),

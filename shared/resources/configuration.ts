@@ -16,11 +16,36 @@ const immutable = number((object) => flag(at(object, 'immutable') === true))
 const accessModes = text((object) => listAt(object, 'spec', 'accessModes').map(String).join(','))
 
 export const configuration: ResourceColumns[] = [
-  { resource: 'namespaces', group: '', version: 'v1', kind: 'Namespace', namespaced: false, columns: { ...common, status: text((object) => textAt(object, 'status', 'phase')) } },
-  { resource: 'configmaps', group: '', version: 'v1', kind: 'ConfigMap', namespaced: true, columns: { ...common, ...namespaced, keys: keyCount, keyNames, immutable } },
-  { resource: 'secrets', group: '', version: 'v1', kind: 'Secret', namespaced: true, columns: { ...common, ...namespaced, type: text((object) => textAt(object, 'type')), keys: keyCount, keyNames, immutable } },
   {
-    resource: 'leases', group: 'coordination.k8s.io', version: 'v1', kind: 'Lease', namespaced: true,
+    resource: 'namespaces',
+    group: '',
+    version: 'v1',
+    kind: 'Namespace',
+    namespaced: false,
+    columns: { ...common, status: text((object) => textAt(object, 'status', 'phase')) },
+  },
+  {
+    resource: 'configmaps',
+    group: '',
+    version: 'v1',
+    kind: 'ConfigMap',
+    namespaced: true,
+    columns: { ...common, ...namespaced, keys: keyCount, keyNames, immutable },
+  },
+  {
+    resource: 'secrets',
+    group: '',
+    version: 'v1',
+    kind: 'Secret',
+    namespaced: true,
+    columns: { ...common, ...namespaced, type: text((object) => textAt(object, 'type')), keys: keyCount, keyNames, immutable },
+  },
+  {
+    resource: 'leases',
+    group: 'coordination.k8s.io',
+    version: 'v1',
+    kind: 'Lease',
+    namespaced: true,
     columns: {
       ...common,
       ...namespaced,
@@ -31,7 +56,11 @@ export const configuration: ResourceColumns[] = [
     },
   },
   {
-    resource: 'poddisruptionbudgets', group: 'policy', version: 'v1', kind: 'PodDisruptionBudget', namespaced: true,
+    resource: 'poddisruptionbudgets',
+    group: 'policy',
+    version: 'v1',
+    kind: 'PodDisruptionBudget',
+    namespaced: true,
     columns: {
       ...common,
       ...namespaced,
@@ -45,11 +74,24 @@ export const configuration: ResourceColumns[] = [
     },
   },
   {
-    resource: 'serviceaccounts', group: '', version: 'v1', kind: 'ServiceAccount', namespaced: true,
-    columns: { ...common, ...namespaced, secrets: number((object) => listAt(object, 'secrets').length), automount: number((object) => flag(at(object, 'automountServiceAccountToken') !== false)) },
+    resource: 'serviceaccounts',
+    group: '',
+    version: 'v1',
+    kind: 'ServiceAccount',
+    namespaced: true,
+    columns: {
+      ...common,
+      ...namespaced,
+      secrets: number((object) => listAt(object, 'secrets').length),
+      automount: number((object) => flag(at(object, 'automountServiceAccountToken') !== false)),
+    },
   },
   {
-    resource: 'persistentvolumeclaims', group: '', version: 'v1', kind: 'PersistentVolumeClaim', namespaced: true,
+    resource: 'persistentvolumeclaims',
+    group: '',
+    version: 'v1',
+    kind: 'PersistentVolumeClaim',
+    namespaced: true,
     columns: {
       ...common,
       ...namespaced,
@@ -62,20 +104,30 @@ export const configuration: ResourceColumns[] = [
     },
   },
   {
-    resource: 'persistentvolumes', group: '', version: 'v1', kind: 'PersistentVolume', namespaced: false,
+    resource: 'persistentvolumes',
+    group: '',
+    version: 'v1',
+    kind: 'PersistentVolume',
+    namespaced: false,
     columns: {
       ...common,
       status: text((object) => (object.metadata.deletionTimestamp === undefined ? textAt(object, 'status', 'phase') : 'Terminating')),
       capacityBytes: number((object) => quantityAt(object, 'spec', 'capacity', 'storage')),
       accessModes,
       reclaimPolicy: text((object) => textAt(object, 'spec', 'persistentVolumeReclaimPolicy')),
-      claim: text((object) => (at(object, 'spec', 'claimRef') === undefined ? '' : `${textAt(object, 'spec', 'claimRef', 'namespace')}/${textAt(object, 'spec', 'claimRef', 'name')}`)),
+      claim: text((object) =>
+        at(object, 'spec', 'claimRef') === undefined ? '' : `${textAt(object, 'spec', 'claimRef', 'namespace')}/${textAt(object, 'spec', 'claimRef', 'name')}`,
+      ),
       storageClass: text((object) => textAt(object, 'spec', 'storageClassName')),
       reason: text((object) => textAt(object, 'status', 'reason')),
     },
   },
   {
-    resource: 'storageclasses', group: 'storage.k8s.io', version: 'v1', kind: 'StorageClass', namespaced: false,
+    resource: 'storageclasses',
+    group: 'storage.k8s.io',
+    version: 'v1',
+    kind: 'StorageClass',
+    namespaced: false,
     columns: {
       ...common,
       owner: text(ownerText),

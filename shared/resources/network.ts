@@ -30,7 +30,11 @@ const isReady = (endpoint: unknown): boolean => at(endpoint, 'conditions', 'read
 
 export const network: ResourceColumns[] = [
   {
-    resource: 'services', group: '', version: 'v1', kind: 'Service', namespaced: true,
+    resource: 'services',
+    group: '',
+    version: 'v1',
+    kind: 'Service',
+    namespaced: true,
     columns: {
       ...common,
       ...namespaced,
@@ -42,26 +46,46 @@ export const network: ResourceColumns[] = [
     },
   },
   {
-    resource: 'ingresses', group: 'networking.k8s.io', version: 'v1', kind: 'Ingress', namespaced: true,
+    resource: 'ingresses',
+    group: 'networking.k8s.io',
+    version: 'v1',
+    kind: 'Ingress',
+    namespaced: true,
     columns: {
       ...common,
       ...namespaced,
       className: text((object) => textAt(object, 'spec', 'ingressClassName') || (object.metadata.annotations?.['kubernetes.io/ingress.class'] ?? '')),
-      hosts: text((object) => listAt(object, 'spec', 'rules').map((each) => textAt(each, 'host') || '*').join(',')),
+      hosts: text((object) =>
+        listAt(object, 'spec', 'rules')
+          .map((each) => textAt(each, 'host') || '*')
+          .join(','),
+      ),
       address: text(balancerAddresses),
       ports: text((object) => (listAt(object, 'spec', 'tls').length > 0 ? '80, 443' : '80')),
     },
   },
   {
-    resource: 'endpointslices', group: 'discovery.k8s.io', version: 'v1', kind: 'EndpointSlice', namespaced: true,
+    resource: 'endpointslices',
+    group: 'discovery.k8s.io',
+    version: 'v1',
+    kind: 'EndpointSlice',
+    namespaced: true,
     columns: {
       ...common,
       ...namespaced,
       owner: text(ownerText),
       service: text((object) => object.metadata.labels?.['kubernetes.io/service-name'] ?? ''),
       addressType: text((object) => textAt(object, 'addressType')),
-      ports: text((object) => listAt(object, 'ports').map((each) => textAt(each, 'port')).join(',')),
-      endpoints: text((object) => listAt(object, 'endpoints').flatMap((each) => listAt(each, 'addresses').map(String)).join(',')),
+      ports: text((object) =>
+        listAt(object, 'ports')
+          .map((each) => textAt(each, 'port'))
+          .join(','),
+      ),
+      endpoints: text((object) =>
+        listAt(object, 'endpoints')
+          .flatMap((each) => listAt(each, 'addresses').map(String))
+          .join(','),
+      ),
       ready: number((object) => listAt(object, 'endpoints').filter(isReady).length),
       total: number((object) => listAt(object, 'endpoints').length),
     },

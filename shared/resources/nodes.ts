@@ -41,7 +41,10 @@ function total(read: (totals: NodeTotals) => number): ColumnDefinition {
 }
 
 function address(node: KubeObject, type: string): string {
-  return textAt(listAt(node, 'status', 'addresses').find((each) => textAt(each, 'type') === type), 'address')
+  return textAt(
+    listAt(node, 'status', 'addresses').find((each) => textAt(each, 'type') === type),
+    'address',
+  )
 }
 
 export const nodes: ResourceColumns = {

@@ -58,7 +58,10 @@ function initStatusWord(pod: KubeObject): string | null {
 }
 
 function conditionReason(pod: KubeObject, type: string): string {
-  return textAt(listAt(pod, 'status', 'conditions').find((each) => textAt(each, 'type') === type), 'reason')
+  return textAt(
+    listAt(pod, 'status', 'conditions').find((each) => textAt(each, 'type') === type),
+    'reason',
+  )
 }
 
 /** Containers that live as long as the pod: the regular ones and sidecars. */
@@ -136,8 +139,25 @@ export const pods: ResourceColumns = {
     qos: text((pod) => textAt(pod, 'status', 'qosClass')),
     priority: number((pod) => countAt(pod, 'spec', 'priority')),
     owner: text(ownerText),
-    containers: text((pod) => listAt(pod, 'spec', 'containers').map((each) => textAt(each, 'name')).join(',')),
-    images: text((pod) => listAt(pod, 'spec', 'containers').map((each) => textAt(each, 'image')).join(',')),
-    message: text((pod) => textAt(pod, 'status', 'message') || (conditionStatus(pod, 'PodScheduled') === 'False' ? textAt(listAt(pod, 'status', 'conditions').find((each) => textAt(each, 'type') === 'PodScheduled'), 'message') : '')),
+    containers: text((pod) =>
+      listAt(pod, 'spec', 'containers')
+        .map((each) => textAt(each, 'name'))
+        .join(','),
+    ),
+    images: text((pod) =>
+      listAt(pod, 'spec', 'containers')
+        .map((each) => textAt(each, 'image'))
+        .join(','),
+    ),
+    message: text(
+      (pod) =>
+        textAt(pod, 'status', 'message') ||
+        (conditionStatus(pod, 'PodScheduled') === 'False'
+          ? textAt(
+              listAt(pod, 'status', 'conditions').find((each) => textAt(each, 'type') === 'PodScheduled'),
+              'message',
+            )
+          : ''),
+    ),
   },
 }

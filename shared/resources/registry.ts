@@ -8,7 +8,9 @@ import { nodes } from './nodes.ts'
 import { pods } from './pods.ts'
 import { workloads } from './workloads.ts'
 
-const byName = new Map<string, ResourceColumns>([pods, nodes, events, ...workloads, ...configuration, ...access, ...network].map((each) => [each.resource, each]))
+const byName = new Map<string, ResourceColumns>(
+  [pods, nodes, events, ...workloads, ...configuration, ...access, ...network].map((each) => [each.resource, each]),
+)
 
 /** The columns of a resource. Every ResourceName has some: a test holds this. */
 export function resourceColumns(resource: ResourceName): ResourceColumns {

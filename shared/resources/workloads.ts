@@ -14,7 +14,11 @@ const base = (templatePath: string[]): Record<string, ColumnDefinition> => ({
   ...common,
   ...namespaced,
   owner: text(ownerText),
-  images: text((object) => listAt(object, ...templatePath, 'spec', 'containers').map((each) => textAt(each, 'image')).join(',')),
+  images: text((object) =>
+    listAt(object, ...templatePath, 'spec', 'containers')
+      .map((each) => textAt(each, 'image'))
+      .join(','),
+  ),
   selector: text((object) => selectorText(at(object, 'spec', 'selector'))),
 })
 
@@ -51,7 +55,11 @@ function jobStatus(object: KubeObject): string {
 const TEMPLATE = ['spec', 'template']
 
 const deployments: ResourceColumns = {
-  resource: 'deployments', group: 'apps', version: 'v1', kind: 'Deployment', namespaced: true,
+  resource: 'deployments',
+  group: 'apps',
+  version: 'v1',
+  kind: 'Deployment',
+  namespaced: true,
   columns: {
     ...base(TEMPLATE),
     desired: number(desiredReplicas),
@@ -65,12 +73,20 @@ const deployments: ResourceColumns = {
 }
 
 const replicasets: ResourceColumns = {
-  resource: 'replicasets', group: 'apps', version: 'v1', kind: 'ReplicaSet', namespaced: true,
+  resource: 'replicasets',
+  group: 'apps',
+  version: 'v1',
+  kind: 'ReplicaSet',
+  namespaced: true,
   columns: { ...base(TEMPLATE), desired: number(desiredReplicas), current: count('status', 'replicas'), ready: count('status', 'readyReplicas'), revision },
 }
 
 const statefulsets: ResourceColumns = {
-  resource: 'statefulsets', group: 'apps', version: 'v1', kind: 'StatefulSet', namespaced: true,
+  resource: 'statefulsets',
+  group: 'apps',
+  version: 'v1',
+  kind: 'StatefulSet',
+  namespaced: true,
   columns: {
     ...base(TEMPLATE),
     desired: number(desiredReplicas),
@@ -78,12 +94,23 @@ const statefulsets: ResourceColumns = {
     current: count('status', 'currentReplicas'),
     upToDate: count('status', 'updatedReplicas'),
     service: text((object) => textAt(object, 'spec', 'serviceName')),
-    status: text((object) => rolloutStatus(object, Math.max(countAt(object, 'status', 'updatedReplicas'), countAt(object, 'status', 'currentReplicas')), countAt(object, 'status', 'readyReplicas'), desiredReplicas(object))),
+    status: text((object) =>
+      rolloutStatus(
+        object,
+        Math.max(countAt(object, 'status', 'updatedReplicas'), countAt(object, 'status', 'currentReplicas')),
+        countAt(object, 'status', 'readyReplicas'),
+        desiredReplicas(object),
+      ),
+    ),
   },
 }
 
 const daemonsets: ResourceColumns = {
-  resource: 'daemonsets', group: 'apps', version: 'v1', kind: 'DaemonSet', namespaced: true,
+  resource: 'daemonsets',
+  group: 'apps',
+  version: 'v1',
+  kind: 'DaemonSet',
+  namespaced: true,
   columns: {
     ...base(TEMPLATE),
     desired: count('status', 'desiredNumberScheduled'),
@@ -92,12 +119,23 @@ const daemonsets: ResourceColumns = {
     upToDate: count('status', 'updatedNumberScheduled'),
     available: count('status', 'numberAvailable'),
     nodeSelector: text((object) => selectorText({ matchLabels: at(object, 'spec', 'template', 'spec', 'nodeSelector') })),
-    status: text((object) => rolloutStatus(object, countAt(object, 'status', 'updatedNumberScheduled'), countAt(object, 'status', 'numberAvailable'), countAt(object, 'status', 'desiredNumberScheduled'))),
+    status: text((object) =>
+      rolloutStatus(
+        object,
+        countAt(object, 'status', 'updatedNumberScheduled'),
+        countAt(object, 'status', 'numberAvailable'),
+        countAt(object, 'status', 'desiredNumberScheduled'),
+      ),
+    ),
   },
 }
 
 const jobs: ResourceColumns = {
-  resource: 'jobs', group: 'batch', version: 'v1', kind: 'Job', namespaced: true,
+  resource: 'jobs',
+  group: 'batch',
+  version: 'v1',
+  kind: 'Job',
+  namespaced: true,
   columns: {
     ...base(TEMPLATE),
     desired: number((object) => numberAt(object, 'spec', 'completions')),
@@ -111,7 +149,11 @@ const jobs: ResourceColumns = {
 }
 
 const cronjobs: ResourceColumns = {
-  resource: 'cronjobs', group: 'batch', version: 'v1', kind: 'CronJob', namespaced: true,
+  resource: 'cronjobs',
+  group: 'batch',
+  version: 'v1',
+  kind: 'CronJob',
+  namespaced: true,
   columns: {
     ...base(['spec', 'jobTemplate', 'spec', 'template']),
     schedule: text((object) => textAt(object, 'spec', 'schedule')),

@@ -20,7 +20,9 @@ const files = ['shared', 'electron', 'renderer'].flatMap(sourceFiles)
 /** Specifiers of static and dynamic imports and re-exports. */
 function specifiers(path: string): string[] {
   const text = readFileSync(path, 'utf8')
-  return [...text.matchAll(/(?:^|[\s;])(?:import|export)\s+(?:type\s+)?(?:[\w*{}\s,$]+\s+from\s+)?'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gm)].map((match) => match[1] ?? match[2] ?? '')
+  return [...text.matchAll(/(?:^|[\s;])(?:import|export)\s+(?:type\s+)?(?:[\w*{}\s,$]+\s+from\s+)?'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gm)].map(
+    (match) => match[1] ?? match[2] ?? '',
+  )
 }
 
 /** Where a specifier leads inside the project, or null for a package. */

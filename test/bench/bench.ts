@@ -10,7 +10,9 @@ async function main(): Promise<void> {
   const wanted = process.argv.slice(2)
   const folder = import.meta.dirname
   const rows: BenchmarkRow[] = []
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.bench.ts')).sort()) {
+  for (const file of readdirSync(folder)
+    .filter((name) => name.endsWith('.bench.ts'))
+    .sort()) {
     const { benchmark } = (await import(join(folder, file))) as { benchmark: Benchmark }
     if (wanted.length > 0 && !wanted.includes(benchmark.name)) continue
     process.stdout.write(`${benchmark.name}: ${benchmark.description}\n`)

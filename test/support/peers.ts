@@ -22,7 +22,11 @@ export interface CommandResult {
 }
 
 /** Runs a program to its end; a non-zero exit is a result, not an error. */
-export function runProgram(program: string, args: string[], options: { env?: Record<string, string>; cwd?: string; timeoutMs?: number; input?: string } = {}): Promise<CommandResult> {
+export function runProgram(
+  program: string,
+  args: string[],
+  options: { env?: Record<string, string>; cwd?: string; timeoutMs?: number; input?: string } = {},
+): Promise<CommandResult> {
   return new Promise((resolve) => {
     const child = execFile(
       program,

@@ -30,18 +30,39 @@ const READY = /^drydock: cluster ready (\S+) kubeconfig=(.+) etcd=(\S+) pki=(.+)
 /** @throws Error with its stderr when it ends before it is ready */
 export async function startCluster(dataDir: string, args: string[] = []): Promise<RunningCluster> {
   const startedMs = performance.now()
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', cli, 'cluster', '--data-dir', dataDir, '--port', '0', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', cli, 'cluster', '--data-dir', dataDir, '--port', '0', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let stderr = ''
-  child.stderr.on('data', (bytes: Buffer) => { stderr += bytes.toString() })
+  child.stderr.on('data', (bytes: Buffer) => {
+    stderr += bytes.toString()
+  })
   const lines = createInterface({ input: child.stdout })
   const line = await Promise.race([once(lines, 'line').then(([text]) => String(text)), once(child, 'exit').then(() => '')])
   const match = READY.exec(line)
   if (match === null) throw new Error(`drydock cluster did not become ready: ${line} ${stderr}`)
   const [, apiUrl = '', kubeconfig = '', etcd = '', pki = '', ssh = '', sshKey = ''] = match
-  const tls = ['--endpoints', etcd, '--cacert', join(pki, 'etcd/ca.crt'), '--cert', join(pki, 'etcd/healthcheck-client.crt'), '--key', join(pki, 'etcd/healthcheck-client.key')]
+  const tls = [
+    '--endpoints',
+    etcd,
+    '--cacert',
+    join(pki, 'etcd/ca.crt'),
+    '--cert',
+    join(pki, 'etcd/healthcheck-client.crt'),
+    '--key',
+    join(pki, 'etcd/healthcheck-client.key'),
+  ]
   return {
-    apiUrl, kubeconfig, etcd, pki, ssh, sshKey, process: child, readyMs: performance.now() - startedMs,
-    kubectl: (own, options = {}) => runProgram('kubectl', ['--kubeconfig', kubeconfig, '--cache-dir', join(dataDir, 'kubectl-cache'), ...own], { timeoutMs: 40_000, ...options }),
+    apiUrl,
+    kubeconfig,
+    etcd,
+    pki,
+    ssh,
+    sshKey,
+    process: child,
+    readyMs: performance.now() - startedMs,
+    kubectl: (own, options = {}) =>
+      runProgram('kubectl', ['--kubeconfig', kubeconfig, '--cache-dir', join(dataDir, 'kubectl-cache'), ...own], { timeoutMs: 40_000, ...options }),
     etcdctl: (own, options = {}) => runProgram('etcdctl', [...tls, ...own], { env: { ETCDCTL_API: '3' }, timeoutMs: 40_000, ...options }),
     end: async (signal = 'SIGTERM') => {
       if (child.exitCode !== null || child.signalCode !== null) return

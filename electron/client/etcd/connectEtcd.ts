@@ -18,15 +18,23 @@ export interface EtcdTarget {
 const CALL_TIMEOUT_MS = 15_000
 
 const CODES: Partial<Record<number, EtcdErrorCode>> = {
-  [grpcStatus.INVALID_ARGUMENT]: 'InvalidArgument', [grpcStatus.NOT_FOUND]: 'NotFound', [grpcStatus.FAILED_PRECONDITION]: 'FailedPrecondition', [grpcStatus.OUT_OF_RANGE]: 'OutOfRange',
-  [grpcStatus.RESOURCE_EXHAUSTED]: 'ResourceExhausted', [grpcStatus.UNAVAILABLE]: 'Unavailable', [grpcStatus.UNAUTHENTICATED]: 'Unauthenticated', [grpcStatus.PERMISSION_DENIED]: 'PermissionDenied',
-  [grpcStatus.DEADLINE_EXCEEDED]: 'DeadlineExceeded', [grpcStatus.UNIMPLEMENTED]: 'Unimplemented',
+  [grpcStatus.INVALID_ARGUMENT]: 'InvalidArgument',
+  [grpcStatus.NOT_FOUND]: 'NotFound',
+  [grpcStatus.FAILED_PRECONDITION]: 'FailedPrecondition',
+  [grpcStatus.OUT_OF_RANGE]: 'OutOfRange',
+  [grpcStatus.RESOURCE_EXHAUSTED]: 'ResourceExhausted',
+  [grpcStatus.UNAVAILABLE]: 'Unavailable',
+  [grpcStatus.UNAUTHENTICATED]: 'Unauthenticated',
+  [grpcStatus.PERMISSION_DENIED]: 'PermissionDenied',
+  [grpcStatus.DEADLINE_EXCEEDED]: 'DeadlineExceeded',
+  [grpcStatus.UNIMPLEMENTED]: 'Unimplemented',
 }
 
 function asEtcdError(error: unknown): Error {
   if (error instanceof MalformedMessage) return new EtcdError('Unknown', `the answer is not etcd's: ${error.message}`, { cause: error })
   const { code, details, message } = error as Partial<ServiceError>
-  if (typeof code === 'number') return new EtcdError(CODES[code] ?? 'Unknown', details === undefined || details === '' ? (message ?? 'the call failed') : details, { cause: error })
+  if (typeof code === 'number')
+    return new EtcdError(CODES[code] ?? 'Unknown', details === undefined || details === '' ? (message ?? 'the call failed') : details, { cause: error })
   return error instanceof Error ? error : new Error(String(error))
 }
 
@@ -36,15 +44,23 @@ function asEtcdError(error: unknown): Error {
  * @throws the system's error when a TLS file cannot be read; TypeError when it holds no certificate or key
  */
 export async function connectEtcd({ endpoint, caFile, certFile, keyFile }: EtcdTarget): Promise<EtcdClient> {
-  const [scheme, address] = endpoint.includes('://') ? (endpoint.split('://') as [string, string]) : [caFile !== undefined || certFile !== undefined ? 'https' : 'http', endpoint]
+  const [scheme, address] = endpoint.includes('://')
+    ? (endpoint.split('://') as [string, string])
+    : [caFile !== undefined || certFile !== undefined ? 'https' : 'http', endpoint]
   const pem = (path: string | undefined): Promise<Buffer | null> => (path === undefined || path === '' ? Promise.resolve(null) : readFile(path))
   const [ca, cert, key] = await Promise.all([pem(caFile), pem(certFile), pem(keyFile)])
   const channel: ChannelCredentials = scheme === 'https' ? credentials.createSsl(ca, key, cert) : credentials.createInsecure()
   return new GrpcEtcdClient(new Client(address.replace(/\/+$/, ''), channel, { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 }))
 }
 
-const toBuffer = (table: MessageTable) => (message: Plain): Buffer => Buffer.from(encodeMessage(table, message))
-const fromBuffer = (table: MessageTable) => (bytes: Buffer): Plain => decodeMessage(table, bytes)
+const toBuffer =
+  (table: MessageTable) =>
+  (message: Plain): Buffer =>
+    Buffer.from(encodeMessage(table, message))
+const fromBuffer =
+  (table: MessageTable) =>
+  (bytes: Buffer): Plain =>
+    decodeMessage(table, bytes)
 
 class GrpcEtcdClient implements EtcdClient {
   readonly #client: Client
@@ -53,17 +69,31 @@ class GrpcEtcdClient implements EtcdClient {
     this.#client = client
   }
 
-  async #unary(path: string, request: MessageTable, response: MessageTable, message: object, signal: AbortSignal, timeoutMs: number | null = CALL_TIMEOUT_MS): Promise<Plain> {
+  async #unary(
+    path: string,
+    request: MessageTable,
+    response: MessageTable,
+    message: object,
+    signal: AbortSignal,
+    timeoutMs: number | null = CALL_TIMEOUT_MS,
+  ): Promise<Plain> {
     signal.throwIfAborted()
     return new Promise((resolve, reject) => {
       // gRPC wants the deadline as wall time.
       const options = timeoutMs === null ? {} : { deadline: new Date(performance.timeOrigin + performance.now() + timeoutMs) }
-      const call = this.#client.makeUnaryRequest(`/etcdserverpb.${path}`, toBuffer(request), fromBuffer(response), message as Plain, options, (error, value) => {
-        signal.removeEventListener('abort', onAbort)
-        if (error !== null) reject(signal.aborted ? (signal.reason as Error) : asEtcdError(error))
-        else if (value === undefined) reject(new EtcdError('Unknown', 'the answer is empty'))
-        else resolve(value)
-      })
+      const call = this.#client.makeUnaryRequest(
+        `/etcdserverpb.${path}`,
+        toBuffer(request),
+        fromBuffer(response),
+        message as Plain,
+        options,
+        (error, value) => {
+          signal.removeEventListener('abort', onAbort)
+          if (error !== null) reject(signal.aborted ? (signal.reason as Error) : asEtcdError(error))
+          else if (value === undefined) reject(new EtcdError('Unknown', 'the answer is empty'))
+          else resolve(value)
+        },
+      )
       function onAbort(): void {
         call.cancel()
       }
@@ -73,17 +103,27 @@ class GrpcEtcdClient implements EtcdClient {
 
   range: EtcdClient['range'] = async (request, { signal }) => (await this.#unary('KV/Range', m.RANGE_REQUEST, m.RANGE_RESPONSE, request, signal)) as never
   put: EtcdClient['put'] = async (request, { signal }) => (await this.#unary('KV/Put', m.PUT_REQUEST, m.PUT_RESPONSE, request, signal)) as never
-  deleteRange: EtcdClient['deleteRange'] = async (request, { signal }) => (await this.#unary('KV/DeleteRange', m.DELETE_REQUEST, m.DELETE_RESPONSE, request, signal)) as never
-  txn: EtcdClient['txn'] = async (request, { signal }) => txnResponseFromWire(await this.#unary('KV/Txn', m.TXN_REQUEST, m.TXN_RESPONSE, txnToWire(request), signal))
-  compact: EtcdClient['compact'] = async (request, { signal }) => (await this.#unary('KV/Compact', m.COMPACT_REQUEST, m.COMPACT_RESPONSE, request, signal, null)) as never
-  leaseGrant: EtcdClient['leaseGrant'] = async (request, { signal }) => (await this.#unary('Lease/LeaseGrant', m.LEASE_GRANT_REQUEST, m.LEASE_GRANT_RESPONSE, request, signal)) as never
-  leaseRevoke: EtcdClient['leaseRevoke'] = async (request, { signal }) => (await this.#unary('Lease/LeaseRevoke', m.LEASE_REVOKE_REQUEST, m.LEASE_REVOKE_RESPONSE, request, signal)) as never
-  leaseTimeToLive: EtcdClient['leaseTimeToLive'] = async (request, { signal }) => (await this.#unary('Lease/LeaseTimeToLive', m.TIME_TO_LIVE_REQUEST, m.TIME_TO_LIVE_RESPONSE, request, signal)) as never
-  leases: EtcdClient['leases'] = async ({ signal }) => ((await this.#unary('Lease/LeaseLeases', m.LEASES_REQUEST, m.LEASES_RESPONSE, {}, signal))['leases'] as { id: bigint }[]).map(({ id }) => id)
-  members: EtcdClient['members'] = async ({ signal }) => (await this.#unary('Cluster/MemberList', m.MEMBER_LIST_REQUEST, m.MEMBER_LIST_RESPONSE, {}, signal))['members'] as never
+  deleteRange: EtcdClient['deleteRange'] = async (request, { signal }) =>
+    (await this.#unary('KV/DeleteRange', m.DELETE_REQUEST, m.DELETE_RESPONSE, request, signal)) as never
+  txn: EtcdClient['txn'] = async (request, { signal }) =>
+    txnResponseFromWire(await this.#unary('KV/Txn', m.TXN_REQUEST, m.TXN_RESPONSE, txnToWire(request), signal))
+  compact: EtcdClient['compact'] = async (request, { signal }) =>
+    (await this.#unary('KV/Compact', m.COMPACT_REQUEST, m.COMPACT_RESPONSE, request, signal, null)) as never
+  leaseGrant: EtcdClient['leaseGrant'] = async (request, { signal }) =>
+    (await this.#unary('Lease/LeaseGrant', m.LEASE_GRANT_REQUEST, m.LEASE_GRANT_RESPONSE, request, signal)) as never
+  leaseRevoke: EtcdClient['leaseRevoke'] = async (request, { signal }) =>
+    (await this.#unary('Lease/LeaseRevoke', m.LEASE_REVOKE_REQUEST, m.LEASE_REVOKE_RESPONSE, request, signal)) as never
+  leaseTimeToLive: EtcdClient['leaseTimeToLive'] = async (request, { signal }) =>
+    (await this.#unary('Lease/LeaseTimeToLive', m.TIME_TO_LIVE_REQUEST, m.TIME_TO_LIVE_RESPONSE, request, signal)) as never
+  leases: EtcdClient['leases'] = async ({ signal }) =>
+    ((await this.#unary('Lease/LeaseLeases', m.LEASES_REQUEST, m.LEASES_RESPONSE, {}, signal))['leases'] as { id: bigint }[]).map(({ id }) => id)
+  members: EtcdClient['members'] = async ({ signal }) =>
+    (await this.#unary('Cluster/MemberList', m.MEMBER_LIST_REQUEST, m.MEMBER_LIST_RESPONSE, {}, signal))['members'] as never
   status: EtcdClient['status'] = async ({ signal }) => (await this.#unary('Maintenance/Status', m.STATUS_REQUEST, m.STATUS_RESPONSE, {}, signal)) as never
-  hashKv: EtcdClient['hashKv'] = async (request, { signal }) => (await this.#unary('Maintenance/HashKV', m.HASH_KV_REQUEST, m.HASH_KV_RESPONSE, request, signal, null)) as never
-  alarms: EtcdClient['alarms'] = async ({ signal }) => (await this.#unary('Maintenance/Alarm', m.ALARM_REQUEST, m.ALARM_RESPONSE, { action: 'GET' }, signal))['alarms'] as never
+  hashKv: EtcdClient['hashKv'] = async (request, { signal }) =>
+    (await this.#unary('Maintenance/HashKV', m.HASH_KV_REQUEST, m.HASH_KV_RESPONSE, request, signal, null)) as never
+  alarms: EtcdClient['alarms'] = async ({ signal }) =>
+    (await this.#unary('Maintenance/Alarm', m.ALARM_REQUEST, m.ALARM_RESPONSE, { action: 'GET' }, signal))['alarms'] as never
   disarm: EtcdClient['disarm'] = async (alarm, { signal }) => {
     await this.#unary('Maintenance/Alarm', m.ALARM_REQUEST, m.ALARM_RESPONSE, { action: 'DEACTIVATE', ...alarm }, signal)
   }
@@ -113,7 +153,12 @@ class GrpcEtcdClient implements EtcdClient {
   }
 
   async *snapshot({ signal }: { signal: AbortSignal }): AsyncGenerator<{ blob: Uint8Array; remainingBytes: number }> {
-    const call = this.#client.makeServerStreamRequest('/etcdserverpb.Maintenance/Snapshot', toBuffer(m.SNAPSHOT_REQUEST), fromBuffer(m.SNAPSHOT_RESPONSE), {} as Plain)
+    const call = this.#client.makeServerStreamRequest(
+      '/etcdserverpb.Maintenance/Snapshot',
+      toBuffer(m.SNAPSHOT_REQUEST),
+      fromBuffer(m.SNAPSHOT_RESPONSE),
+      {} as Plain,
+    )
     for await (const answer of cancellable(call, signal)) yield answer as never
   }
 
@@ -126,7 +171,9 @@ class GrpcEtcdClient implements EtcdClient {
 /** A stream's messages; cancelled when the signal aborts or the reader stops. @throws EtcdError or the signal's reason */
 async function* cancellable(call: AsyncIterable<Plain> & { cancel(): void }, signal: AbortSignal): AsyncGenerator<Plain> {
   signal.throwIfAborted()
-  const onAbort = (): void => { call.cancel() }
+  const onAbort = (): void => {
+    call.cancel()
+  }
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     for await (const message of call) yield message

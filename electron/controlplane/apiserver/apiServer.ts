@@ -43,19 +43,46 @@ class EmbeddedApiServer implements ApiServer {
     this.#store = new Store({ etcd, clock, logger })
     this.#served = { resources: new ApiResources(options.kubernetesVersion), kubernetesVersion: options.kubernetesVersion }
     const admission = new Admission([
-      new NamespaceLifecycle(this.#store), new ServiceAccountAdmission(this.#store, random), new PriorityAdmission(this.#store),
-      new DefaultTolerationSeconds(), new TaintNodesByCondition(), new ServiceAllocation(this.#store, random, options.serviceClusterIpRange),
+      new NamespaceLifecycle(this.#store),
+      new ServiceAccountAdmission(this.#store, random),
+      new PriorityAdmission(this.#store),
+      new DefaultTolerationSeconds(),
+      new TaintNodesByCondition(),
+      new ServiceAllocation(this.#store, random, options.serviceClusterIpRange),
     ])
     const validation = {
       create: (object: KubeObject, resource: { namespaced: boolean }) => metadataErrors(object, resource.namespaced),
-      update: (before: KubeObject, after: KubeObject, resource: { namespaced: boolean }) => [...metadataUpdateErrors(before, after), ...metadataErrors(after, resource.namespaced)],
+      update: (before: KubeObject, after: KubeObject, resource: { namespaced: boolean }) => [
+        ...metadataUpdateErrors(before, after),
+        ...metadataErrors(after, resource.namespaced),
+      ],
     }
     this.#rest = new RestStore({ store: this.#store, admission, validation, clock, random, logger })
     const tokens = new ServiceAccountTokens(serviceAccount)
     const authorizer = new Authorizer(() => this.#policy())
-    for (const kind of RBAC_KINDS) this.#store.collection(kind).onEvent(() => { authorizer.policyChanged() })
-    const authenticator = new Authenticator({ tokens, stillExists: (claims) => this.#stillExists(claims), bootstrapToken: (id, secret) => this.#bootstrapToken(id, secret), nowMs: () => clock.now() })
-    this.#handler = new ApiHandler({ rest: this.#rest, admission, authorizer, authenticator, tokens, nodes, clock, logger, readOnly, served: () => this.#served, address: () => this.#address })
+    for (const kind of RBAC_KINDS)
+      this.#store.collection(kind).onEvent(() => {
+        authorizer.policyChanged()
+      })
+    const authenticator = new Authenticator({
+      tokens,
+      stillExists: (claims) => this.#stillExists(claims),
+      bootstrapToken: (id, secret) => this.#bootstrapToken(id, secret),
+      nowMs: () => clock.now(),
+    })
+    this.#handler = new ApiHandler({
+      rest: this.#rest,
+      admission,
+      authorizer,
+      authenticator,
+      tokens,
+      nodes,
+      clock,
+      logger,
+      readOnly,
+      served: () => this.#served,
+      address: () => this.#address,
+    })
     this.#server = new SecureServer({ handler: this.#handler, authenticator, tls, clock, logger })
   }
 
@@ -65,7 +92,13 @@ class EmbeddedApiServer implements ApiServer {
     this.#following = this.#store.follow(signal)
     const bound = await this.#server.listen({ host, port })
     this.#address = `https://${host}:${String(bound)}`
-    if (!this.#options.readOnly) await bootstrap(this.#rest, this.#served.resources, { clusterIp: firstServiceAddress(this.#options.serviceClusterIpRange), address: host, port: bound }, signal)
+    if (!this.#options.readOnly)
+      await bootstrap(
+        this.#rest,
+        this.#served.resources,
+        { clusterIp: firstServiceAddress(this.#options.serviceClusterIpRange), address: host, port: bound },
+        signal,
+      )
     return bound
   }
 
@@ -86,12 +119,18 @@ class EmbeddedApiServer implements ApiServer {
 
   #policy(): RbacPolicy {
     const objects = (kind: (typeof RBAC_KINDS)[number]): KubeObject[] => [...this.#store.collection(kind).values()].map(({ object }) => object)
-    return { roles: objects('roles'), clusterRoles: objects('clusterroles'), roleBindings: objects('rolebindings'), clusterRoleBindings: objects('clusterrolebindings') }
+    return {
+      roles: objects('roles'),
+      clusterRoles: objects('clusterroles'),
+      roleBindings: objects('rolebindings'),
+      clusterRoleBindings: objects('clusterrolebindings'),
+    }
   }
 
   #stillExists(claims: ServiceAccountClaims): boolean {
     const { namespace, serviceaccount, pod, secret } = claims['kubernetes.io']
-    const has = (prefix: string, named: { name: string; uid: string }): boolean => this.#store.collection(prefix).get(`/registry/${prefix}/${namespace}/${named.name}`)?.object.metadata.uid === named.uid
+    const has = (prefix: string, named: { name: string; uid: string }): boolean =>
+      this.#store.collection(prefix).get(`/registry/${prefix}/${namespace}/${named.name}`)?.object.metadata.uid === named.uid
     return has('serviceaccounts', serviceaccount) && (pod === undefined || has('pods', pod)) && (secret === undefined || has('secrets', secret))
   }
 
@@ -104,7 +143,9 @@ class EmbeddedApiServer implements ApiServer {
     if (value('token-secret') !== secret || value('usage-bootstrap-authentication') !== 'true') return null
     const expiration = value('expiration')
     if (expiration !== '' && Date.parse(expiration) <= this.#options.clock.now()) return null
-    const extra = value('auth-extra-groups').split(',').filter((group) => group !== '')
+    const extra = value('auth-extra-groups')
+      .split(',')
+      .filter((group) => group !== '')
     return { username: `system:bootstrap:${id}`, groups: withAuthenticated(['system:bootstrappers', ...extra]) }
   }
 }

@@ -35,8 +35,13 @@ export class InProcessTransport implements Transport {
     this.#closed.throwIfAborted()
     const [path = '/', query = ''] = splitPath(request.path)
     const asked: ApiRequest = {
-      method: request.method, path, query: new URLSearchParams(query), headers: request.headers ?? {}, user: this.#user,
-      body: request.body === undefined ? new Uint8Array(0) : bytesOf(request.body), signal: AbortSignal.any([request.signal, this.#closed]),
+      method: request.method,
+      path,
+      query: new URLSearchParams(query),
+      headers: request.headers ?? {},
+      user: this.#user,
+      body: request.body === undefined ? new Uint8Array(0) : bytesOf(request.body),
+      signal: AbortSignal.any([request.signal, this.#closed]),
     }
     return this.#handler.handle(asked)
   }

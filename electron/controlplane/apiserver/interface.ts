@@ -42,9 +42,15 @@ export interface NodeUsage {
  */
 export interface NodeConnection {
   logs(pod: { node: string; namespace: string; name: string; uid: string }, options: LogOptions & { signal: AbortSignal }): AsyncIterable<Uint8Array>
-  exec(pod: { node: string; namespace: string; name: string; uid: string }, options: { container: string; command: string[]; tty: boolean; stdin: boolean; signal: AbortSignal }): Promise<ExecSession>
+  exec(
+    pod: { node: string; namespace: string; name: string; uid: string },
+    options: { container: string; command: string[]; tty: boolean; stdin: boolean; signal: AbortSignal },
+  ): Promise<ExecSession>
   /** The container's main process: what it writes from now on. */
-  attach(pod: { node: string; namespace: string; name: string; uid: string }, options: { container: string; tty: boolean; stdin: boolean; signal: AbortSignal }): Promise<ExecSession>
+  attach(
+    pod: { node: string; namespace: string; name: string; uid: string },
+    options: { container: string; tty: boolean; stdin: boolean; signal: AbortSignal },
+  ): Promise<ExecSession>
   /** A connection to a port somebody listens on in the pod. Rejects when nobody does. */
   portForward(pod: { node: string; namespace: string; name: string; uid: string }, options: { port: number; signal: AbortSignal }): Promise<Duplex>
   usage(): Promise<NodeUsage[]>

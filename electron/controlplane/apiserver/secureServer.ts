@@ -40,7 +40,13 @@ export class SecureServer {
     this.#upgraded = new UpgradedConnections(options)
     const { certificate, key, clientCa } = options.tls
     this.#server = createSecureServer({
-      cert: certificate, key, ca: clientCa, requestCert: true, rejectUnauthorized: false, allowHTTP1: true, minVersion: 'TLSv1.2',
+      cert: certificate,
+      key,
+      ca: clientCa,
+      requestCert: true,
+      rejectUnauthorized: false,
+      allowHTTP1: true,
+      minVersion: 'TLSv1.2',
       settings: { maxConcurrentStreams: 1000, initialWindowSize: 1 << 20 },
     })
     this.#server.on('session', (session) => {
@@ -70,7 +76,9 @@ export class SecureServer {
       this.#server.once('error', reject)
       this.#server.listen(port, host, () => {
         this.#server.off('error', reject)
-        this.#server.on('error', (error) => { this.#options.logger.error('the server failed', { error: error.message }) })
+        this.#server.on('error', (error) => {
+          this.#options.logger.error('the server failed', { error: error.message })
+        })
         resolve((this.#server.address() as AddressInfo).port)
       })
     })
@@ -81,7 +89,10 @@ export class SecureServer {
     this.#closed.abort(new Error('the API server is shutting down'))
     const ended = new Promise<void>((resolve) => {
       if (!this.#server.listening) resolve()
-      else this.#server.close(() => { resolve() })
+      else
+        this.#server.close(() => {
+          resolve()
+        })
     })
     for (const session of this.#sessions) session.destroy()
     for (const socket of this.#sockets) socket.destroy()
@@ -90,7 +101,9 @@ export class SecureServer {
 
   async #serve(request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
     const gone = new AbortController()
-    response.on('close', () => { gone.abort(new Error('the client went away')) })
+    response.on('close', () => {
+      gone.abort(new Error('the client went away'))
+    })
     response.on('error', () => undefined)
     request.on('error', () => undefined)
     const answer = await this.#answer(request, { body: () => readBody(request), signal: AbortSignal.any([gone.signal, this.#closed.signal]) })
@@ -101,7 +114,9 @@ export class SecureServer {
   /** HTTP/1.1 with an Upgrade header: an answer in plain HTTP when there is nothing to upgrade to. */
   async #serveUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const gone = new AbortController()
-    socket.on('close', () => { gone.abort(new Error('the client went away')) })
+    socket.on('close', () => {
+      gone.abort(new Error('the client went away'))
+    })
     socket.on('error', () => undefined)
     const signal = AbortSignal.any([gone.signal, this.#closed.signal])
     let answer = await this.#answer(request, { body: () => Promise.resolve(new Uint8Array(0)), signal })
@@ -118,21 +133,34 @@ export class SecureServer {
     if (gone.signal.aborted) return
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
-    response.on('finish', () => { socket.end() })
+    response.on('finish', () => {
+      socket.end()
+    })
     response.on('error', () => undefined)
     response.assignSocket(socket as Socket)
     // node:http2 types HTTP/1.1's responses as its own, too.
     await this.#send(answer, response as unknown as Http2ServerResponse, headersOf(request))
   }
 
-  async #answer(request: Http2ServerRequest | IncomingMessage, { body, signal }: { body: () => Promise<Uint8Array>; signal: AbortSignal }): Promise<ApiResponse> {
+  async #answer(
+    request: Http2ServerRequest | IncomingMessage,
+    { body, signal }: { body: () => Promise<Uint8Array>; signal: AbortSignal },
+  ): Promise<ApiResponse> {
     const { url = '/', method = 'GET' } = request
     const at = url.indexOf('?')
     const path = at < 0 ? url : url.slice(0, at)
     const headers = headersOf(request)
     try {
       const user = this.#options.authenticator.authenticate(headers['authorization'], this.#peer(request))
-      const asked: ApiRequest = { method: method === 'HEAD' ? 'GET' : method, path, query: new URLSearchParams(at < 0 ? '' : url.slice(at + 1)), headers, user, body: await body(), signal }
+      const asked: ApiRequest = {
+        method: method === 'HEAD' ? 'GET' : method,
+        path,
+        query: new URLSearchParams(at < 0 ? '' : url.slice(at + 1)),
+        headers,
+        user,
+        body: await body(),
+        signal,
+      }
       return await this.#options.handler.handle(asked)
     } catch (error) {
       return this.#options.handler.failed(error, { path, method })
@@ -178,12 +206,20 @@ export class SecureServer {
   }
 
   async #stream(stream: AsyncIterable<Uint8Array | string>, response: Http2ServerResponse): Promise<void> {
-    const gone = new Promise<void>((resolve) => { response.once('close', resolve) })
+    const gone = new Promise<void>((resolve) => {
+      response.once('close', resolve)
+    })
     try {
       for await (const part of stream) {
         if (response.writableEnded || response.destroyed) return
         // HTTP/2's write wants a Buffer or a string.
-        if (!response.write(typeof part === 'string' ? part : Buffer.from(part))) await Promise.race([new Promise<void>((resolve) => { response.once('drain', resolve) }), gone])
+        if (!response.write(typeof part === 'string' ? part : Buffer.from(part)))
+          await Promise.race([
+            new Promise<void>((resolve) => {
+              response.once('drain', resolve)
+            }),
+            gone,
+          ])
       }
     } catch (error) {
       if (!(error instanceof StatusError)) this.#options.logger.debug('stream ended', { error: error instanceof Error ? error.message : String(error) })

@@ -29,7 +29,14 @@ export class ControllerContext {
     const key = `${gvr.group}/${gvr.version}/${gvr.resource}`
     let informer = this.#informers.get(key)
     if (informer === undefined) {
-      informer = new Informer({ client: this.client, gvr, clock: this.clock, random: this.random, logger: this.logger, indexers: { namespace: ({ metadata }) => [metadata.namespace ?? ''], controller: (object) => controllerUids(object) } })
+      informer = new Informer({
+        client: this.client,
+        gvr,
+        clock: this.clock,
+        random: this.random,
+        logger: this.logger,
+        indexers: { namespace: ({ metadata }) => [metadata.namespace ?? ''], controller: (object) => controllerUids(object) },
+      })
       this.#informers.set(key, informer)
     }
     return informer
@@ -91,7 +98,14 @@ function controllerUids(object: KubeObject): string[] {
 }
 
 export function newControllerRef(owner: KubeObject): OwnerReference {
-  return { apiVersion: owner.apiVersion ?? '', kind: owner.kind ?? '', name: owner.metadata.name ?? '', uid: owner.metadata.uid ?? '', controller: true, blockOwnerDeletion: true }
+  return {
+    apiVersion: owner.apiVersion ?? '',
+    kind: owner.kind ?? '',
+    name: owner.metadata.name ?? '',
+    uid: owner.metadata.uid ?? '',
+    controller: true,
+    blockOwnerDeletion: true,
+  }
 }
 
 export const isDeleting = ({ metadata }: KubeObject): boolean => metadata.deletionTimestamp !== undefined
@@ -124,7 +138,11 @@ export function scaledValue(value: unknown, total: number, round: 'up' | 'down')
 }
 
 /** The pod a template makes, owned by its controller. */
-export function podFromTemplate(template: unknown, owner: KubeObject, extra: { name?: string; labels?: Record<string, string>; annotations?: Record<string, string> } = {}): KubeObject {
+export function podFromTemplate(
+  template: unknown,
+  owner: KubeObject,
+  extra: { name?: string; labels?: Record<string, string>; annotations?: Record<string, string> } = {},
+): KubeObject {
   const { metadata, spec } = objectAt(template)
   const { labels, annotations, finalizers } = objectAt(metadata) as KubeObject['metadata']
   return {

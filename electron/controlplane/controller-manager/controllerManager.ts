@@ -35,10 +35,18 @@ export async function runControllerManager(options: ControllerManagerOptions): P
   const { signal, logger } = options
   const context = new ControllerContext(options)
   const controllers: Controller[] = [
-    nodeIpamController(context), serviceAccountController(context, options.rootCa), replicaSetController(context),
+    nodeIpamController(context),
+    serviceAccountController(context, options.rootCa),
+    replicaSetController(context),
     replicaSetController(context, { gvr: REPLICATION_CONTROLLERS, kind: 'ReplicationController', name: 'replication' }),
-    deploymentController(context), daemonSetController(context), namespaceController(context), garbageCollector(context), nodeLifecycleController(context),
-    endpointsController(context), disruptionController(context), ...(options.csrSigner === undefined ? [] : [certificateSigningController(context, options.csrSigner)]),
+    deploymentController(context),
+    daemonSetController(context),
+    namespaceController(context),
+    garbageCollector(context),
+    nodeLifecycleController(context),
+    endpointsController(context),
+    disruptionController(context),
+    ...(options.csrSigner === undefined ? [] : [certificateSigningController(context, options.csrSigner)]),
   ]
   const informers = context.informers
   const running = informers.map((informer) => informer.run(signal))
@@ -49,7 +57,8 @@ export async function runControllerManager(options: ControllerManagerOptions): P
         try {
           await controller.run(signal)
         } catch (error) {
-          if (!signal.aborted) logger.error('a controller ended', { controller: controller.name, error: error instanceof Error ? error.message : String(error) })
+          if (!signal.aborted)
+            logger.error('a controller ended', { controller: controller.name, error: error instanceof Error ? error.message : String(error) })
         }
       }),
     )

@@ -34,7 +34,10 @@ export class Expectations {
     const now = this.#clock.now()
     const created = this.#created.get(key)
     const deleted = this.#deleted.get(key)
-    return (created === undefined || created.left <= 0 || now - created.sinceMs > EXPIRES_MS) && (deleted === undefined || deleted.uids.size === 0 || now - deleted.sinceMs > EXPIRES_MS)
+    return (
+      (created === undefined || created.left <= 0 || now - created.sinceMs > EXPIRES_MS) &&
+      (deleted === undefined || deleted.uids.size === 0 || now - deleted.sinceMs > EXPIRES_MS)
+    )
   }
 
   forget(key: string): void {

@@ -54,14 +54,17 @@ export class Database {
     this.path = join(dataDir, 'store.sqlite')
     this.#sqlite = new DatabaseSync(this.path)
     try {
-      this.#sqlite.exec('PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-16000;')
+      this.#sqlite.exec(
+        'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-16000;',
+      )
       this.#sqlite.exec('BEGIN IMMEDIATE')
       this.#sqlite.exec(SCHEMA)
       this.#sqlite.exec('COMMIT')
     } catch (error) {
       this.#sqlite.close()
       const { errcode } = error as { errcode?: number }
-      if (errcode === 5 || errcode === 6) throw new Error(`the data directory ${dataDir} is in use by another process; stop that one or choose another directory`, { cause: error })
+      if (errcode === 5 || errcode === 6)
+        throw new Error(`the data directory ${dataDir} is in use by another process; stop that one or choose another directory`, { cause: error })
       throw new Error(`cannot open the store ${this.path}: ${(error as Error).message}`, { cause: error })
     }
     this.#insert = this.#sqlite.prepare('INSERT INTO revisions (revision, key, value, create_revision, version, lease, tombstone) VALUES (?, ?, ?, ?, ?, ?, ?)')
@@ -117,7 +120,10 @@ export class Database {
   }
 
   leases(): { id: bigint; ttlSeconds: number }[] {
-    return (this.#sqlite.prepare('SELECT id, ttl_seconds FROM leases').all() as { id: string; ttl_seconds: number }[]).map((row) => ({ id: BigInt(row.id), ttlSeconds: row.ttl_seconds }))
+    return (this.#sqlite.prepare('SELECT id, ttl_seconds FROM leases').all() as { id: string; ttl_seconds: number }[]).map((row) => ({
+      id: BigInt(row.id),
+      ttlSeconds: row.ttl_seconds,
+    }))
   }
 
   putLease(id: bigint, ttlSeconds: number): void {
@@ -130,7 +136,11 @@ export class Database {
 
   buckets(): Map<string, { key: Uint8Array; value: Uint8Array }[]> {
     const buckets = new Map<string, { key: Uint8Array; value: Uint8Array }[]>()
-    for (const row of this.#sqlite.prepare('SELECT bucket, key, value FROM buckets ORDER BY bucket, key').all() as { bucket: string; key: Uint8Array; value: Uint8Array }[]) {
+    for (const row of this.#sqlite.prepare('SELECT bucket, key, value FROM buckets ORDER BY bucket, key').all() as {
+      bucket: string
+      key: Uint8Array
+      value: Uint8Array
+    }[]) {
       const entries = buckets.get(row.bucket) ?? []
       entries.push({ key: row.key, value: row.value })
       buckets.set(row.bucket, entries)
@@ -161,6 +171,13 @@ export class Database {
 }
 
 function fromRow(row: RevisionRow): StoredRow {
-  const kv: KeyValue = { key: row.key, value: row.value, createRevision: row.create_revision, modRevision: mainOf(row.revision), version: row.version, lease: BigInt(row.lease) }
+  const kv: KeyValue = {
+    key: row.key,
+    value: row.value,
+    createRevision: row.create_revision,
+    modRevision: mainOf(row.revision),
+    version: row.version,
+    lease: BigInt(row.lease),
+  }
   return { packed: row.revision, tombstone: row.tombstone !== 0, kv }
 }

@@ -75,7 +75,10 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
     }
     // As etcd derives them (server/etcdserver/api/membership): SHA-1 of peer URLs and token, then of the member ids.
     const peerUrl = 'http://localhost:2380'
-    this.#memberId = createHash('sha1').update(peerUrl + token).digest().readBigUInt64BE(0)
+    this.#memberId = createHash('sha1')
+      .update(peerUrl + token)
+      .digest()
+      .readBigUInt64BE(0)
     const id = Buffer.alloc(8)
     id.writeBigUInt64BE(this.#memberId)
     this.#clusterId = createHash('sha1').update(id).digest().readBigUInt64BE(0)
@@ -138,7 +141,11 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
 
   watch(request: rpc.WatchCreateRequest, { signal }: Call): AsyncIterable<rpc.WatchResponse> {
     // The start is fixed now, not when the first answer is taken.
-    return this.#watch(request, (request.startRevision ?? 0) > 0 ? (request.startRevision ?? 0) : this.#mvcc.revision + 1, AbortSignal.any([signal, this.#stop.signal]))
+    return this.#watch(
+      request,
+      (request.startRevision ?? 0) > 0 ? (request.startRevision ?? 0) : this.#mvcc.revision + 1,
+      AbortSignal.any([signal, this.#stop.signal]),
+    )
   }
 
   async *#watch(request: rpc.WatchCreateRequest, from: number, signal: AbortSignal): AsyncGenerator<rpc.WatchResponse> {
@@ -211,7 +218,13 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
     await this.#settled()
     const lease = this.#lessor.get(id)
     if (lease === null) return { header: this.#header(), id, ttlSeconds: -1, grantedTtlSeconds: 0, keys: [] }
-    return { header: this.#header(), id, ttlSeconds: lease.remainingSeconds, grantedTtlSeconds: lease.ttlSeconds, keys: keys === true ? lease.keys.map(toBytes) : [] }
+    return {
+      header: this.#header(),
+      id,
+      ttlSeconds: lease.remainingSeconds,
+      grantedTtlSeconds: lease.ttlSeconds,
+      keys: keys === true ? lease.keys.map(toBytes) : [],
+    }
   }
 
   async leases({ signal }: Call): Promise<bigint[]> {
@@ -230,7 +243,20 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
     await this.#settled()
     const { bytes, inUseBytes } = this.#database.size()
     const index = this.#mvcc.revision
-    return { header: this.#header(), version: ETCD_VERSION, dbSizeBytes: bytes, dbSizeInUseBytes: inUseBytes, leader: this.#memberId, raftIndex: index, raftTerm: RAFT_TERM, raftAppliedIndex: index, errors: [], isLearner: false, storageVersion: '3.5.0', dbSizeQuotaBytes: QUOTA_BYTES }
+    return {
+      header: this.#header(),
+      version: ETCD_VERSION,
+      dbSizeBytes: bytes,
+      dbSizeInUseBytes: inUseBytes,
+      leader: this.#memberId,
+      raftIndex: index,
+      raftTerm: RAFT_TERM,
+      raftAppliedIndex: index,
+      errors: [],
+      isLearner: false,
+      storageVersion: '3.5.0',
+      dbSizeQuotaBytes: QUOTA_BYTES,
+    }
   }
 
   async hashKv({ revision = 0 }: { revision?: number }, { signal }: Call): Promise<rpc.HashKvResponse> {
@@ -294,7 +320,7 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
       revision,
       compactRevision: mvcc.compactRevision,
       *revisions(): Generator<StoredRevision> {
-        for (let from = 1; from <= revision; ) {
+        for (let from = 1; from <= revision;) {
           const rows = mvcc.changes(from, revision, BATCH_ROWS)
           for (const row of rows) yield { main: mainOf(row.packed), sub: subOf(row.packed), tombstone: row.tombstone, kv: row.kv }
           const last = rows[rows.length - 1]
@@ -389,11 +415,14 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
       const wake = (): void => {
         done('changed')
       }
-      const cancel = progress ? this.#options.clock.schedule(PROGRESS_MS, () => { done('progress') }) : (): void => undefined
+      const cancel = progress
+        ? this.#options.clock.schedule(PROGRESS_MS, () => {
+            done('progress')
+          })
+        : (): void => undefined
       this.#wakers.add(wake)
       signal.addEventListener('abort', wake)
       if (signal.aborted) wake()
     })
   }
 }
-

@@ -43,7 +43,11 @@ export class Lessor implements LeaseTable {
   get(id: bigint): { ttlSeconds: number; remainingSeconds: number; keys: BinaryText[] } | null {
     const lease = this.#leases.get(id)
     if (lease === undefined) return null
-    return { ttlSeconds: lease.ttlSeconds, remainingSeconds: Math.max(0, Math.floor((lease.expiresAtMs - this.#clock.now()) / 1000)), keys: [...lease.keys].sort() }
+    return {
+      ttlSeconds: lease.ttlSeconds,
+      remainingSeconds: Math.max(0, Math.floor((lease.expiresAtMs - this.#clock.now()) / 1000)),
+      keys: [...lease.keys].sort(),
+    }
   }
 
   keepAlive(id: bigint): number | null {

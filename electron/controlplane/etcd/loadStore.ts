@@ -10,18 +10,27 @@ const BATCH = 5_000
  *
  * @throws the signal's reason, or the system's error; the directory is then to be thrown away
  */
-export async function loadStore(source: SnapshotSource, { dataDir, signal, onProgress }: { dataDir: string; signal: AbortSignal; onProgress?: (revisions: number) => void }): Promise<void> {
+export async function loadStore(
+  source: SnapshotSource,
+  { dataDir, signal, onProgress }: { dataDir: string; signal: AbortSignal; onProgress?: (revisions: number) => void },
+): Promise<void> {
   const database = new Database(dataDir)
   try {
     let count = 0
     database.begin()
     for (const { main, sub, tombstone, kv } of source.revisions()) {
-      database.insert({ packed: packRevision(main, sub), tombstone, kv: tombstone ? { ...kv, value: new Uint8Array(0), createRevision: 0, version: 0, lease: 0n } : kv })
+      database.insert({
+        packed: packRevision(main, sub),
+        tombstone,
+        kv: tombstone ? { ...kv, value: new Uint8Array(0), createRevision: 0, version: 0, lease: 0n } : kv,
+      })
       if (++count % BATCH !== 0) continue
       database.commit()
       onProgress?.(count)
       // Others get their turn: a large store takes seconds.
-      await new Promise<void>((resolve) => { setImmediate(resolve) })
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve)
+      })
       signal.throwIfAborted()
       database.begin()
     }

@@ -98,7 +98,8 @@ export class Mvcc {
   range(request: RangeRequest, atMain: number): { kvs: KeyValue[]; count: number; more: boolean } {
     const interval = intervalOf(request.key, request.rangeEnd)
     const limit = request.limit ?? 0
-    const filtered = (request.minModRevision ?? 0) > 0 || (request.maxModRevision ?? 0) > 0 || (request.minCreateRevision ?? 0) > 0 || (request.maxCreateRevision ?? 0) > 0
+    const filtered =
+      (request.minModRevision ?? 0) > 0 || (request.maxModRevision ?? 0) > 0 || (request.minCreateRevision ?? 0) > 0 || (request.maxCreateRevision ?? 0) > 0
     const order = (request.sortOrder ?? 'NONE') === 'NONE' && (request.sortTarget ?? 'KEY') !== 'KEY' ? 'ASCEND' : (request.sortOrder ?? 'NONE')
     const fetch = limit > 0 && order === 'NONE' && !filtered ? limit : Infinity
     const found: number[] = []
@@ -117,7 +118,12 @@ export class Mvcc {
     }
     if (request.countOnly === true) return { kvs: [], count, more: false }
     let kvs = found.map((packed) => this.#read(packed))
-    if (filtered) kvs = kvs.filter((kv) => within(kv.modRevision, request.minModRevision, request.maxModRevision) && within(kv.createRevision, request.minCreateRevision, request.maxCreateRevision))
+    if (filtered)
+      kvs = kvs.filter(
+        (kv) =>
+          within(kv.modRevision, request.minModRevision, request.maxModRevision) &&
+          within(kv.createRevision, request.minCreateRevision, request.maxCreateRevision),
+      )
     if (order !== 'NONE') sortKeyValues(kvs, request.sortTarget ?? 'KEY', order)
     const more = fetch === Infinity ? limit > 0 && kvs.length > limit : count > limit
     if (limit > 0 && kvs.length > limit) kvs = kvs.slice(0, limit)

@@ -1,4 +1,16 @@
-import { Server, ServerCredentials, status, type ServiceDefinition, type handleBidiStreamingCall, type handleServerStreamingCall, type handleUnaryCall, type sendUnaryData, type ServerUnaryCall, type ServerWritableStream, type ServerDuplexStream } from '@grpc/grpc-js'
+import {
+  Server,
+  ServerCredentials,
+  status,
+  type ServiceDefinition,
+  type handleBidiStreamingCall,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  type sendUnaryData,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServerDuplexStream,
+} from '@grpc/grpc-js'
 import * as m from '#shared/etcd/messages.ts'
 import { decodeMessage, encodeMessage, type MessageTable, type Plain } from '#shared/etcd/message.ts'
 import { EtcdError, type EtcdClient, type EtcdErrorCode, type Alarm, type WatchCreateRequest } from '#shared/etcd/rpc.ts'
@@ -6,9 +18,17 @@ import { txnFromWire, txnResponseToWire } from '#shared/etcd/txnMessages.ts'
 import type { Logger } from '#shared/base/logger.ts'
 
 const CODES: Record<EtcdErrorCode, status> = {
-  InvalidArgument: status.INVALID_ARGUMENT, NotFound: status.NOT_FOUND, FailedPrecondition: status.FAILED_PRECONDITION, OutOfRange: status.OUT_OF_RANGE,
-  ResourceExhausted: status.RESOURCE_EXHAUSTED, Unavailable: status.UNAVAILABLE, Unauthenticated: status.UNAUTHENTICATED, PermissionDenied: status.PERMISSION_DENIED,
-  DeadlineExceeded: status.DEADLINE_EXCEEDED, Unimplemented: status.UNIMPLEMENTED, Unknown: status.UNKNOWN,
+  InvalidArgument: status.INVALID_ARGUMENT,
+  NotFound: status.NOT_FOUND,
+  FailedPrecondition: status.FAILED_PRECONDITION,
+  OutOfRange: status.OUT_OF_RANGE,
+  ResourceExhausted: status.RESOURCE_EXHAUSTED,
+  Unavailable: status.UNAVAILABLE,
+  Unauthenticated: status.UNAUTHENTICATED,
+  PermissionDenied: status.PERMISSION_DENIED,
+  DeadlineExceeded: status.DEADLINE_EXCEEDED,
+  Unimplemented: status.UNIMPLEMENTED,
+  Unknown: status.UNKNOWN,
 }
 
 export interface EtcdServerOptions {
@@ -37,13 +57,29 @@ export async function serveEtcd({ etcd, port, tls, logger }: EtcdServerOptions):
     'etcdserverpb.KV': keyValueService(etcd),
     'etcdserverpb.Watch': { Watch: { request: m.WATCH_REQUEST, response: m.WATCH_RESPONSE, bidi: watchStream(etcd) } },
     'etcdserverpb.Lease': leaseService(etcd),
-    'etcdserverpb.Cluster': { MemberList: unary(m.MEMBER_LIST_REQUEST, m.MEMBER_LIST_RESPONSE, async (_request, signal) => ({ header: (await etcd.status({ signal })).header, members: await etcd.members({ signal }) })) },
+    'etcdserverpb.Cluster': {
+      MemberList: unary(m.MEMBER_LIST_REQUEST, m.MEMBER_LIST_RESPONSE, async (_request, signal) => ({
+        header: (await etcd.status({ signal })).header,
+        members: await etcd.members({ signal }),
+      })),
+    },
     'etcdserverpb.Maintenance': maintenanceService(etcd),
-    'etcdserverpb.Auth': { AuthStatus: unary({}, m.AUTH_STATUS_RESPONSE, async (_request, signal) => ({ header: (await etcd.status({ signal })).header, enabled: false })) },
-    'grpc.health.v1.Health': { Check: unary({ service: [1, 'text'] }, { status: [1, 'number'] }, async (_request, signal) => { await etcd.status({ signal }); return { status: 1 } }) },
+    'etcdserverpb.Auth': {
+      AuthStatus: unary({}, m.AUTH_STATUS_RESPONSE, async (_request, signal) => ({ header: (await etcd.status({ signal })).header, enabled: false })),
+    },
+    'grpc.health.v1.Health': {
+      Check: unary({ service: [1, 'text'] }, { status: [1, 'number'] }, async (_request, signal) => {
+        await etcd.status({ signal })
+        return { status: 1 }
+      }),
+    },
   }
   for (const [name, methods] of Object.entries(services)) addService(server, name, methods, logger)
-  const credentials = ServerCredentials.createSsl(Buffer.from(tls.clientCa), [{ cert_chain: Buffer.from(tls.certificate), private_key: Buffer.from(tls.key) }], true)
+  const credentials = ServerCredentials.createSsl(
+    Buffer.from(tls.clientCa),
+    [{ cert_chain: Buffer.from(tls.certificate), private_key: Buffer.from(tls.key) }],
+    true,
+  )
   const bound = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`127.0.0.1:${String(port)}`, credentials, (error, boundPort) => {
       if (error === null) resolve(boundPort)
@@ -74,7 +110,10 @@ function keyValueService(etcd: EtcdClient): Record<string, Method> {
 
 function leaseService(etcd: EtcdClient): Record<string, Method> {
   const timeToLive: Unary = async (request, signal) => plain(await etcd.leaseTimeToLive(request as never, { signal }))
-  const leases: Unary = async (_request, signal) => ({ header: (await etcd.status({ signal })).header, leases: (await etcd.leases({ signal })).map((id) => ({ id })) })
+  const leases: Unary = async (_request, signal) => ({
+    header: (await etcd.status({ signal })).header,
+    leases: (await etcd.leases({ signal })).map((id) => ({ id })),
+  })
   return {
     LeaseGrant: unary(m.LEASE_GRANT_REQUEST, m.LEASE_GRANT_RESPONSE, async (request, signal) => plain(await etcd.leaseGrant(request as never, { signal }))),
     LeaseRevoke: unary(m.LEASE_REVOKE_REQUEST, m.LEASE_REVOKE_RESPONSE, async (request, signal) => plain(await etcd.leaseRevoke(request as never, { signal }))),
@@ -128,7 +167,13 @@ function watchStream(etcd: EtcdClient): Bidi {
         const wanted = create['watchId'] as number
         const watchId = wanted === 0 ? nextId++ : wanted
         if (watches.has(watchId)) {
-          await send({ header: (await etcd.status({ signal })).header, watchId: -1, created: true, canceled: true, cancelReason: 'etcdserver: duplicate watch ID provided on the WatchStream' })
+          await send({
+            header: (await etcd.status({ signal })).header,
+            watchId: -1,
+            created: true,
+            canceled: true,
+            cancelReason: 'etcdserver: duplicate watch ID provided on the WatchStream',
+          })
           continue
         }
         const controller = new AbortController()
@@ -168,7 +213,10 @@ function addService(server: Server, name: string, methods: Record<string, Method
 
 type Stream = ServerWritableStream<Plain, Plain> | ServerDuplexStream<Plain, Plain>
 
-function handlerOf(method: Method, report: (error: unknown) => void): handleUnaryCall<Plain, Plain> | handleBidiStreamingCall<Plain, Plain> | handleServerStreamingCall<Plain, Plain> {
+function handlerOf(
+  method: Method,
+  report: (error: unknown) => void,
+): handleUnaryCall<Plain, Plain> | handleBidiStreamingCall<Plain, Plain> | handleServerStreamingCall<Plain, Plain> {
   const toStatus = (error: unknown): { code: status; details: string } => {
     if (error instanceof EtcdError) return { code: CODES[error.code], details: error.message }
     report(error)
@@ -178,14 +226,23 @@ function handlerOf(method: Method, report: (error: unknown) => void): handleUnar
     return (call: ServerUnaryCall<Plain, Plain>, callback: sendUnaryData<Plain>): void => {
       const controller = abortedWith(call)
       method.unary(call.request, controller.signal).then(
-        (response) => { callback(null, response) },
-        (error: unknown) => { callback(toStatus(error)) },
+        (response) => {
+          callback(null, response)
+        },
+        (error: unknown) => {
+          callback(toStatus(error))
+        },
       )
     }
   const finish = (call: Stream, work: Promise<void>, controller: AbortController): void => {
     work.then(
-      () => { call.end() },
-      (error: unknown) => { if (controller.signal.aborted) call.end(); else call.emit('error', toStatus(error)) },
+      () => {
+        call.end()
+      },
+      (error: unknown) => {
+        if (controller.signal.aborted) call.end()
+        else call.emit('error', toStatus(error))
+      },
     )
   }
   if ('bidi' in method)
@@ -201,7 +258,9 @@ function handlerOf(method: Method, report: (error: unknown) => void): handleUnar
 
 function abortedWith(call: { on(event: 'cancelled', listener: () => void): unknown }): AbortController {
   const controller = new AbortController()
-  call.on('cancelled', () => { controller.abort(new EtcdError('Unavailable', 'the caller went away')) })
+  call.on('cancelled', () => {
+    controller.abort(new EtcdError('Unavailable', 'the caller went away'))
+  })
   return controller
 }
 

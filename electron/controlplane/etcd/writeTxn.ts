@@ -1,4 +1,18 @@
-import type { Compare, DeleteRangeRequest, DeleteRangeResponse, KeyValue, PutRequest, PutResponse, RangeRequest, RangeResponse, RequestOp, ResponseHeader, ResponseOp, TxnRequest, TxnResponse } from '#shared/etcd/rpc.ts'
+import type {
+  Compare,
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  KeyValue,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  RequestOp,
+  ResponseHeader,
+  ResponseOp,
+  TxnRequest,
+  TxnResponse,
+} from '#shared/etcd/rpc.ts'
 import { duplicateKey, emptyKey, invalidSort, keyNotFound, leaseNotFound, leaseProvided, requestTooLarge, tooManyOps, valueProvided } from './errors.ts'
 import { inInterval, intervalOf, toBytes, toText, type Mvcc } from './mvcc.ts'
 import { packRevision } from './revision.ts'
@@ -129,7 +143,8 @@ export class WriteTxn {
     const interval = intervalOf(compare.key, compare.rangeEnd)
     const keys = this.#mvcc.keys(interval, this.#begin)
     // A key that does not exist compares as zeros, except by value, where nothing holds.
-    if (keys.length === 0) return compare.target !== 'VALUE' && compareTo(compare, { createRevision: 0, modRevision: 0, version: 0, value: EMPTY, key: compare.key, lease: 0n })
+    if (keys.length === 0)
+      return compare.target !== 'VALUE' && compareTo(compare, { createRevision: 0, modRevision: 0, version: 0, value: EMPTY, key: compare.key, lease: 0n })
     return keys.every((key) => {
       const kv = this.#mvcc.get(key, this.#begin)
       return kv !== null && compareTo(compare, kv)
@@ -148,7 +163,10 @@ function compareTo(compare: Compare, kv: KeyValue): boolean {
       case 'VALUE':
         return Buffer.compare(kv.value, compare.value ?? EMPTY)
       case 'LEASE':
-        return Number(BigInt.asIntN(64, kv.lease) > BigInt.asIntN(64, compare.lease ?? 0n)) - Number(BigInt.asIntN(64, kv.lease) < BigInt.asIntN(64, compare.lease ?? 0n))
+        return (
+          Number(BigInt.asIntN(64, kv.lease) > BigInt.asIntN(64, compare.lease ?? 0n)) -
+          Number(BigInt.asIntN(64, kv.lease) < BigInt.asIntN(64, compare.lease ?? 0n))
+        )
       case 'VERSION':
         return kv.version - (compare.version ?? 0)
       case 'CREATE':
@@ -232,5 +250,8 @@ function checkDuplicates(ops: RequestOp[]): { puts: Set<BinaryText>; deletes: Re
 }
 
 function sizeOf({ success, failure }: TxnRequest): number {
-  return [...success, ...failure].reduce((sum, op) => sum + (op.type === 'put' ? op.request.key.length + op.request.value.length : op.type === 'txn' ? sizeOf(op.request) : 0), 0)
+  return [...success, ...failure].reduce(
+    (sum, op) => sum + (op.type === 'put' ? op.request.key.length + op.request.value.length : op.type === 'txn' ? sizeOf(op.request) : 0),
+    0,
+  )
 }

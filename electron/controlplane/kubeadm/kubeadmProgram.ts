@@ -32,7 +32,11 @@ export async function runKubeadm(streams: Streams, options: NodeProgramsOptions)
   const kubernetesDir = join(options.rootDir, 'etc/kubernetes')
   switch (`${command ?? ''} ${command === 'version' ? '' : (sub ?? '')}`.trim()) {
     case 'version':
-      streams.out(streams.args.includes('-o') && streams.args.includes('short') ? `${version}\n` : `kubeadm version: &version.Info{Major:"1", Minor:"${String(minorOfVersion(version))}", GitVersion:"${version}", Platform:"drydock/simulated"}\n`)
+      streams.out(
+        streams.args.includes('-o') && streams.args.includes('short')
+          ? `${version}\n`
+          : `kubeadm version: &version.Info{Major:"1", Minor:"${String(minorOfVersion(version))}", GitVersion:"${version}", Platform:"drydock/simulated"}\n`,
+      )
       return 0
     case 'certs check-expiration':
       streams.out(formatInventory(readInventory(kubernetesDir), streams.clock.now()))
@@ -50,7 +54,9 @@ export async function runKubeadm(streams: Streams, options: NodeProgramsOptions)
       streams.out(`${kubeProxyImage(version)}\n${coreDnsImage(version)}\n`)
       return 0
     default:
-      streams.err(`kubeadm: on simulated nodes these work: version, certs check-expiration, certs renew, upgrade plan, upgrade apply, upgrade node, config images list\n`)
+      streams.err(
+        `kubeadm: on simulated nodes these work: version, certs check-expiration, certs renew, upgrade plan, upgrade apply, upgrade node, config images list\n`,
+      )
       return 1
   }
 }
@@ -65,7 +71,10 @@ function renew({ out, err, clock }: Streams, kubernetesDir: string, name: string
     const { longName, result } = renewCertificate(kubernetesDir, spec, { nowMs: clock.now(), algorithm: 'ECDSA-P256' })
     out(result === 'renewed' ? `${longName} renewed\n` : `MISSING! ${longName}\n`)
   }
-  if (name === 'all') out('\nDone renewing certificates. You must restart the kube-apiserver, kube-controller-manager, kube-scheduler and etcd, so that they can use the new certificates.\n')
+  if (name === 'all')
+    out(
+      '\nDone renewing certificates. You must restart the kube-apiserver, kube-controller-manager, kube-scheduler and etcd, so that they can use the new certificates.\n',
+    )
   return 0
 }
 
@@ -74,26 +83,38 @@ async function clusterVersion({ admin }: NodeProgramsOptions, signal: AbortSigna
   return gitVersion ?? ''
 }
 
-const READING = (prefix: string): string => `[${prefix}] Reading configuration from the "kubeadm-config" ConfigMap in namespace "kube-system"...\n[${prefix}] Use 'kubeadm init phase upload-config kubeadm --config your-config-file' to re-upload it.\n`
+const READING = (prefix: string): string =>
+  `[${prefix}] Reading configuration from the "kubeadm-config" ConfigMap in namespace "kube-system"...\n[${prefix}] Use 'kubeadm init phase upload-config kubeadm --config your-config-file' to re-upload it.\n`
 
 async function plan({ out, signal }: Streams, options: NodeProgramsOptions, kubeadm: string): Promise<number> {
   const current = await clusterVersion(options, signal)
   const target = RELEASES.filter(({ version }) => minorOfVersion(version) <= minorOfVersion(kubeadm)).at(-1)?.version ?? kubeadm
-  out(`[preflight] Running pre-flight checks.\n${READING('upgrade/config')}[upgrade] Running cluster health checks\n[upgrade] Fetching available versions to upgrade to\n[upgrade/versions] Cluster version: ${current}\n[upgrade/versions] kubeadm version: ${kubeadm}\n\n`)
+  out(
+    `[preflight] Running pre-flight checks.\n${READING('upgrade/config')}[upgrade] Running cluster health checks\n[upgrade] Fetching available versions to upgrade to\n[upgrade/versions] Cluster version: ${current}\n[upgrade/versions] kubeadm version: ${kubeadm}\n\n`,
+  )
   if (target === current) {
-    out('Awesome, you\'re up-to-date! Enjoy!\n')
+    out("Awesome, you're up-to-date! Enjoy!\n")
     return 0
   }
   const { items: nodes } = await options.admin.list(NODES, {}, signal)
   const rows = [['COMPONENT', 'NODE', 'CURRENT', 'TARGET'], ...nodes.map((node) => ['kubelet', node.metadata.name ?? '', kubeletVersion(node), target])]
-  out(`Components that must be upgraded manually after you have upgraded the control plane with 'kubeadm upgrade apply':\n${columns(rows)}\nUpgrade to the latest stable version:\n\n`)
+  out(
+    `Components that must be upgraded manually after you have upgraded the control plane with 'kubeadm upgrade apply':\n${columns(rows)}\nUpgrade to the latest stable version:\n\n`,
+  )
   const now = releaseOf(current)
   const next = releaseOf(target)
   const own = options.node.name
-  out(columns([
-    ['COMPONENT', 'NODE', 'CURRENT', 'TARGET'], ['kube-apiserver', own, current, target], ['kube-controller-manager', own, current, target], ['kube-scheduler', own, current, target],
-    ['kube-proxy', '', current, target], ['CoreDNS', '', now.coredns, next.coredns], ['etcd', own, now.etcd, next.etcd],
-  ]))
+  out(
+    columns([
+      ['COMPONENT', 'NODE', 'CURRENT', 'TARGET'],
+      ['kube-apiserver', own, current, target],
+      ['kube-controller-manager', own, current, target],
+      ['kube-scheduler', own, current, target],
+      ['kube-proxy', '', current, target],
+      ['CoreDNS', '', now.coredns, next.coredns],
+      ['etcd', own, now.etcd, next.etcd],
+    ]),
+  )
   out(`\nYou can now apply the upgrade by executing the following command:\n\n\tkubeadm upgrade apply ${target}\n\n`)
   return 0
 }
@@ -117,22 +138,33 @@ async function apply(streams: Streams, options: NodeProgramsOptions, kubeadm: st
   }
   if (!/^v1\.\d+\.\d+$/.test(target)) return fail(`Specified version ${JSON.stringify(target)} is no version such as v1.36.4`)
   const current = await clusterVersion(options, signal)
-  if (minorOfVersion(target) > minorOfVersion(current) + 1) return fail(`Specified version to upgrade to ${JSON.stringify(target)} is too high; kubeadm can upgrade only 1 minor version at a time`)
-  if (minorOfVersion(target) < minorOfVersion(current)) return fail(`Specified version to upgrade to ${JSON.stringify(target)} is lower than the cluster version ${JSON.stringify(current)}`)
-  if (minorOfVersion(target) > minorOfVersion(kubeadm) || (minorOfVersion(target) === minorOfVersion(kubeadm) && target > kubeadm)) return fail(`Specified version to upgrade to ${JSON.stringify(target)} is higher than the kubeadm version ${JSON.stringify(kubeadm)}. Upgrade kubeadm first using the tool you used to install kubeadm`)
+  if (minorOfVersion(target) > minorOfVersion(current) + 1)
+    return fail(`Specified version to upgrade to ${JSON.stringify(target)} is too high; kubeadm can upgrade only 1 minor version at a time`)
+  if (minorOfVersion(target) < minorOfVersion(current))
+    return fail(`Specified version to upgrade to ${JSON.stringify(target)} is lower than the cluster version ${JSON.stringify(current)}`)
+  if (minorOfVersion(target) > minorOfVersion(kubeadm) || (minorOfVersion(target) === minorOfVersion(kubeadm) && target > kubeadm))
+    return fail(
+      `Specified version to upgrade to ${JSON.stringify(target)} is higher than the kubeadm version ${JSON.stringify(kubeadm)}. Upgrade kubeadm first using the tool you used to install kubeadm`,
+    )
   if (!options.node.controlPlane) {
     err('error execution phase: kubeadm upgrade apply runs on a control-plane node\n')
     return 1
   }
-  out(`${READING('upgrade')}[upgrade/preflight] Running preflight checks\n[upgrade] Running cluster health checks\n[upgrade/preflight] You have chosen to upgrade the cluster version to ${JSON.stringify(target)}\n[upgrade/versions] Cluster version: ${current}\n[upgrade/versions] kubeadm version: ${kubeadm}\n`)
+  out(
+    `${READING('upgrade')}[upgrade/preflight] Running preflight checks\n[upgrade] Running cluster health checks\n[upgrade/preflight] You have chosen to upgrade the cluster version to ${JSON.stringify(target)}\n[upgrade/versions] Cluster version: ${current}\n[upgrade/versions] kubeadm version: ${kubeadm}\n`,
+  )
   out(`[upgrade/control-plane] Upgrading your static Pod-hosted control plane to version ${JSON.stringify(target)} (timeout: 5m0s)...\n`)
   await upgradeStaticPods(streams, options, target)
   await storeConfiguration(options, target, signal)
-  out('[upload-config] Storing the configuration used in ConfigMap "kubeadm-config" in the "kube-system" Namespace\n[kubelet] Creating a ConfigMap "kubelet-config" in namespace kube-system with the configuration for the kubelets in the cluster\n')
+  out(
+    '[upload-config] Storing the configuration used in ConfigMap "kubeadm-config" in the "kube-system" Namespace\n[kubelet] Creating a ConfigMap "kubelet-config" in namespace kube-system with the configuration for the kubelets in the cluster\n',
+  )
   writeKubeletConfig(streams, options)
   await upgradeAddons(options, target, signal)
   out('[upgrade/addon] Applied essential addon: CoreDNS\n[upgrade/addon] Applied essential addon: kube-proxy\n')
-  out(`\n[upgrade] SUCCESS! A control plane node of your cluster was upgraded to ${JSON.stringify(target)}.\n\n[upgrade] Now please proceed with upgrading the rest of the nodes by following the right order.\n`)
+  out(
+    `\n[upgrade] SUCCESS! A control plane node of your cluster was upgraded to ${JSON.stringify(target)}.\n\n[upgrade] Now please proceed with upgrading the rest of the nodes by following the right order.\n`,
+  )
   return 0
 }
 
@@ -142,7 +174,9 @@ async function upgradeNode(streams: Streams, options: NodeProgramsOptions, kubea
   if (options.node.controlPlane) await upgradeStaticPods(streams, options, await clusterVersion(options, signal))
   else out('[upgrade/preflight] Skipping prepull. Not a control plane node.\n[upgrade/control-plane] Skipping phase. Not a control plane node.\n')
   writeKubeletConfig(streams, options)
-  out(`[upgrade] The configuration for this node was successfully updated!\n[upgrade] Now you should go ahead and upgrade the kubelet package using your package manager.\n`)
+  out(
+    `[upgrade] The configuration for this node was successfully updated!\n[upgrade] Now you should go ahead and upgrade the kubelet package using your package manager.\n`,
+  )
   void kubeadm
   return 0
 }
@@ -176,9 +210,13 @@ async function upgradeStaticPods(streams: Streams, options: NodeProgramsOptions,
     }
     if (existsSync(file)) copyFileSync(file, join(options.rootDir, backup, `${component}.yaml`))
     writeFileSync(file, text, { mode: 0o600 })
-    out(`[upgrade/staticpods] Moving new manifest to "/etc/kubernetes/manifests/${component}.yaml" and backing up old manifest to "${backup}/${component}.yaml"\n[upgrade/staticpods] Waiting for the kubelet to restart the component\n[upgrade/staticpods] This can take up to 5m0s\n`)
+    out(
+      `[upgrade/staticpods] Moving new manifest to "/etc/kubernetes/manifests/${component}.yaml" and backing up old manifest to "${backup}/${component}.yaml"\n[upgrade/staticpods] Waiting for the kubelet to restart the component\n[upgrade/staticpods] This can take up to 5m0s\n`,
+    )
     await waitForComponent(streams, options, component, componentImage(component, target))
-    out(`[apiclient] Found 1 Pods for label selector component=${component}\n[upgrade/staticpods] Component ${JSON.stringify(component)} upgraded successfully!\n`)
+    out(
+      `[apiclient] Found 1 Pods for label selector component=${component}\n[upgrade/staticpods] Component ${JSON.stringify(component)} upgraded successfully!\n`,
+    )
   }
 }
 
@@ -187,7 +225,10 @@ async function waitForComponent({ clock, signal }: Streams, { admin, node }: Nod
   for (;;) {
     const pod = await admin.get(PODS, { namespace: 'kube-system', name: `${component}-${node.name}` }, signal).catch(() => null)
     if (pod !== null && runs(pod, image)) return
-    if (clock.now() > deadlineMs) throw new Error(`[upgrade/apply] FATAL: couldn't upgrade control plane. kubeadm has tried to recover everything into the earlier state. Errors faced: timed out waiting for the condition (${component})`)
+    if (clock.now() > deadlineMs)
+      throw new Error(
+        `[upgrade/apply] FATAL: couldn't upgrade control plane. kubeadm has tried to recover everything into the earlier state. Errors faced: timed out waiting for the condition (${component})`,
+      )
     await clock.sleep(POLL_MS, { signal })
   }
 }
@@ -197,7 +238,9 @@ function runs(pod: KubeObject, image: string): boolean {
   const spec = isObject(pod['spec']) ? pod['spec'] : {}
   const containers = Array.isArray(spec['containers']) ? spec['containers'].filter(isObject) : []
   const statuses = Array.isArray(status['containerStatuses']) ? status['containerStatuses'].filter(isObject) : []
-  return containers.some((each) => each['image'] === image) && statuses.length > 0 && statuses.every((each) => each['ready'] === true && each['image'] === image)
+  return (
+    containers.some((each) => each['image'] === image) && statuses.length > 0 && statuses.every((each) => each['ready'] === true && each['image'] === image)
+  )
 }
 
 async function storeConfiguration({ admin }: NodeProgramsOptions, target: string, signal: AbortSignal): Promise<void> {

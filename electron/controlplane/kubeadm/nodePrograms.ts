@@ -56,19 +56,25 @@ export function nodePrograms(options: NodeProgramsOptions): [string, Program][] 
     ['apt-get', (context) => aptGet(context, packages)],
     ['apt', (context) => aptGet(context, packages)],
     ['apt-cache', (context) => aptCache(context, packages)],
-    ['dpkg', ({ args, out }) => {
-      if (args[0] !== '-l') return 1
-      for (const { name, version, held } of packages.list()) out(`${held ? 'hi' : 'ii'}  ${name.padEnd(20)} ${version.padEnd(16)} amd64\n`)
-      return 0
-    }],
+    [
+      'dpkg',
+      ({ args, out }) => {
+        if (args[0] !== '-l') return 1
+        for (const { name, version, held } of packages.list()) out(`${held ? 'hi' : 'ii'}  ${name.padEnd(20)} ${version.padEnd(16)} amd64\n`)
+        return 0
+      },
+    ],
     ['systemctl', (context) => systemctl(context, kubelet)],
     ['journalctl', (context) => journalctl(context, options)],
     ['crictl', (context) => crictl(context, kubelet)],
-    ['kubelet', ({ args, out }) => {
-      if (!args.includes('--version')) return 1
-      out(`Kubernetes ${packages.kubernetesVersion('kubelet')}\n`)
-      return 0
-    }],
+    [
+      'kubelet',
+      ({ args, out }) => {
+        if (!args.includes('--version')) return 1
+        out(`Kubernetes ${packages.kubernetesVersion('kubelet')}\n`)
+        return 0
+      },
+    ],
   ]
 }
 
@@ -99,7 +105,9 @@ function aptMark({ args, out, err }: ProgramContext, packages: Packages): number
 /** Versions the package repository has: every known release, and what is installed. */
 function available(packages: Packages): string[] {
   const installed = [...KUBERNETES_PACKAGES].map((name) => packages.find(name)?.version ?? '').filter((version) => version !== '')
-  return [...new Set([...RELEASES.map(({ version }) => `${version.slice(1)}-1.1`), ...installed])].sort((a, b) => minorOfVersion(b) - minorOfVersion(a) || (a < b ? 1 : -1))
+  return [...new Set([...RELEASES.map(({ version }) => `${version.slice(1)}-1.1`), ...installed])].sort(
+    (a, b) => minorOfVersion(b) - minorOfVersion(a) || (a < b ? 1 : -1),
+  )
 }
 
 function aptGet({ args, out, err }: ProgramContext, packages: Packages): number {
@@ -135,7 +143,11 @@ function aptGet({ args, out, err }: ProgramContext, packages: Packages): number 
     if (known.version === version) out(`${name} is already the newest version (${version}).\n`)
     else changes.push({ name, version, before: known.version })
   }
-  out(changes.length === 0 ? '0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded.\n' : `The following packages will be upgraded:\n  ${changes.map(({ name }) => name).join(' ')}\n${String(changes.length)} upgraded, 0 newly installed, 0 to remove and 0 not upgraded.\n`)
+  out(
+    changes.length === 0
+      ? '0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded.\n'
+      : `The following packages will be upgraded:\n  ${changes.map(({ name }) => name).join(' ')}\n${String(changes.length)} upgraded, 0 newly installed, 0 to remove and 0 not upgraded.\n`,
+  )
   for (const { name, version, before } of changes) {
     out(`Preparing to unpack .../${name}_${version}_amd64.deb ...\nUnpacking ${name} (${version}) over (${before}) ...\nSetting up ${name} (${version}) ...\n`)
     const known = packages.find(name)
@@ -172,7 +184,9 @@ async function systemctl({ args, out, err }: ProgramContext, kubelet: NodeServic
       out('enabled\n')
       return 0
     case 'status':
-      out(`● ${name}.service - ${name === 'kubelet' ? 'kubelet: The Kubernetes Node Agent' : 'containerd container runtime'} (simulated by Drydock)\n     Loaded: loaded (/usr/lib/systemd/system/${name}.service; enabled; preset: enabled)\n     Active: ${active ? 'active (running)' : 'inactive (dead)'}\n`)
+      out(
+        `● ${name}.service - ${name === 'kubelet' ? 'kubelet: The Kubernetes Node Agent' : 'containerd container runtime'} (simulated by Drydock)\n     Loaded: loaded (/usr/lib/systemd/system/${name}.service; enabled; preset: enabled)\n     Active: ${active ? 'active (running)' : 'inactive (dead)'}\n`,
+      )
       return active ? 0 : 3
     case 'start':
       if (name === 'kubelet') await kubelet.startService()
@@ -203,9 +217,14 @@ function journalctl({ args, out }: ProgramContext, { node, kubelet, packages, cl
     out('-- No entries --\n')
     return 0
   }
-  out(`${stamp} ${node.name} kubelet[1]: "Kubelet version" kubeletVersion="${packages.kubernetesVersion('kubelet')}" (simulated by Drydock: state now, no history)\n`)
+  out(
+    `${stamp} ${node.name} kubelet[1]: "Kubelet version" kubeletVersion="${packages.kubernetesVersion('kubelet')}" (simulated by Drydock: state now, no history)\n`,
+  )
   for (const { pod, containers } of kubelet.pods.workers())
-    for (const { container, current } of containers) out(`${stamp} ${node.name} kubelet[1]: pod="${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''}" container="${container.name}" ${current === null ? 'not running' : 'running'}\n`)
+    for (const { container, current } of containers)
+      out(
+        `${stamp} ${node.name} kubelet[1]: pod="${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''}" container="${container.name}" ${current === null ? 'not running' : 'running'}\n`,
+      )
   return 0
 }
 
@@ -218,13 +237,18 @@ function crictl({ args, out, err }: ProgramContext, kubelet: NodeService): numbe
       out(`${'CONTAINER'.padEnd(20)}${'IMAGE'.padEnd(50)}${'STATE'.padEnd(12)}${'NAME'.padEnd(26)}${'ATTEMPT'.padEnd(10)}POD\n`)
       for (const { pod, one } of all) {
         if (one.current === null && !args.includes('-a')) continue
-        out(`${idOf(one).padEnd(20)}${one.container.image.padEnd(50)}${(one.current === null ? 'Exited' : 'Running').padEnd(12)}${one.container.name.padEnd(26)}${String(one.status.restartCount).padEnd(10)}${pod.metadata.name ?? ''}\n`)
+        out(
+          `${idOf(one).padEnd(20)}${one.container.image.padEnd(50)}${(one.current === null ? 'Exited' : 'Running').padEnd(12)}${one.container.name.padEnd(26)}${String(one.status.restartCount).padEnd(10)}${pod.metadata.name ?? ''}\n`,
+        )
       }
       return 0
     }
     case 'pods':
       out(`${'POD ID'.padEnd(20)}${'STATE'.padEnd(10)}${'NAME'.padEnd(50)}NAMESPACE\n`)
-      for (const { pod } of kubelet.pods.workers()) out(`${(pod.metadata.uid ?? '').replaceAll('-', '').slice(0, 13).padEnd(20)}${'Ready'.padEnd(10)}${(pod.metadata.name ?? '').padEnd(50)}${pod.metadata.namespace ?? ''}\n`)
+      for (const { pod } of kubelet.pods.workers())
+        out(
+          `${(pod.metadata.uid ?? '').replaceAll('-', '').slice(0, 13).padEnd(20)}${'Ready'.padEnd(10)}${(pod.metadata.name ?? '').padEnd(50)}${pod.metadata.namespace ?? ''}\n`,
+        )
       return 0
     case 'images':
       out(`${'IMAGE'.padEnd(60)}SIZE\n`)

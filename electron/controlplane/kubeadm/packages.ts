@@ -22,11 +22,13 @@ export class Packages {
 
   list(): InstalledPackage[] {
     if (!existsSync(this.#path)) return []
-    return readFileSync(this.#path, 'utf8').split('\n\n').flatMap((paragraph) => {
-      const field = (name: string): string => new RegExp(`^${name}: (.*)$`, 'm').exec(paragraph)?.[1] ?? ''
-      const name = field('Package')
-      return name === '' ? [] : [{ name, version: field('Version'), held: field('Status').startsWith('hold') }]
-    })
+    return readFileSync(this.#path, 'utf8')
+      .split('\n\n')
+      .flatMap((paragraph) => {
+        const field = (name: string): string => new RegExp(`^${name}: (.*)$`, 'm').exec(paragraph)?.[1] ?? ''
+        const name = field('Package')
+        return name === '' ? [] : [{ name, version: field('Version'), held: field('Status').startsWith('hold') }]
+      })
   }
 
   find(name: string): InstalledPackage | undefined {
@@ -48,11 +50,20 @@ export class Packages {
   ensure(kubernetesVersion: string): void {
     if (existsSync(this.#path)) return
     const version = `${kubernetesVersion.replace(/^v/, '')}-1.1`
-    this.#write([...['kubeadm', 'kubectl', 'kubelet'].map((name) => ({ name, version, held: true })), { name: 'containerd', version: '1.7.24', held: false }, { name: 'cri-tools', version: version.replace(/\d+-1\.1$/, '0-1.1'), held: false }])
+    this.#write([
+      ...['kubeadm', 'kubectl', 'kubelet'].map((name) => ({ name, version, held: true })),
+      { name: 'containerd', version: '1.7.24', held: false },
+      { name: 'cri-tools', version: version.replace(/\d+-1\.1$/, '0-1.1'), held: false },
+    ])
   }
 
   #write(packages: readonly InstalledPackage[]): void {
     mkdirSync(dirname(this.#path), { recursive: true })
-    writeFileSync(this.#path, packages.map(({ name, version, held }) => `Package: ${name}\nStatus: ${held ? 'hold' : 'install'} ok installed\nArchitecture: amd64\nVersion: ${version}\n`).join('\n'))
+    writeFileSync(
+      this.#path,
+      packages
+        .map(({ name, version, held }) => `Package: ${name}\nStatus: ${held ? 'hold' : 'install'} ok installed\nArchitecture: amd64\nVersion: ${version}\n`)
+        .join('\n'),
+    )
   }
 }

@@ -33,7 +33,13 @@ export class ApiClient {
 
   /** JSON merge patch: arrays are replaced whole. */
   patch(target: Target, patch: object, signal: AbortSignal): Promise<KubeObject> {
-    return this.#call({ method: 'PATCH', path: pathOf(target), body: JSON.stringify(patch), headers: { 'content-type': 'application/merge-patch+json' }, signal })
+    return this.#call({
+      method: 'PATCH',
+      path: pathOf(target),
+      body: JSON.stringify(patch),
+      headers: { 'content-type': 'application/merge-patch+json' },
+      signal,
+    })
   }
 
   /** Deletes at once (grace period 0), and only the object with that uid. */

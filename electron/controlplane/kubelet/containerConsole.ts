@@ -29,10 +29,25 @@ export class ContainerConsole {
   constructor(options: ContainerConsoleOptions) {
     this.#options = options
     this.foreground = new Foreground(options.signal)
-    this.terminal = options.tty ? new Terminal({ write: (text) => { this.#emit('stdout', text) }, interrupted: (error) => { this.foreground.interrupt(error) } }) : undefined
+    this.terminal = options.tty
+      ? new Terminal({
+          write: (text) => {
+            this.#emit('stdout', text)
+          },
+          interrupted: (error) => {
+            this.foreground.interrupt(error)
+          },
+        })
+      : undefined
     this.#fed = this.terminal?.input ?? new FedInput()
     this.input = options.stdin ? this.#fed : emptyInput
-    options.signal.addEventListener('abort', () => { this.#close() }, { once: true })
+    options.signal.addEventListener(
+      'abort',
+      () => {
+        this.#close()
+      },
+      { once: true },
+    )
   }
 
   out(output: Output): void {
@@ -57,11 +72,15 @@ export class ContainerConsole {
         this.#fed.end()
       }
     }
-    signal.addEventListener('abort', () => {
-      closeStdin()
-      this.#attached.delete(output)
-      output.end()
-    }, { once: true })
+    signal.addEventListener(
+      'abort',
+      () => {
+        closeStdin()
+        this.#attached.delete(output)
+        output.end()
+      },
+      { once: true },
+    )
     return {
       write: async (bytes) => {
         if (!typed) return
@@ -70,7 +89,9 @@ export class ContainerConsole {
         await this.#fed.room()
       },
       closeStdin,
-      resize: (size) => { if (this.terminal !== undefined) this.terminal.size = size },
+      resize: (size) => {
+        if (this.terminal !== undefined) this.terminal.size = size
+      },
       output: () => output,
       // How the process ended is told by the pod's status.
       exitCode: Promise.resolve(0),
@@ -87,7 +108,8 @@ export class ContainerConsole {
   }
 
   #close(): void {
-    for (const stream of ['stdout', 'stderr'] as const) if (this.#unfinished[stream] !== '') this.#options.log.write(this.#unfinished[stream], this.#options.nowMs(), stream)
+    for (const stream of ['stdout', 'stderr'] as const)
+      if (this.#unfinished[stream] !== '') this.#options.log.write(this.#unfinished[stream], this.#options.nowMs(), stream)
     this.#fed.end()
     for (const attached of this.#attached) attached.end()
     this.#attached.clear()

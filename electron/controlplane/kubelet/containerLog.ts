@@ -41,7 +41,10 @@ export class ContainerLog {
     for (const line of text.replace(/\n$/, '').split('\n')) {
       this.#lines.push({ atMs, text: line })
       if (this.#file === null) continue
-      if (this.#unsaved.length === 0) void Promise.resolve().then(() => { this.#save() })
+      if (this.#unsaved.length === 0)
+        void Promise.resolve().then(() => {
+          this.#save()
+        })
       this.#unsaved.push(savedLine(line, atMs, stream))
     }
     if (this.#lines.length > MAX_LINES) {
@@ -60,18 +63,28 @@ export class ContainerLog {
 
   /** Last line, for a termination message. */
   tail(count: number): string {
-    return this.#lines.slice(-count).map(({ text }) => text).join('\n')
+    return this.#lines
+      .slice(-count)
+      .map(({ text }) => text)
+      .join('\n')
   }
 
   async *read(options: LogOptions & { signal: AbortSignal; nowMs: number }): AsyncGenerator<Uint8Array> {
-    const sinceMs = options.sinceSeconds !== undefined ? options.nowMs - options.sinceSeconds * 1000 : options.sinceTime !== undefined ? Date.parse(options.sinceTime) : -Infinity
+    const sinceMs =
+      options.sinceSeconds !== undefined
+        ? options.nowMs - options.sinceSeconds * 1000
+        : options.sinceTime !== undefined
+          ? Date.parse(options.sinceTime)
+          : -Infinity
     let selected = this.#lines.filter(({ atMs }) => atMs >= sinceMs)
     if (options.tailLines !== undefined) selected = options.tailLines === 0 ? [] : selected.slice(-options.tailLines)
     let position = this.#dropped + this.#lines.length
     let left = options.limitBytes ?? Infinity
     const encoder = new TextEncoder()
     const encode = (lines: LogLine[]): Uint8Array => {
-      const bytes = encoder.encode(lines.map(({ atMs, text }) => `${options.timestamps ? `${new Date(atMs).toISOString().replace('Z', '000000Z')} ` : ''}${text}\n`).join(''))
+      const bytes = encoder.encode(
+        lines.map(({ atMs, text }) => `${options.timestamps ? `${new Date(atMs).toISOString().replace('Z', '000000Z')} ` : ''}${text}\n`).join(''),
+      )
       const kept = bytes.subarray(0, Math.min(bytes.length, left))
       left -= kept.length
       return kept
@@ -128,8 +141,10 @@ function savedLine(text: string, atMs: number, stream: LogStream): string {
 }
 
 function readLines(file: string): LogLine[] {
-  return readFileSync(file, 'utf8').split('\n').flatMap((line) => {
-    const match = /^(\S+) std(?:out|err) [FP] (.*)$/s.exec(line)
-    return match?.[1] === undefined || match[2] === undefined ? [] : [{ atMs: Date.parse(match[1]), text: match[2] }]
-  })
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const match = /^(\S+) std(?:out|err) [FP] (.*)$/s.exec(line)
+      return match?.[1] === undefined || match[2] === undefined ? [] : [{ atMs: Date.parse(match[1]), text: match[2] }]
+    })
 }

@@ -51,13 +51,23 @@ export class ContainerManager {
     this.#host = host
     this.#readyProbe = container.readinessProbe === undefined
     this.#startupDone = container.startupProbe === undefined
-    this.status = adopted ?? { name: container.name, state: { waiting: { reason: 'ContainerCreating' } }, lastState: {}, ready: false, started: false, restartCount: 0, image: container.image, imageID: '' }
+    this.status = adopted ?? {
+      name: container.name,
+      state: { waiting: { reason: 'ContainerCreating' } },
+      lastState: {},
+      ready: false,
+      started: false,
+      restartCount: 0,
+      image: container.image,
+      imageID: '',
+    }
     if (adopted !== undefined && 'running' in adopted.state) this.current = this.#process(Date.parse(adopted.state.running.startedAt))
   }
 
   /** Runs until the policy says that the container is not to run again. @returns its last exit; rejects when the pod is stopped */
   async run(policy: 'Always' | 'OnFailure' | 'Never'): Promise<ContainerExit> {
-    if ('terminated' in this.status.state && !mayRestart(policy, this.status.state.terminated.exitCode)) return { exitCode: this.status.state.terminated.exitCode, reason: 'Completed' }
+    if ('terminated' in this.status.state && !mayRestart(policy, this.status.state.terminated.exitCode))
+      return { exitCode: this.status.state.terminated.exitCode, reason: 'Completed' }
     for (;;) {
       if (this.current === null) {
         await this.#pull()
@@ -132,10 +142,17 @@ export class ContainerManager {
       const sizeBytes = policy === 'Never' ? 0 : await images.pull(image, signal)
       if (policy !== 'Never' && pullError === undefined) {
         const tookMs = Math.round(clock.now() - startMs)
-        this.#host.event('Normal', 'Pulled', `Successfully pulled image "${image}" in ${String(tookMs)}ms (${String(tookMs)}ms including waiting). Image size: ${String(sizeBytes)} bytes.`)
+        this.#host.event(
+          'Normal',
+          'Pulled',
+          `Successfully pulled image "${image}" in ${String(tookMs)}ms (${String(tookMs)}ms including waiting). Image size: ${String(sizeBytes)} bytes.`,
+        )
         return
       }
-      const message = policy === 'Never' ? `Container image "${image}" is not present with pull policy of Never` : `failed to pull and unpack image "${image}": failed to resolve reference "${image}": ${image}: ${pullError ?? ''}`
+      const message =
+        policy === 'Never'
+          ? `Container image "${image}" is not present with pull policy of Never`
+          : `failed to pull and unpack image "${image}": failed to resolve reference "${image}": ${image}: ${pullError ?? ''}`
       const reason = policy === 'Never' ? 'ErrImageNeverPull' : 'ErrImagePull'
       this.#host.event('Warning', 'Failed', policy === 'Never' ? message : `Failed to pull image "${image}": ${message}`)
       this.#host.event('Warning', 'Failed', `Error: ${reason}`)
@@ -169,14 +186,33 @@ export class ContainerManager {
 
   #process(startedAtMs: number | null): ContainerProcess {
     const { clock, random, node, hostIP, hostname, network, rootDir, runsToCompletion } = this.#host
-    return new ContainerProcess({ container: this.container, runsToCompletion, rootDir, logFile: this.#logFile(this.status.restartCount), hostname, network, node, hostIP, podIP: this.#host.podIP(), clock, random, startedAtMs })
+    return new ContainerProcess({
+      container: this.container,
+      runsToCompletion,
+      rootDir,
+      logFile: this.#logFile(this.status.restartCount),
+      hostname,
+      network,
+      node,
+      hostIP,
+      podIP: this.#host.podIP(),
+      clock,
+      random,
+      startedAtMs,
+    })
   }
 
   #ended(process: ContainerProcess, exit: ContainerExit): void {
     if (this.current !== process) return
     this.previous = process
     this.current = null
-    const terminated = { exitCode: exit.exitCode, reason: exit.reason, startedAt: timestamp(process.startedAtMs), finishedAt: timestamp(this.#host.clock.now()), containerID: this.status.containerID ?? '' }
+    const terminated = {
+      exitCode: exit.exitCode,
+      reason: exit.reason,
+      startedAt: timestamp(process.startedAtMs),
+      finishedAt: timestamp(this.#host.clock.now()),
+      containerID: this.status.containerID ?? '',
+    }
     this.#set({ terminated })
   }
 
@@ -234,7 +270,12 @@ export class ContainerManager {
   }
 
   /** Calls `verdict` whenever a threshold is crossed; true from it ends the loop. */
-  async #probeLoop(kind: string, probe: Probe, { process, signal }: { process: ContainerProcess; signal: AbortSignal }, verdict: (ok: boolean) => unknown): Promise<void> {
+  async #probeLoop(
+    kind: string,
+    probe: Probe,
+    { process, signal }: { process: ContainerProcess; signal: AbortSignal },
+    verdict: (ok: boolean) => unknown,
+  ): Promise<void> {
     const { clock } = this.#host
     let streak = 0
     let last: boolean | null = null

@@ -90,7 +90,8 @@ export class ContainerProcess {
     if (!this.#stopping) {
       this.#stopping = true
       const isServer = this.#shellCommand() === null
-      const exit: ContainerExit = graceMs < STOP_MS ? { exitCode: 137, reason: 'Error' } : isServer ? { exitCode: 0, reason: 'Completed' } : { exitCode: 143, reason: 'Error' }
+      const exit: ContainerExit =
+        graceMs < STOP_MS ? { exitCode: 137, reason: 'Error' } : isServer ? { exitCode: 0, reason: 'Completed' } : { exitCode: 143, reason: 'Error' }
       this.#options.clock.schedule(Math.min(graceMs, STOP_MS), () => {
         this.#finish(exit)
       })
@@ -142,22 +143,48 @@ export class ContainerProcess {
     const { container, hostname, clock } = this.#options
     const { image } = container
     const server = new ContainerServer({
-      serves, image, tag: imageTag(image), hostname, files: () => this.#files(),
+      serves,
+      image,
+      tag: imageTag(image),
+      hostname,
+      files: () => this.#files(),
       served: ({ method, url, status, bytes, agent }) => {
         const date = renderLog('{clfDate}', { atMs: clock.now(), image, node: '', hostIP: '', podIP: '', random: this.#options.random })
         this.#console.out(`127.0.0.1 - - [${date}] "${method} ${url} HTTP/1.1" ${String(status)} ${String(bytes)} "-" "${agent}"\n`)
       },
     })
-    this.#end.signal.addEventListener('abort', () => { server.close() }, { once: true })
+    this.#end.signal.addEventListener(
+      'abort',
+      () => {
+        server.close()
+      },
+      { once: true },
+    )
     return server
   }
 
   #shell(foreground: { readonly signal: AbortSignal }, terminal: Terminal | undefined): Shell {
     const { hostname, clock, container } = this.#options
-    const env = new Map([['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], ['HOSTNAME', hostname], ['HOME', '/root'], ['KUBERNETES_SERVICE_HOST', '10.96.0.1'], ['KUBERNETES_SERVICE_PORT', '443']])
+    const env = new Map([
+      ['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+      ['HOSTNAME', hostname],
+      ['HOME', '/root'],
+      ['KUBERNETES_SERVICE_HOST', '10.96.0.1'],
+      ['KUBERNETES_SERVICE_PORT', '443'],
+    ])
     for (const { name, value } of container.env ?? []) env.set(name, value ?? '')
     if (terminal !== undefined) env.set('TERM', 'xterm')
-    const host = { files: this.#files(), hostname, clock, programs: containerPrograms, ...(terminal === undefined ? {} : { terminal }), ...(this.#options.network === null ? {} : { network: this.#options.network }), get signal() { return foreground.signal } }
+    const host = {
+      files: this.#files(),
+      hostname,
+      clock,
+      programs: containerPrograms,
+      ...(terminal === undefined ? {} : { terminal }),
+      ...(this.#options.network === null ? {} : { network: this.#options.network }),
+      get signal() {
+        return foreground.signal
+      },
+    }
     return new Shell(host, env, container.workingDir ?? '/')
   }
 
@@ -184,7 +211,15 @@ export class ContainerProcess {
       const command = this.#shellCommand()
       if (command !== null) {
         const { input, foreground, terminal } = this.#console
-        const exitCode = await this.#shell(foreground, terminal).execute(command, { input, out: (output) => { this.#console.out(output) }, err: (text) => { this.#console.err(text) } })
+        const exitCode = await this.#shell(foreground, terminal).execute(command, {
+          input,
+          out: (output) => {
+            this.#console.out(output)
+          },
+          err: (text) => {
+            this.#console.err(text)
+          },
+        })
         this.#finish({ exitCode, reason: exitCode === 0 ? 'Completed' : 'Error' })
         return
       }
@@ -218,7 +253,9 @@ export class ContainerProcess {
 
   #argv(): string[] {
     const { command = [], args = [] } = this.#options.container
-    return [...command, ...args].map((word) => word.replace(/\$\((\w+)\)/g, (whole, name: string) => this.#options.container.env?.find((one) => one.name === name)?.value ?? whole))
+    return [...command, ...args].map((word) =>
+      word.replace(/\$\((\w+)\)/g, (whole, name: string) => this.#options.container.env?.find((one) => one.name === name)?.value ?? whole),
+    )
   }
 
   /** The command, when it is one the small shell can run; null for servers and unknown programs. */
@@ -248,8 +285,14 @@ export class ContainerProcess {
     const { rootDir, hostname, podIP } = this.#options
     for (const directory of ['bin', 'dev', 'etc', 'root', 'tmp', 'usr/bin', 'var/log', 'var/run']) mkdirSync(join(rootDir, directory), { recursive: true })
     writeFileSync(join(rootDir, 'etc/hostname'), `${hostname}\n`)
-    writeFileSync(join(rootDir, 'etc/hosts'), `# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${podIP}\t${hostname}\n`)
-    writeFileSync(join(rootDir, 'etc/resolv.conf'), 'search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n')
+    writeFileSync(
+      join(rootDir, 'etc/hosts'),
+      `# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${podIP}\t${hostname}\n`,
+    )
+    writeFileSync(
+      join(rootDir, 'etc/resolv.conf'),
+      'search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n',
+    )
     const files = new FileTree(rootDir)
     if (this.#behaviour.serves !== undefined) seedDocumentRoot(files, this.#behaviour.serves, { image: this.#options.container.image, hostname })
     return files

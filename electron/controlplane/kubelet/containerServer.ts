@@ -15,7 +15,15 @@ export interface ContainerServerOptions {
   served(request: { method: string; url: string; status: number; bytes: number; agent: string }): void
 }
 
-const TYPES: Record<string, string> = { '.html': 'text/html', '.css': 'text/css', '.js': 'application/javascript', '.json': 'application/json', '.svg': 'image/svg+xml', '.png': 'image/png', '.txt': 'text/plain' }
+const TYPES: Record<string, string> = {
+  '.html': 'text/html',
+  '.css': 'text/css',
+  '.js': 'application/javascript',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.txt': 'text/plain',
+}
 
 /**
  * The HTTP server of a simulated container. It opens no port of this machine: connections are handed to it.
@@ -25,7 +33,9 @@ const TYPES: Record<string, string> = { '.html': 'text/html', '.css': 'text/css'
  */
 export class ContainerServer {
   readonly #options: ContainerServerOptions
-  readonly #server = createServer((request, response) => { this.#answer(request, response) })
+  readonly #server = createServer((request, response) => {
+    this.#answer(request, response)
+  })
   readonly #connections = new Set<Duplex>()
 
   constructor(options: ContainerServerOptions) {
@@ -41,7 +51,9 @@ export class ContainerServer {
       this.#connections.delete(server)
       client.destroy()
     })
-    client.on('close', () => { server.destroy() })
+    client.on('close', () => {
+      server.destroy()
+    })
     this.#server.emit('connection', server)
     return client
   }
@@ -62,7 +74,12 @@ export class ContainerServer {
 
   #content(method: string, url: string): { status: number; type: string; body: Buffer } {
     const { serves, image, hostname } = this.#options
-    if (serves.root === undefined) return { status: 200, type: 'text/plain', body: Buffer.from(serves.text ?? `${method} ${url}\nanswered by ${image} in pod ${hostname}, a simulated container of Drydock\n`) }
+    if (serves.root === undefined)
+      return {
+        status: 200,
+        type: 'text/plain',
+        body: Buffer.from(serves.text ?? `${method} ${url}\nanswered by ${image} in pod ${hostname}, a simulated container of Drydock\n`),
+      }
     if (method !== 'GET' && method !== 'HEAD') return page(405, 'Method Not Allowed')
     const path = pathOf(url)
     if (path === null) return page(400, 'Bad Request')
@@ -84,7 +101,10 @@ export function seedDocumentRoot(files: FileTree, { root }: ServeBehaviour, { im
   const directory = files.host(root)
   if (existsSync(directory)) return
   mkdirSync(directory, { recursive: true })
-  writeFileSync(posix.join(directory, 'index.html'), `<!DOCTYPE html>\n<html>\n<head><title>${image}</title></head>\n<body>\n<h1>${image}</h1>\n<p>Served from ${root}/index.html in pod ${hostname}, a simulated container of Drydock.</p>\n</body>\n</html>\n`)
+  writeFileSync(
+    posix.join(directory, 'index.html'),
+    `<!DOCTYPE html>\n<html>\n<head><title>${image}</title></head>\n<body>\n<h1>${image}</h1>\n<p>Served from ${root}/index.html in pod ${hostname}, a simulated container of Drydock.</p>\n</body>\n</html>\n`,
+  )
 }
 
 /** Without the query, and never above the root. */
@@ -97,5 +117,9 @@ function pathOf(url: string): string | null {
 }
 
 function page(status: number, text: string): { status: number; type: string; body: Buffer } {
-  return { status, type: 'text/html', body: Buffer.from(`<!DOCTYPE html>\n<html><head><title>${String(status)} ${text}</title></head><body><h1>${String(status)} ${text}</h1></body></html>\n`) }
+  return {
+    status,
+    type: 'text/html',
+    body: Buffer.from(`<!DOCTYPE html>\n<html><head><title>${String(status)} ${text}</title></head><body><h1>${String(status)} ${text}</h1></body></html>\n`),
+  }
 }

@@ -74,10 +74,22 @@ export interface CommandOptions {
 }
 
 /** Runs a command beside the container's main process. */
-export function runSession({ command, tty, stdin, signal }: CommandOptions, shellOf: (foreground: Foreground, terminal: Terminal | undefined) => Shell): ContainerSession {
+export function runSession(
+  { command, tty, stdin, signal }: CommandOptions,
+  shellOf: (foreground: Foreground, terminal: Terminal | undefined) => Shell,
+): ContainerSession {
   const output = new SessionOutput()
   const foreground = new Foreground(signal)
-  const terminal = tty ? new Terminal({ write: (text) => { output.push('stdout', text) }, interrupted: (error) => { foreground.interrupt(error) } }) : undefined
+  const terminal = tty
+    ? new Terminal({
+        write: (text) => {
+          output.push('stdout', text)
+        },
+        interrupted: (error) => {
+          foreground.interrupt(error)
+        },
+      })
+    : undefined
   const fed = terminal?.input ?? new FedInput()
   const input: Input = stdin ? fed : emptyInput
   const out = (text: Output): void => {
@@ -107,15 +119,25 @@ export function runSession({ command, tty, stdin, signal }: CommandOptions, shel
   // Who reads the output first learns of a failure only afterwards.
   exitCode.catch(() => undefined)
   // A read that waits for input does not see the signal: the end of input ends it.
-  signal.addEventListener('abort', () => { fed.end() }, { once: true })
+  signal.addEventListener(
+    'abort',
+    () => {
+      fed.end()
+    },
+    { once: true },
+  )
   return {
     write: async (bytes) => {
       if (terminal === undefined) fed.push(bytes)
       else terminal.type(bytes)
       await fed.room()
     },
-    closeStdin: () => { fed.end() },
-    resize: (size) => { if (terminal !== undefined) terminal.size = size },
+    closeStdin: () => {
+      fed.end()
+    },
+    resize: (size) => {
+      if (terminal !== undefined) terminal.size = size
+    },
     output: () => output,
     exitCode,
   }

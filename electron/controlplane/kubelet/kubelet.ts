@@ -83,7 +83,21 @@ export class Kubelet {
     this.pods = new PodManager({
       ...(options.onStaticPod === undefined ? {} : { onStaticPod: options.onStaticPod }),
       nodeUid: () => this.#node?.metadata.uid ?? '',
-      worker: { network: options.network ?? null, api: this.#api, clock, random, logger, events, images: this.#images, node: name, hostIP: internalIP, podsDir: join(rootDir, 'var/lib/kubelet/pods'), logsDir: join(rootDir, 'var/log/pods'), allocateIP: (uid, wanted, signal) => this.#allocate(uid, wanted, signal), releaseIP: (uid) => this.#addresses?.release(uid) },
+      worker: {
+        network: options.network ?? null,
+        api: this.#api,
+        clock,
+        random,
+        logger,
+        events,
+        images: this.#images,
+        node: name,
+        hostIP: internalIP,
+        podsDir: join(rootDir, 'var/lib/kubelet/pods'),
+        logsDir: join(rootDir, 'var/log/pods'),
+        allocateIP: (uid, wanted, signal) => this.#allocate(uid, wanted, signal),
+        releaseIP: (uid) => this.#addresses?.release(uid),
+      },
     })
   }
 
@@ -126,7 +140,15 @@ export class Kubelet {
     this.#warmUntilMs = before === '' ? 0 : this.#options.clock.now() + WARM_UP_MS
     const controller = new AbortController()
     const signal = controller.signal
-    const loops = [this.#heartbeat(signal), this.#watchPods(signal), watchManifests(join(this.#options.rootDir, 'etc/kubernetes/manifests'), () => this.pods.readStatic(join(this.#options.rootDir, 'etc/kubernetes/manifests')), { clock: this.#options.clock, signal })]
+    const loops = [
+      this.#heartbeat(signal),
+      this.#watchPods(signal),
+      watchManifests(
+        join(this.#options.rootDir, 'etc/kubernetes/manifests'),
+        () => this.pods.readStatic(join(this.#options.rootDir, 'etc/kubernetes/manifests')),
+        { clock: this.#options.clock, signal },
+      ),
+    ]
     this.#session = {
       controller,
       done: Promise.all(
@@ -150,7 +172,14 @@ export class Kubelet {
   }
 
   /** CPU and memory of the node and its containers now. */
-  usage(): { node: string; atMs: number; windowSeconds: number; cpuCores: number; memoryBytes: number; pods: { namespace: string; name: string; containers: { name: string; cpuCores: number; memoryBytes: number }[] }[] } {
+  usage(): {
+    node: string
+    atMs: number
+    windowSeconds: number
+    cpuCores: number
+    memoryBytes: number
+    pods: { namespace: string; name: string; containers: { name: string; cpuCores: number; memoryBytes: number }[] }[]
+  } {
     const atMs = this.#options.clock.now()
     const pods = this.pods.workers().flatMap((worker) => {
       const containers = worker.containers.flatMap((one) => (one.current === null ? [] : [{ name: one.container.name, ...one.current.usage(one.limits) }]))
@@ -158,7 +187,14 @@ export class Kubelet {
     })
     const all = pods.flatMap(({ containers }) => containers)
     const wave = 1 + 0.1 * Math.sin(atMs / 60_000 + this.#options.internalIP.length)
-    return { node: this.#options.name, atMs, windowSeconds: 15, cpuCores: all.reduce((sum, { cpuCores }) => sum + cpuCores, SYSTEM_CPU_CORES * wave), memoryBytes: all.reduce((sum, { memoryBytes }) => sum + memoryBytes, Math.round(SYSTEM_MEMORY_BYTES * wave)), pods }
+    return {
+      node: this.#options.name,
+      atMs,
+      windowSeconds: 15,
+      cpuCores: all.reduce((sum, { cpuCores }) => sum + cpuCores, SYSTEM_CPU_CORES * wave),
+      memoryBytes: all.reduce((sum, { memoryBytes }) => sum + memoryBytes, Math.round(SYSTEM_MEMORY_BYTES * wave)),
+      pods,
+    }
   }
 
   /** @throws StatusError NotFound when the pod is not on this node */
@@ -210,12 +246,21 @@ export class Kubelet {
     const warm = clock.now() >= this.#warmUntilMs
     const status = nodeStatus(
       {
-        name, internalIP, capacity, machineId,
+        name,
+        internalIP,
+        capacity,
+        machineId,
         bootId: machineId.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
         kubeletVersion: this.#version,
         images: this.#images,
         nowMs: clock.now(),
-        ready: warm ? { status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' } : { status: 'False', reason: 'KubeletNotReady', message: '[container runtime status check may not have completed yet, PLEG is not healthy: pleg has yet to be successful]' },
+        ready: warm
+          ? { status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' }
+          : {
+              status: 'False',
+              reason: 'KubeletNotReady',
+              message: '[container runtime status check may not have completed yet, PLEG is not healthy: pleg has yet to be successful]',
+            },
       },
       this.#node,
     )
@@ -236,9 +281,20 @@ export class Kubelet {
     } catch (error) {
       if (!isNotFound(error)) throw error
       const owner = { apiVersion: 'v1', kind: 'Node', name, uid: this.#node?.metadata.uid ?? '' }
-      await this.#api.create({ ...target, name: undefined }, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace: 'kube-node-lease', ownerReferences: [owner] }, spec: { holderIdentity: name, leaseDurationSeconds: LEASE_SECONDS, renewTime } }, signal).catch((failed: unknown) => {
-        if (!isAlreadyExists(failed) && !isConflict(failed)) throw failed
-      })
+      await this.#api
+        .create(
+          { ...target, name: undefined },
+          {
+            apiVersion: 'coordination.k8s.io/v1',
+            kind: 'Lease',
+            metadata: { name, namespace: 'kube-node-lease', ownerReferences: [owner] },
+            spec: { holderIdentity: name, leaseDurationSeconds: LEASE_SECONDS, renewTime },
+          },
+          signal,
+        )
+        .catch((failed: unknown) => {
+          if (!isAlreadyExists(failed) && !isConflict(failed)) throw failed
+        })
     }
   }
 

@@ -43,7 +43,11 @@ export function newNode(name: string, extra: { labels: Record<string, string>; t
     metadata: {
       name,
       labels: { 'beta.kubernetes.io/arch': 'amd64', 'beta.kubernetes.io/os': 'linux', ...well, ...extra.labels },
-      annotations: { 'node.alpha.kubernetes.io/ttl': '0', 'volumes.kubernetes.io/controller-managed-attach-detach': 'true', 'drydock.invalid/simulated': 'true' },
+      annotations: {
+        'node.alpha.kubernetes.io/ttl': '0',
+        'volumes.kubernetes.io/controller-managed-attach-detach': 'true',
+        'drydock.invalid/simulated': 'true',
+      },
     },
     spec: { ...(extra.taints.length === 0 ? {} : { taints: extra.taints }) },
   }
@@ -51,7 +55,9 @@ export function newNode(name: string, extra: { labels: Record<string, string>; t
 
 /** node.status as the kubelet reports it. */
 export function nodeStatus(facts: NodeFacts, before: KubeObject | null): Record<string, unknown> {
-  const known = ((before?.['status'] as { conditions?: NodeCondition[] } | undefined)?.conditions ?? []).filter(({ type }) => !['MemoryPressure', 'DiskPressure', 'PIDPressure', 'Ready'].includes(type))
+  const known = ((before?.['status'] as { conditions?: NodeCondition[] } | undefined)?.conditions ?? []).filter(
+    ({ type }) => !['MemoryPressure', 'DiskPressure', 'PIDPressure', 'Ready'].includes(type),
+  )
   const condition = (type: string, status: string, reason: string, message: string): NodeCondition => {
     const previous = (before?.['status'] as { conditions?: NodeCondition[] } | undefined)?.conditions?.find((one) => one.type === type)
     const now = timestamp(facts.nowMs)

@@ -58,12 +58,18 @@ export class PodManager {
     const over = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
     if (worker === undefined) {
       // One that is over is kept for its logs; its containers must have ended with it.
-      if (over && deletionTimestamp === undefined && [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].some(({ state }) => 'running' in state)) return
+      if (
+        over &&
+        deletionTimestamp === undefined &&
+        [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].some(({ state }) => 'running' in state)
+      )
+        return
       worker = new PodWorker(pod, { ...this.#options.worker, static: false })
       this.#workers.set(uid, worker)
       if (!over) worker.start()
     } else worker.update({ ...pod, status: pod.status ?? worker.pod.status ?? { phase: 'Pending' } })
-    if (deletionTimestamp !== undefined) void worker.terminate((deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1000, { remove: true })
+    if (deletionTimestamp !== undefined)
+      void worker.terminate((deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1000, { remove: true })
   }
 
   /** The API says the object is gone: whatever still runs ends now. */

@@ -50,7 +50,15 @@ export class ClusterNetwork implements PodNetwork {
    * @param transport may list services and endpointslices, as kube-proxy may
    * @param podAt the running pod with an address
    */
-  constructor({ transport, random, podAt }: { transport: Transport; random: Random; podAt: (address: string) => { connect(port: number): Duplex | null } | undefined }) {
+  constructor({
+    transport,
+    random,
+    podAt,
+  }: {
+    transport: Transport
+    random: Random
+    podAt: (address: string) => { connect(port: number): Duplex | null } | undefined
+  }) {
     this.#api = new ApiClient(transport)
     this.#random = random
     this.#podAt = podAt
@@ -69,7 +77,9 @@ export class ClusterNetwork implements PodNetwork {
       const address = service?.spec?.clusterIP ?? ''
       if (service === undefined || address === '') continue
       if (host === '' && address !== 'None') return [address]
-      const endpoints = (await this.#slices(service, signal)).flatMap((slice) => slice.endpoints ?? []).filter(({ conditions, hostname }) => conditions?.ready !== false && (host === '' || hostname === host))
+      const endpoints = (await this.#slices(service, signal))
+        .flatMap((slice) => slice.endpoints ?? [])
+        .filter(({ conditions, hostname }) => conditions?.ready !== false && (host === '' || hostname === host))
       if (endpoints.length > 0) return endpoints.flatMap(({ addresses }) => addresses ?? [])
     }
     return []
@@ -85,7 +95,11 @@ export class ClusterNetwork implements PodNetwork {
     if (wanted === undefined) throw new NetworkFault('Connection timed out')
     const targets = (await this.#slices(service, signal)).flatMap((slice) => {
       const target = slice.ports?.find(({ name = '' }) => name === (wanted.name ?? ''))?.port
-      return target === undefined ? [] : (slice.endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false).flatMap(({ addresses = [] }) => addresses.map((each) => ({ address: each, port: target })))
+      return target === undefined
+        ? []
+        : (slice.endpoints ?? [])
+            .filter(({ conditions }) => conditions?.ready !== false)
+            .flatMap(({ addresses = [] }) => addresses.map((each) => ({ address: each, port: target })))
     })
     const target = targets[targets.length === 0 ? 0 : this.#random.below(targets.length)]
     if (target === undefined) throw new NetworkFault('Connection refused')
@@ -106,7 +120,10 @@ export class ClusterNetwork implements PodNetwork {
     if (rest.length > 3) return []
     if (rest.length === 3) return [{ host: first, service: second, namespace: third }]
     if (rest.length === 1) return [{ host: '', service: first, namespace }]
-    return [{ host: '', service: first, namespace: second }, { host: first, service: second, namespace }]
+    return [
+      { host: '', service: first, namespace: second },
+      { host: first, service: second, namespace },
+    ]
   }
 
   async #services(signal: AbortSignal): Promise<Service[]> {

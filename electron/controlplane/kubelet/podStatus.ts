@@ -22,7 +22,13 @@ export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
   const condition = (type: string, holds: boolean, reason: { reason: string; message?: string } | null): PodCondition => {
     const status = holds ? 'True' : 'False'
     const before = previous.find((one) => one.type === type)
-    return { type, status, lastProbeTime: null, lastTransitionTime: before?.status === status && before.lastTransitionTime !== undefined ? before.lastTransitionTime : timestamp(facts.nowMs), ...(holds || reason === null ? {} : reason) }
+    return {
+      type,
+      status,
+      lastProbeTime: null,
+      lastTransitionTime: before?.status === status && before.lastTransitionTime !== undefined ? before.lastTransitionTime : timestamp(facts.nowMs),
+      ...(holds || reason === null ? {} : reason),
+    }
   }
   const unready = statuses.filter(({ ready }) => !ready).map(({ name }) => name)
   const over = phase === 'Succeeded' ? { reason: 'PodCompleted' } : phase === 'Failed' ? { reason: 'PodFailed' } : null
@@ -32,8 +38,20 @@ export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
   const incomplete = initStatuses.filter(({ state }) => !('terminated' in state && state.terminated.exitCode === 0)).map(({ name }) => name)
   const own = [
     condition('PodReadyToStartContainers', facts.podIP !== '' && over === null, null),
-    condition('Initialized', facts.initialized, { reason: 'ContainersNotInitialized', message: `containers with incomplete status: [${incomplete.join(' ')}]` }),
-    condition('Ready', containersReady && gates.length === 0, containersReady ? { reason: 'ReadinessGatesNotReady', message: gates.map(({ conditionType }) => `corresponding condition of pod readiness gate "${conditionType}" does not exist.`).join(', ') } : notReady),
+    condition('Initialized', facts.initialized, {
+      reason: 'ContainersNotInitialized',
+      message: `containers with incomplete status: [${incomplete.join(' ')}]`,
+    }),
+    condition(
+      'Ready',
+      containersReady && gates.length === 0,
+      containersReady
+        ? {
+            reason: 'ReadinessGatesNotReady',
+            message: gates.map(({ conditionType }) => `corresponding condition of pod readiness gate "${conditionType}" does not exist.`).join(', '),
+          }
+        : notReady,
+    ),
     condition('ContainersReady', containersReady, notReady),
     condition('PodScheduled', true, null),
   ]
@@ -49,13 +67,18 @@ export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
     qosClass: pod.status?.qosClass ?? qosClass(pod),
     ...(initStatuses.length === 0 ? {} : { initContainerStatuses: copy(initStatuses) }),
     ...(facts.ephemeralStatuses.length === 0 ? {} : { ephemeralContainerStatuses: copy(facts.ephemeralStatuses) }),
-    containerStatuses: copy(facts.initialized ? statuses : statuses.map((status) => ('waiting' in status.state ? { ...status, state: { waiting: { reason: 'PodInitializing' } } } : status))),
+    containerStatuses: copy(
+      facts.initialized
+        ? statuses
+        : statuses.map((status) => ('waiting' in status.state ? { ...status, state: { waiting: { reason: 'PodInitializing' } } } : status)),
+    ),
   }
 }
 
 function phaseOf(pod: Pod, { statuses, initStatuses, initialized, finished, terminating }: PodFacts): PodStatus['phase'] {
   const failed = (status: ContainerStatus): boolean => 'terminated' in status.state && status.state.terminated.exitCode !== 0
-  if (finished && !(terminating && (pod.spec.restartPolicy ?? 'Always') === 'Always')) return [...initStatuses, ...statuses].some(failed) ? 'Failed' : 'Succeeded'
+  if (finished && !(terminating && (pod.spec.restartPolicy ?? 'Always') === 'Always'))
+    return [...initStatuses, ...statuses].some(failed) ? 'Failed' : 'Succeeded'
   if (!initialized) return 'Pending'
   // A container that ran before and waits for its next start counts as running.
   const started = statuses.every(({ state, lastState }) => 'running' in state || 'terminated' in state || 'terminated' in lastState)
@@ -67,6 +90,8 @@ export function qosClass(pod: Pod): string {
   const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
   const all = containers.map(({ resources }) => ({ requests: resources?.requests ?? {}, limits: resources?.limits ?? {} }))
   if (all.every(({ requests, limits }) => ['cpu', 'memory'].every((name) => requests[name] === undefined && limits[name] === undefined))) return 'BestEffort'
-  const guaranteed = all.every(({ requests, limits }) => ['cpu', 'memory'].every((name) => limits[name] !== undefined && (requests[name] ?? limits[name]) === limits[name]))
+  const guaranteed = all.every(({ requests, limits }) =>
+    ['cpu', 'memory'].every((name) => limits[name] !== undefined && (requests[name] ?? limits[name]) === limits[name]),
+  )
   return guaranteed ? 'Guaranteed' : 'Burstable'
 }

@@ -70,7 +70,11 @@ export class PodWorker {
     this.#startTime = pod.status?.startTime ?? timestamp(options.clock.now())
     this.#podIP = pod.spec.hostNetwork === true ? options.hostIP : (pod.status?.podIP ?? '')
     const manager = (container: Container, init: boolean, statuses: ContainerStatus[] | undefined): ContainerManager =>
-      new ContainerManager(container, this.#host(container, init ? 'initContainers' : 'containers'), statuses?.find((status) => status.name === container.name && ('running' in status.state || 'terminated' in status.state)))
+      new ContainerManager(
+        container,
+        this.#host(container, init ? 'initContainers' : 'containers'),
+        statuses?.find((status) => status.name === container.name && ('running' in status.state || 'terminated' in status.state)),
+      )
     this.#initContainers = (pod.spec.initContainers ?? []).map((container) => manager(container, true, pod.status?.initContainerStatuses))
     this.#containers = pod.spec.containers.map((container) => manager(container, false, pod.status?.containerStatuses))
   }
@@ -81,7 +85,8 @@ export class PodWorker {
       for (const container of this.#all()) container.current?.abandon()
     })
     this.#run().catch((error: unknown) => {
-      if (!this.#life.signal.aborted && this.#terminating === null) this.#options.logger.error('pod worker failed', { pod: this.pod.metadata.name, error: String(error) })
+      if (!this.#life.signal.aborted && this.#terminating === null)
+        this.#options.logger.error('pod worker failed', { pod: this.pod.metadata.name, error: String(error) })
     })
   }
 
@@ -98,7 +103,8 @@ export class PodWorker {
       const manager = new ContainerManager(container, this.#host(container, 'ephemeralContainers'), adopted)
       this.#ephemeral.push(manager)
       manager.run('Never').catch((error: unknown) => {
-        if (!this.#life.signal.aborted && this.#terminating === null) this.#options.logger.error('debug container failed', { pod: this.pod.metadata.name, error: String(error) })
+        if (!this.#life.signal.aborted && this.#terminating === null)
+          this.#options.logger.error('debug container failed', { pod: this.pod.metadata.name, error: String(error) })
       })
     }
   }
@@ -124,7 +130,9 @@ export class PodWorker {
   forward(port: number): Duplex {
     const connection = this.connect(port)
     if (connection !== null) return connection
-    throw new Error(`failed to connect to localhost:${String(port)} inside the pod's network namespace: dial tcp4 127.0.0.1:${String(port)}: connect: connection refused`)
+    throw new Error(
+      `failed to connect to localhost:${String(port)} inside the pod's network namespace: dial tcp4 127.0.0.1:${String(port)}: connect: connection refused`,
+    )
   }
 
   get containers(): readonly ContainerManager[] {
@@ -200,7 +208,12 @@ export class PodWorker {
   #network(hostname: string): Network | null {
     const { network } = this.#options
     if (network === null) return null
-    const self = (): NetworkPeer => ({ namespace: this.pod.metadata.namespace ?? 'default', hostname, podIP: this.#podIP, connectLocal: (port) => this.connect(port) })
+    const self = (): NetworkPeer => ({
+      namespace: this.pod.metadata.namespace ?? 'default',
+      hostname,
+      podIP: this.#podIP,
+      connectLocal: (port) => this.connect(port),
+    })
     return { resolve: (name, signal) => network.resolve(name, self(), signal), connect: (to, signal) => network.connect(to, self(), signal) }
   }
 
@@ -212,7 +225,9 @@ export class PodWorker {
   /** What the pod left on the node's disk. */
   async #removeFiles(): Promise<void> {
     for (const directory of [join(this.#options.podsDir, this.pod.metadata.uid ?? ''), this.#logsDir()])
-      await rm(directory, { recursive: true, force: true }).catch((error: unknown) => { this.#options.logger.warn('pod files not removed', { directory, error: String(error) }) })
+      await rm(directory, { recursive: true, force: true }).catch((error: unknown) => {
+        this.#options.logger.warn('pod files not removed', { directory, error: String(error) })
+      })
   }
 
   #all(): ContainerManager[] {
@@ -236,13 +251,24 @@ export class PodWorker {
       network: this.#network(hostname),
       logDir: join(this.#logsDir(), container.name),
       rootDir: join(options.podsDir, uid, 'containers', container.name, 'rootfs'),
-      limits: { cpuCores: limits['cpu'] === undefined ? Infinity : parseQuantity(limits['cpu']), memoryBytes: limits['memory'] === undefined ? Infinity : parseQuantity(limits['memory']) },
+      limits: {
+        cpuCores: limits['cpu'] === undefined ? Infinity : parseQuantity(limits['cpu']),
+        memoryBytes: limits['memory'] === undefined ? Infinity : parseQuantity(limits['memory']),
+      },
       runsToCompletion: (list === 'initContainers' && container.restartPolicy !== 'Always') || (this.pod.spec.restartPolicy ?? 'Always') !== 'Always',
       changed: () => {
         this.#changed()
       },
       event: (type, reason, message) => {
-        options.events.record({ ...this.pod, apiVersion: 'v1', kind: 'Pod', metadata: { ...this.pod.metadata, ...(this.statusTarget === null ? {} : { uid: this.statusTarget.uid }) } }, { type, reason, message, fieldPath })
+        options.events.record(
+          {
+            ...this.pod,
+            apiVersion: 'v1',
+            kind: 'Pod',
+            metadata: { ...this.pod.metadata, ...(this.statusTarget === null ? {} : { uid: this.statusTarget.uid }) },
+          },
+          { type, reason, message, fieldPath },
+        )
       },
     }
   }
@@ -284,7 +310,11 @@ export class PodWorker {
       const text = JSON.stringify(status)
       if (text === this.#sent) continue
       try {
-        const updated = await this.#options.api.patch({ gvr: PODS, namespace: target.namespace, name: target.name, subresource: 'status' }, { metadata: { uid: target.uid }, status }, this.#life.signal)
+        const updated = await this.#options.api.patch(
+          { gvr: PODS, namespace: target.namespace, name: target.name, subresource: 'status' },
+          { metadata: { uid: target.uid }, status },
+          this.#life.signal,
+        )
         this.pod = { ...this.pod, status: (updated as Pod).status ?? status }
         this.#sent = text
       } catch (error) {

@@ -14,21 +14,31 @@ export interface ProbeResult {
 const DEFAULT_TIMEOUT_SECONDS = 1
 
 /** Asks a container once. Servers the simulation does not know are taken to be well. */
-export async function runProbe(probe: Probe, { container, process, podIP, clock, signal }: { container: Container; process: ContainerProcess; podIP: string; clock: Clock; signal: AbortSignal }): Promise<ProbeResult> {
+export async function runProbe(
+  probe: Probe,
+  { container, process, podIP, clock, signal }: { container: Container; process: ContainerProcess; podIP: string; clock: Clock; signal: AbortSignal },
+): Promise<ProbeResult> {
   const late = new AbortController()
   const seconds = probe.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS
-  const cancel = clock.schedule(seconds * 1000, () => { late.abort(new Error('timeout')) })
+  const cancel = clock.schedule(seconds * 1000, () => {
+    late.abort(new Error('timeout'))
+  })
   const within = AbortSignal.any([signal, late.signal])
   try {
     if (probe.exec !== undefined) return await execProbe(probe.exec.command ?? [], process, within)
     const asked = probe.httpGet ?? probe.tcpSocket
     if (asked === undefined) return { ok: true, message: '' }
-    const port = typeof asked.port === 'string' && !/^\d+$/.test(asked.port) ? container.ports?.find(({ name }) => name === asked.port)?.containerPort : Number(asked.port)
+    const port =
+      typeof asked.port === 'string' && !/^\d+$/.test(asked.port) ? container.ports?.find(({ name }) => name === asked.port)?.containerPort : Number(asked.port)
     if (port === undefined) return { ok: false, message: `couldn't find port: ${JSON.stringify(asked.port)}` }
     if (process.listensOn(port) === 'unknown') return { ok: true, message: '' }
     const connection = process.connect(port)
     const path = `/${(probe.httpGet?.path ?? '').replace(/^\//, '')}`
-    if (connection === null) return { ok: false, message: `${probe.httpGet === undefined ? '' : `Get "http://${podIP}:${String(port)}${path}": `}dial tcp ${podIP}:${String(port)}: connect: connection refused` }
+    if (connection === null)
+      return {
+        ok: false,
+        message: `${probe.httpGet === undefined ? '' : `Get "http://${podIP}:${String(port)}${path}": `}dial tcp ${podIP}:${String(port)}: connect: connection refused`,
+      }
     if (probe.httpGet === undefined) {
       connection.destroy()
       return { ok: true, message: '' }
@@ -38,7 +48,13 @@ export async function runProbe(probe: Probe, { container, process, podIP, clock,
   } catch (error) {
     signal.throwIfAborted()
     if (!late.signal.aborted) throw error
-    return { ok: false, message: probe.exec === undefined ? 'context deadline exceeded' : `command timed out: ${JSON.stringify((probe.exec.command ?? []).join(' '))} timed out after ${String(seconds)}s` }
+    return {
+      ok: false,
+      message:
+        probe.exec === undefined
+          ? 'context deadline exceeded'
+          : `command timed out: ${JSON.stringify((probe.exec.command ?? []).join(' '))} timed out after ${String(seconds)}s`,
+    }
   } finally {
     cancel()
   }
@@ -46,7 +62,9 @@ export async function runProbe(probe: Probe, { container, process, podIP, clock,
 
 async function execProbe(command: string[], process: ContainerProcess, signal: AbortSignal): Promise<ProbeResult> {
   const output: string[] = []
-  const exitCode = await process.shell(signal).execute(command, { input: emptyInput, out: (piece) => output.push(textOf(piece)), err: (text) => output.push(text) })
+  const exitCode = await process
+    .shell(signal)
+    .execute(command, { input: emptyInput, out: (piece) => output.push(textOf(piece)), err: (text) => output.push(text) })
   return { ok: exitCode === 0, message: output.join('').trim() }
 }
 
@@ -55,7 +73,9 @@ function statusOf(connection: Duplex, { path, host, signal }: { path: string; ho
     const asked = request({ createConnection: () => connection, path, headers: { host, 'user-agent': 'kube-probe/1.36' }, signal })
     asked.on('response', (response) => {
       response.resume()
-      response.on('end', () => { connection.destroy() })
+      response.on('end', () => {
+        connection.destroy()
+      })
       resolve(response.statusCode ?? 0)
     })
     asked.on('error', reject)

@@ -8,7 +8,12 @@ export type Preemption = { kind: 'victims'; node: string; victims: KubeObject[] 
 /**
  * Looks for a node where fewer and less important pods would have to go. First depth: budgets are not weighed.
  */
-export function choosePreemption(pod: KubeObject, infos: readonly NodeInfo[], refusals: ReadonlyMap<string, Refusal>, namespaceLabels: NamespaceLabels): Preemption {
+export function choosePreemption(
+  pod: KubeObject,
+  infos: readonly NodeInfo[],
+  refusals: ReadonlyMap<string, Refusal>,
+  namespaceLabels: NamespaceLabels,
+): Preemption {
   const helpful = infos.filter(({ name }) => refusals.get(name)?.unresolvable === false)
   const count = infos.length
   const none = (why: string): Preemption => ({ kind: 'none', message: `0/${String(count)} nodes are available: ${why}.` })
@@ -22,7 +27,10 @@ export function choosePreemption(pod: KubeObject, infos: readonly NodeInfo[], re
   }
   if (best !== null) return { kind: 'victims', ...best }
   const unhelpful = count - helpful.length
-  const parts = [...(helpful.length === 0 ? [] : [`${String(helpful.length)} No preemption victims found for incoming pod`]), ...(unhelpful === 0 ? [] : [`${String(unhelpful)} Preemption is not helpful for scheduling`])]
+  const parts = [
+    ...(helpful.length === 0 ? [] : [`${String(helpful.length)} No preemption victims found for incoming pod`]),
+    ...(unhelpful === 0 ? [] : [`${String(unhelpful)} Preemption is not helpful for scheduling`]),
+  ]
   return none(parts.join(', '))
 }
 

@@ -71,8 +71,12 @@ class Scheduler {
 
   async run(): Promise<void> {
     const { signal } = this.#options
-    this.#nodes.onEvent(({ type, object, old }) => { this.#nodeChanged(type, object, old) })
-    this.#pods.onEvent(({ type, object }) => { this.#podChanged(type, object) })
+    this.#nodes.onEvent(({ type, object, old }) => {
+      this.#nodeChanged(type, object, old)
+    })
+    this.#pods.onEvent(({ type, object }) => {
+      this.#podChanged(type, object)
+    })
     const running = [this.#nodes, this.#namespaces, this.#pods].map((informer) => informer.run(signal))
     try {
       await Promise.all([this.#nodes.synced(signal), this.#namespaces.synced(signal), this.#pods.synced(signal)])
@@ -98,7 +102,11 @@ class Scheduler {
       this.#infos.set(name, made)
     } else info.update(node)
     // A heartbeat makes room for nobody.
-    const relevant = old === undefined || !deepEqual(old['spec'], node['spec']) || !deepEqual(old.metadata.labels, node.metadata.labels) || !deepEqual(objectAt(old['status'])['allocatable'], objectAt(node['status'])['allocatable'])
+    const relevant =
+      old === undefined ||
+      !deepEqual(old['spec'], node['spec']) ||
+      !deepEqual(old.metadata.labels, node.metadata.labels) ||
+      !deepEqual(objectAt(old['status'])['allocatable'], objectAt(node['status'])['allocatable'])
     if (relevant) this.#retryAll()
   }
 
@@ -130,7 +138,11 @@ class Scheduler {
 
   #isMine(pod: KubeObject): boolean {
     const spec = specOf(pod)
-    return (textAt(spec['schedulerName']) || 'default-scheduler') === this.#name && pod.metadata.deletionTimestamp === undefined && objectsAt(spec['schedulingGates']).length === 0
+    return (
+      (textAt(spec['schedulerName']) || 'default-scheduler') === this.#name &&
+      pod.metadata.deletionTimestamp === undefined &&
+      objectsAt(spec['schedulingGates']).length === 0
+    )
   }
 
   /** Something changed that may make room. */
@@ -217,7 +229,9 @@ class Scheduler {
     info.add(pod)
     const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace, uid }, target: { apiVersion: 'v1', kind: 'Node', name: info.name } }
     this.#client.create(PODS, { namespace, name, subresource: 'binding' }, binding, signal).then(
-      () => { this.#events.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${namespace}/${name} to ${info.name}`) },
+      () => {
+        this.#events.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${namespace}/${name} to ${info.name}`)
+      },
       (error: unknown) => {
         if (signal.aborted) return
         this.#assumed.delete(uid)
@@ -260,7 +274,14 @@ class Scheduler {
     const before = known.find((each) => each['type'] === 'PodScheduled')
     if (before?.['status'] === 'False' && before['message'] === message && nominated === null) return
     const now = `${new Date(this.#options.clock.now()).toISOString().slice(0, 19)}Z`
-    const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message, lastProbeTime: null, lastTransitionTime: before?.['status'] === 'False' ? before['lastTransitionTime'] : now }
+    const condition = {
+      type: 'PodScheduled',
+      status: 'False',
+      reason: 'Unschedulable',
+      message,
+      lastProbeTime: null,
+      lastTransitionTime: before?.['status'] === 'False' ? before['lastTransitionTime'] : now,
+    }
     const status = { conditions: [condition], ...(nominated === null ? {} : { nominatedNodeName: nominated }) }
     await this.#client.patch(PODS, { namespace, name, subresource: 'status' }, { status }, { type: 'strategic' }, signal)
   }

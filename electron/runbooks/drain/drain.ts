@@ -62,13 +62,20 @@ export async function drain(api: ClusterApi, node: string, context: StepContext)
   const wanted = (await podsOn(api, node, signal)).filter(({ skipped }) => skipped === null)
   const unmanaged = wanted.filter(({ managed }) => !managed)
   if (unmanaged.length > 0)
-    throw new Error(`nothing would bring these pods back: ${unmanaged.map(({ namespace, name }) => `${namespace}/${name}`).join(', ')}. Delete them yourself or give them a controller, then retry`)
+    throw new Error(
+      `nothing would bring these pods back: ${unmanaged.map(({ namespace, name }) => `${namespace}/${name}`).join(', ')}. Delete them yourself or give them a controller, then retry`,
+    )
   for (const pod of wanted.filter(({ usesEmptyDir }) => usesEmptyDir)) log(`pod/${pod.name} in ${pod.namespace} loses its emptyDir data`)
   await Promise.all(wanted.map((pod) => evict(api, pod, context)))
   for (;;) {
     const left = (await podsOn(api, node, signal)).filter(({ skipped, uid }) => skipped === null && wanted.some((pod) => pod.uid === uid))
     if (left.length === 0) break
-    waitFor(`${String(left.length)} of ${String(wanted.length)} pods to end: ${left.slice(0, 3).map(({ namespace, name }) => `${namespace}/${name}`).join(', ')}`)
+    waitFor(
+      `${String(left.length)} of ${String(wanted.length)} pods to end: ${left
+        .slice(0, 3)
+        .map(({ namespace, name }) => `${namespace}/${name}`)
+        .join(', ')}`,
+    )
     await clock.sleep(POLL_MS, { signal })
   }
   waitFor('')
@@ -88,7 +95,8 @@ async function evict(api: ClusterApi, pod: PodView, { signal, clock, log, waitFo
       if (!isTooManyRequests(error)) throw error
       const cause = error instanceof StatusError ? error.status.details?.causes?.[0]?.message : undefined
       waitFor(`pod ${pod.namespace}/${pod.name}: ${cause ?? 'its disruption budget allows no eviction now'}`)
-      if (!told) log(`pod/${pod.name} in ${pod.namespace} may not be evicted yet: ${cause ?? 'disruption budget'}; trying again every ${String(RETRY_MS / 1000)} s`)
+      if (!told)
+        log(`pod/${pod.name} in ${pod.namespace} may not be evicted yet: ${cause ?? 'disruption budget'}; trying again every ${String(RETRY_MS / 1000)} s`)
       told = true
       await clock.sleep(RETRY_MS, { signal })
     }

@@ -41,7 +41,10 @@ export function connectSsh(target: SshTarget, { signal }: { signal: AbortSignal 
         client.off('error', fail)
         // A connection that breaks later shows itself in the running command.
         client.on('error', () => undefined)
-        resolve({ run: (command, options) => runCommand(client, target.sudo ? `sudo -n sh -c ${quote(command)}` : command, options), close: () => client.end() })
+        resolve({
+          run: (command, options) => runCommand(client, target.sudo ? `sudo -n sh -c ${quote(command)}` : command, options),
+          close: () => client.end(),
+        })
       })
       .on('error', fail)
       .connect({

@@ -75,7 +75,12 @@ export function offersFor(current: string, releases: readonly Release[] = RELEAS
   return releases
     .filter((release) => {
       const candidate = parseVersion(release.version)
-      return candidate !== null && candidate.major === version.major && (candidate.minor === version.minor || candidate.minor === version.minor + 1) && compareVersions(candidate, version) > 0
+      return (
+        candidate !== null &&
+        candidate.major === version.major &&
+        (candidate.minor === version.minor || candidate.minor === version.minor + 1) &&
+        compareVersions(candidate, version) > 0
+      )
     })
     .reverse()
 }
@@ -85,16 +90,26 @@ export function makePlan(facts: ClusterFacts, targetVersion?: string, releases: 
   const offers = offersFor(facts.serverVersion, releases)
   const target = targetVersion === undefined ? offers[0] : offers.find(({ version }) => version === targetVersion)
   if (targetVersion !== undefined && target === undefined)
-    throw new StatusError(failure(422, 'Invalid', `${targetVersion} cannot be taken from ${facts.serverVersion}: kubeadm upgrades one minor at a time. Offered: ${offers.map(({ version }) => version).join(', ') || 'nothing newer is known'}`))
+    throw new StatusError(
+      failure(
+        422,
+        'Invalid',
+        `${targetVersion} cannot be taken from ${facts.serverVersion}: kubeadm upgrades one minor at a time. Offered: ${offers.map(({ version }) => version).join(', ') || 'nothing newer is known'}`,
+      ),
+    )
   const plan: UpgradePlan = {
     currentVersion: facts.serverVersion,
     targetVersion: target?.version ?? facts.serverVersion,
-    offers: offers.map(({ version }) => ({ version, title: parseVersion(version)?.minor === parseVersion(facts.serverVersion)?.minor ? `newest patch of this minor` : 'newest patch of the next minor' })),
+    offers: offers.map(({ version }) => ({
+      version,
+      title: parseVersion(version)?.minor === parseVersion(facts.serverVersion)?.minor ? `newest patch of this minor` : 'newest patch of the next minor',
+    })),
     manual: [],
     controlPlane: [],
     findings: [],
   }
-  if (target === undefined) return { ...plan, findings: [{ level: 'note', title: `${facts.serverVersion} is the newest version in the catalogue`, cure: 'Nothing to do.' }] }
+  if (target === undefined)
+    return { ...plan, findings: [{ level: 'note', title: `${facts.serverVersion} is the newest version in the catalogue`, cure: 'Nothing to do.' }] }
   return { ...plan, manual: kubeletRows(facts, target), controlPlane: controlPlaneRows(facts, target), findings: findingsOf(facts, target) }
 }
 
@@ -105,7 +120,12 @@ function kubeletRows({ nodes }: ClusterFacts, target: Release): UpgradePlanRow[]
 function controlPlaneRows({ nodes, systemPods, daemonSets, deployments }: ClusterFacts, target: Release): UpgradePlanRow[] {
   const controlPlane = nodes.filter(isControlPlane).map(({ metadata }) => metadata.name ?? '')
   const rows = STATIC_COMPONENTS.flatMap((component) =>
-    controlPlane.map((node) => ({ component, node, current: imageTag(staticPod(systemPods, component, node)), target: component === 'etcd' ? target.etcd : target.version })),
+    controlPlane.map((node) => ({
+      component,
+      node,
+      current: imageTag(staticPod(systemPods, component, node)),
+      target: component === 'etcd' ? target.etcd : target.version,
+    })),
   )
   const kubeProxy = daemonSets.find(({ metadata }) => metadata.name === 'kube-proxy')
   const coredns = deployments.find(({ metadata }) => metadata.name === 'coredns')
@@ -122,21 +142,61 @@ function findingsOf({ nodes, systemPods, budgets, serverVersion }: ClusterFacts,
   for (const node of nodes) {
     const name = node.metadata.name ?? ''
     if (!isReady(node)) findings.push({ level: 'blocking', title: `node ${name} is not Ready`, cure: `Look at its conditions: kubectl describe node ${name}` })
-    if ((node['spec'] as { unschedulable?: boolean } | undefined)?.unschedulable === true) findings.push({ level: 'warning', title: `node ${name} is cordoned and will be uncordoned by the upgrade`, cure: `kubectl uncordon ${name}, or upgrade without it` })
+    if ((node['spec'] as { unschedulable?: boolean } | undefined)?.unschedulable === true)
+      findings.push({
+        level: 'warning',
+        title: `node ${name} is cordoned and will be uncordoned by the upgrade`,
+        cure: `kubectl uncordon ${name}, or upgrade without it`,
+      })
     const kubelet = parseVersion(kubeletVersion(node))
     if (kubelet !== null && wanted !== null && wanted.minor - kubelet.minor > KUBELET_SKEW_MINORS)
-      findings.push({ level: 'blocking', title: `kubelet ${kubeletVersion(node)} on ${name} would be more than ${String(KUBELET_SKEW_MINORS)} minors behind ${target.version}`, cure: 'Upgrade this kubelet first.' })
+      findings.push({
+        level: 'blocking',
+        title: `kubelet ${kubeletVersion(node)} on ${name} would be more than ${String(KUBELET_SKEW_MINORS)} minors behind ${target.version}`,
+        cure: 'Upgrade this kubelet first.',
+      })
   }
-  const missing = nodes.filter(isControlPlane).flatMap((node) => STATIC_COMPONENTS.filter((component) => staticPod(systemPods, component, node.metadata.name ?? '') === undefined).map((component) => `${component} on ${node.metadata.name ?? ''}`))
-  if (!nodes.some(isControlPlane)) findings.push({ level: 'blocking', title: 'no node is labelled as control plane', cure: 'Only clusters made by kubeadm can be upgraded here; a managed control plane is upgraded by its provider.' })
-  for (const component of missing) findings.push({ level: 'blocking', title: `no static pod ${component}`, cure: 'kubeadm upgrades static pods only. Check /etc/kubernetes/manifests on the node.' })
-  for (const pod of systemPods.filter((candidate) => STATIC_COMPONENTS.some((component) => candidate.metadata.name?.startsWith(`${component}-`) === true) && !isReady(candidate)))
-    findings.push({ level: 'blocking', title: `${pod.metadata.name ?? ''} is not ready`, cure: `kubectl -n kube-system describe pod ${pod.metadata.name ?? ''}` })
+  const missing = nodes
+    .filter(isControlPlane)
+    .flatMap((node) =>
+      STATIC_COMPONENTS.filter((component) => staticPod(systemPods, component, node.metadata.name ?? '') === undefined).map(
+        (component) => `${component} on ${node.metadata.name ?? ''}`,
+      ),
+    )
+  if (!nodes.some(isControlPlane))
+    findings.push({
+      level: 'blocking',
+      title: 'no node is labelled as control plane',
+      cure: 'Only clusters made by kubeadm can be upgraded here; a managed control plane is upgraded by its provider.',
+    })
+  for (const component of missing)
+    findings.push({
+      level: 'blocking',
+      title: `no static pod ${component}`,
+      cure: 'kubeadm upgrades static pods only. Check /etc/kubernetes/manifests on the node.',
+    })
+  for (const pod of systemPods.filter(
+    (candidate) => STATIC_COMPONENTS.some((component) => candidate.metadata.name?.startsWith(`${component}-`) === true) && !isReady(candidate),
+  ))
+    findings.push({
+      level: 'blocking',
+      title: `${pod.metadata.name ?? ''} is not ready`,
+      cure: `kubectl -n kube-system describe pod ${pod.metadata.name ?? ''}`,
+    })
   for (const budget of budgets) {
     const status = budget['status'] as { disruptionsAllowed?: number; expectedPods?: number } | undefined
     if (status?.disruptionsAllowed === 0 && (status.expectedPods ?? 0) > 0)
-      findings.push({ level: 'warning', title: `budget ${budget.metadata.namespace ?? ''}/${budget.metadata.name ?? ''} allows no eviction now: a drain will wait for it`, cure: 'Add a replica, or wait until its pods are healthy.' })
+      findings.push({
+        level: 'warning',
+        title: `budget ${budget.metadata.namespace ?? ''}/${budget.metadata.name ?? ''} allows no eviction now: a drain will wait for it`,
+        cure: 'Add a replica, or wait until its pods are healthy.',
+      })
   }
-  if (parseVersion(serverVersion)?.minor !== wanted?.minor) findings.push({ level: 'note', title: 'a minor cannot be taken back', cure: 'The way back is the etcd snapshot taken in the first step, with the old packages and manifests.' })
+  if (parseVersion(serverVersion)?.minor !== wanted?.minor)
+    findings.push({
+      level: 'note',
+      title: 'a minor cannot be taken back',
+      cure: 'The way back is the etcd snapshot taken in the first step, with the old packages and manifests.',
+    })
   return findings
 }

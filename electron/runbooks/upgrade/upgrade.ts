@@ -115,11 +115,17 @@ function applyOnControlPlane(work: Work, node: string, first: boolean): Step {
     id: `${node}/control-plane`,
     title: `Upgrade the control plane on ${node}`,
     description: 'kubeadm writes new manifests one by one; the kubelet restarts each component. API calls may stall for some seconds.',
-    commands: [`apt-mark unhold kubeadm && apt-get update && apt-get install -y kubeadm='${packageVersion(input.targetVersion)}' && apt-mark hold kubeadm`, upgrade],
+    commands: [
+      `apt-mark unhold kubeadm && apt-get update && apt-get install -y kubeadm='${packageVersion(input.targetVersion)}' && apt-mark hold kubeadm`,
+      upgrade,
+    ],
     expectedMs: 20_000,
     isDone: async ({ signal }) => (await atTarget(signal)).length === components.length,
     action: async (context) => {
-      await onNode(work, node, context, [`apt-mark unhold kubeadm && apt-get update && apt-get install -y kubeadm='${packageVersion(input.targetVersion)}' && apt-mark hold kubeadm`, upgrade])
+      await onNode(work, node, context, [
+        `apt-mark unhold kubeadm && apt-get update && apt-get install -y kubeadm='${packageVersion(input.targetVersion)}' && apt-mark hold kubeadm`,
+        upgrade,
+      ])
     },
     // What kubeadm printed is not believed: each component has to be ready and to stay so.
     postcheck: async (context) => {
@@ -130,7 +136,8 @@ function applyOnControlPlane(work: Work, node: string, first: boolean): Step {
       await context.clock.sleep(SOAK_MS, { signal: context.signal })
       context.waitFor('')
       const after = await atTarget(context.signal)
-      if (after.length !== components.length || restarts(after) !== before) throw new Error(`a control-plane component on ${node} did not stay ready. See kubectl -n kube-system get pods`)
+      if (after.length !== components.length || restarts(after) !== before)
+        throw new Error(`a control-plane component on ${node} did not stay ready. See kubectl -n kube-system get pods`)
       context.log(`kube-apiserver, kube-controller-manager and kube-scheduler on ${node} run ${input.targetVersion}`)
     },
   }
@@ -138,7 +145,10 @@ function applyOnControlPlane(work: Work, node: string, first: boolean): Step {
 
 function upgradeWorker(work: Work, node: string): Step {
   const { input } = work
-  const commands = [`apt-mark unhold kubeadm && apt-get update && apt-get install -y kubeadm='${packageVersion(input.targetVersion)}' && apt-mark hold kubeadm`, 'kubeadm upgrade node']
+  const commands = [
+    `apt-mark unhold kubeadm && apt-get update && apt-get install -y kubeadm='${packageVersion(input.targetVersion)}' && apt-mark hold kubeadm`,
+    'kubeadm upgrade node',
+  ]
   return {
     id: `${node}/kubeadm`,
     title: `Upgrade the kubelet configuration on ${node}`,
@@ -205,11 +215,16 @@ function verify({ input, api }: Work): Step {
     expectedMs: 2_000,
     action: async (context) => {
       const { signal, log } = context
-      await until(context, `every node to be Ready at ${input.targetVersion}`, async () => (await api.list('/api/v1/nodes', signal)).every((node) => isReady(node) && kubeletVersion(node) === input.targetVersion))
+      await until(context, `every node to be Ready at ${input.targetVersion}`, async () =>
+        (await api.list('/api/v1/nodes', signal)).every((node) => isReady(node) && kubeletVersion(node) === input.targetVersion),
+      )
       const facts = await readFacts(api, signal)
       if (facts.serverVersion !== input.targetVersion) throw new Error(`the API server says ${facts.serverVersion}, not ${input.targetVersion}`)
-      const behind = makePlan({ ...facts, serverVersion: previousOf(input.targetVersion) }, input.targetVersion).controlPlane.filter(({ current, target }) => current !== target)
-      for (const { component, node, current, target } of behind) log(`${component}${node === '' ? '' : ` on ${node}`} is at ${current || 'no known version'}, expected ${target}`)
+      const behind = makePlan({ ...facts, serverVersion: previousOf(input.targetVersion) }, input.targetVersion).controlPlane.filter(
+        ({ current, target }) => current !== target,
+      )
+      for (const { component, node, current, target } of behind)
+        log(`${component}${node === '' ? '' : ` on ${node}`} is at ${current || 'no known version'}, expected ${target}`)
       const proxies = behind.filter(({ component }) => component === 'kube-proxy')
       if (proxies.length > 0) throw new Error('kube-proxy was not upgraded. Run kubeadm upgrade apply again on the first control-plane node')
       for (const node of facts.nodes) log(`${node.metadata.name ?? ''} Ready ${kubeletVersion(node)}`)
@@ -234,7 +249,10 @@ async function onNode({ shell }: Work, node: string, context: StepContext, comma
     for (const command of commands) {
       context.log(`${node}# ${command}`)
       const outcome = await connection.run(command, { signal: context.signal, onLine: (line) => context.log(line) })
-      if (outcome.exitCode !== 0) throw new Error(`«${command}» on ${node} ended with exit code ${String(outcome.exitCode)}: ${(outcome.stderr || outcome.stdout).trim().split('\n').slice(-3).join(' / ')}`)
+      if (outcome.exitCode !== 0)
+        throw new Error(
+          `«${command}» on ${node} ended with exit code ${String(outcome.exitCode)}: ${(outcome.stderr || outcome.stdout).trim().split('\n').slice(-3).join(' / ')}`,
+        )
     }
   } finally {
     connection.close()
@@ -252,7 +270,8 @@ async function until({ signal, clock, waitFor }: StepContext, what: string, cond
       return false
     })
     if (holds) break
-    if (clock.now() > deadlineMs) throw new Error(`waited ${String(COMPONENT_TIMEOUT_MS / 1000)} s for ${what}${lastError instanceof Error ? `; last error: ${lastError.message}` : ''}`)
+    if (clock.now() > deadlineMs)
+      throw new Error(`waited ${String(COMPONENT_TIMEOUT_MS / 1000)} s for ${what}${lastError instanceof Error ? `; last error: ${lastError.message}` : ''}`)
     waitFor(what)
     await clock.sleep(POLL_MS, { signal })
   }

@@ -35,7 +35,10 @@ export class PageFile {
       this.meta = meta
       this.damagedMetas = 2 - metas.valid.length
       if (meta.highWaterPage * meta.pageSize > this.sizeBytes)
-        throw new SnapshotError('truncated', `${path} is cut off: it has ${String(this.sizeBytes)} bytes of at least ${String(meta.highWaterPage * meta.pageSize)}`)
+        throw new SnapshotError(
+          'truncated',
+          `${path} is cut off: it has ${String(this.sizeBytes)} bytes of at least ${String(meta.highWaterPage * meta.pageSize)}`,
+        )
     } catch (error) {
       closeSync(this.#file)
       throw error
@@ -95,11 +98,13 @@ export class PageFile {
     const offset = position - index * CHUNK_BYTES
     if (offset + length <= CHUNK_BYTES) {
       const chunk = this.#chunk(index)
-      if (offset + length > chunk.length) throw new SnapshotError('truncated', `the file ended at byte ${String(index * CHUNK_BYTES + chunk.length)} while it was read`)
+      if (offset + length > chunk.length)
+        throw new SnapshotError('truncated', `the file ended at byte ${String(index * CHUNK_BYTES + chunk.length)} while it was read`)
       return chunk.subarray(offset, offset + length)
     }
     const bytes = Buffer.allocUnsafeSlow(length)
-    if (this.readInto(bytes, position) < length) throw new SnapshotError('truncated', `the file ended before byte ${String(position + length)} while it was read`)
+    if (this.readInto(bytes, position) < length)
+      throw new SnapshotError('truncated', `the file ended before byte ${String(position + length)} while it was read`)
     return bytes
   }
 

@@ -55,7 +55,7 @@ export class PageWriter {
  * @throws the system's error, e.g. ENOSPC
  */
 export async function writeFully(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
+  for (let done = 0; done < bytes.length;) {
     const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done)
     if (bytesWritten === 0) throw new Error('the disk took no more bytes')
     done += bytesWritten

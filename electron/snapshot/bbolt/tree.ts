@@ -101,8 +101,10 @@ export function* leavesOf(file: PageFile, root: BucketRoot, onPage: OnPage = () 
     if (flags === LEAF_PAGE) {
       const leaf = check(new LeafPage(file, place.page, bytes))
       if (leaf.count > 0) {
-        if (place.atLeast !== null && Buffer.compare(leaf.key(0), place.atLeast) < 0) throw file.damage(place.page, 'begins with a key below what its parent says')
-        if (place.below !== null && Buffer.compare(leaf.key(leaf.count - 1), place.below) >= 0) throw file.damage(place.page, 'ends with a key that belongs to the next page')
+        if (place.atLeast !== null && Buffer.compare(leaf.key(0), place.atLeast) < 0)
+          throw file.damage(place.page, 'begins with a key below what its parent says')
+        if (place.below !== null && Buffer.compare(leaf.key(leaf.count - 1), place.below) >= 0)
+          throw file.damage(place.page, 'ends with a key that belongs to the next page')
       }
       yield leaf
     } else if (flags === BRANCH_PAGE) {

@@ -65,7 +65,7 @@ export class TreeWriter {
   #branchLevel(children: Child[]): Child[] {
     const above: Child[] = []
     const { pageSize } = this.#pages
-    for (let start = 0; start < children.length; ) {
+    for (let start = 0; start < children.length;) {
       let end = start
       let bytes = PAGE_HEADER_BYTES
       for (let next = children[end]; next !== undefined && end - start < 0xfffe; next = children[end]) {
@@ -123,4 +123,3 @@ function branchPage(children: Child[], pageSize: number): Buffer {
   }
   return page
 }
-

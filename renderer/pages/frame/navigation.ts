@@ -1,4 +1,28 @@
-import { Activity, Anchor, BadgeCheck, Box, Boxes, CalendarClock, Database, FileCode, Gauge, HardDrive, KeyRound, Layers, ListChecks, Network, Rocket, ScrollText, Server, Settings, ShieldCheck, SquareStack, TriangleAlert, Users, type LucideIcon } from '@lucide/vue'
+import {
+  Activity,
+  Anchor,
+  BadgeCheck,
+  Box,
+  Boxes,
+  CalendarClock,
+  Database,
+  FileCode,
+  Gauge,
+  HardDrive,
+  KeyRound,
+  Layers,
+  ListChecks,
+  Network,
+  Rocket,
+  ScrollText,
+  Server,
+  Settings,
+  ShieldCheck,
+  SquareStack,
+  TriangleAlert,
+  Users,
+  type LucideIcon,
+} from '@lucide/vue'
 import type { RouteLocationRaw } from 'vue-router'
 import type { ResourceName } from '#shared/contract/table.ts'
 
@@ -84,5 +108,7 @@ export const settingsItem: NavItem = { id: 'settings', icon: Settings, key: ',' 
 export const allItems: readonly NavItem[] = [...navigation.flatMap((group) => group.items), settingsItem]
 
 export function routeOf(item: NavItem, clusterId: string): RouteLocationRaw {
-  return item.resource === undefined ? { name: item.id, params: { cluster: clusterId } } : { name: 'resource', params: { cluster: clusterId, resource: item.resource } }
+  return item.resource === undefined
+    ? { name: item.id, params: { cluster: clusterId } }
+    : { name: 'resource', params: { cluster: clusterId, resource: item.resource } }
 }

@@ -8,8 +8,12 @@ import { compare, fieldsOf, merge, removeFields } from './typedValue.ts'
 
 /** Fields that nobody owns. */
 const UNOWNED: readonly (readonly string[])[] = [
-  ['f:apiVersion'], ['f:kind'],
-  ...['name', 'namespace', 'uid', 'creationTimestamp', 'generation', 'resourceVersion', 'selfLink', 'managedFields', 'clusterName'].map((name) => ['f:metadata', `f:${name}`]),
+  ['f:apiVersion'],
+  ['f:kind'],
+  ...['name', 'namespace', 'uid', 'creationTimestamp', 'generation', 'resourceVersion', 'selfLink', 'managedFields', 'clusterName'].map((name) => [
+    'f:metadata',
+    `f:${name}`,
+  ]),
 ]
 
 export interface Writer {
@@ -71,8 +75,19 @@ export function trackUpdate(live: KubeObject | null, updated: KubeObject, writer
   // An object that was never tracked stays so until somebody applies it.
   if (live !== null && before.size === 0) return withManagers(updated, before)
   const comparison = compare(withoutManagedFields(live) ?? context.zero, withoutManagedFields(updated), context.type)
-  const [added, modified, removed] = [comparison.added, comparison.modified, comparison.removed].map((set) => owned(set, context)) as [FieldSet, FieldSet, FieldSet]
-  const me: Manager = { name: writer.manager, operation: 'Update', apiVersion: writer.apiVersion, subresource: writer.subresource, time: writer.now, set: EMPTY }
+  const [added, modified, removed] = [comparison.added, comparison.modified, comparison.removed].map((set) => owned(set, context)) as [
+    FieldSet,
+    FieldSet,
+    FieldSet,
+  ]
+  const me: Manager = {
+    name: writer.manager,
+    operation: 'Update',
+    apiVersion: writer.apiVersion,
+    subresource: writer.subresource,
+    time: writer.now,
+    set: EMPTY,
+  }
   const key = identity(me)
   const changed = union(added, modified)
   const managers = new Map(takeFrom(before, union(changed, removed), key))
@@ -83,9 +98,7 @@ export function trackUpdate(live: KubeObject | null, updated: KubeObject, writer
 }
 
 /** What an apply comes to: the object to write (equal to the live one when nothing changed), or who stands against it. */
-export type ApplyOutcome =
-  | { kind: 'applied'; object: KubeObject }
-  | { kind: 'conflict'; message: string; causes: StatusCause[] }
+export type ApplyOutcome = { kind: 'applied'; object: KubeObject } | { kind: 'conflict'; message: string; causes: StatusCause[] }
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
 
@@ -95,7 +108,12 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
  * @param live the stored object in the request's version, null when there is none
  * @param applied the configuration as sent
  */
-export function applyConfiguration(live: KubeObject | null, applied: KubeObject, writer: Writer & { force: boolean }, context: FieldManagerContext): ApplyOutcome {
+export function applyConfiguration(
+  live: KubeObject | null,
+  applied: KubeObject,
+  writer: Writer & { force: boolean },
+  context: FieldManagerContext,
+): ApplyOutcome {
   const base = withoutManagedFields(live)
   let before = parseManagers(live?.metadata.managedFields)
   if (base !== null && before.size === 0) {
@@ -103,7 +121,14 @@ export function applyConfiguration(live: KubeObject | null, applied: KubeObject,
     const first: Manager = { name: 'before-first-apply', operation: 'Update', apiVersion: writer.apiVersion, subresource: '', time: writer.now, set: found }
     before = new Map([[identity(first), first]])
   }
-  const me: Manager = { name: writer.manager, operation: 'Apply', apiVersion: writer.apiVersion, subresource: writer.subresource, time: writer.now, set: owned(fieldsOf(applied, context.type), context) }
+  const me: Manager = {
+    name: writer.manager,
+    operation: 'Apply',
+    apiVersion: writer.apiVersion,
+    subresource: writer.subresource,
+    time: writer.now,
+    set: owned(fieldsOf(applied, context.type), context),
+  }
   const key = identity(me)
   const last = before.get(key)
   const managers = new Map(before).set(key, me)
@@ -137,7 +162,8 @@ function orphaned(last: FieldSet, everybody: FieldSet, type: MergeType): FieldSe
       const holder = everybody.children.get(element)
       const named = element.startsWith('f:') && type.kind === 'object' && type.named(element.slice(2))
       const inner = type.kind === 'object' ? type.member(element.slice(2)) : type.kind === 'keyed' ? type.item : type
-      if (holder === undefined || isEmpty(holder)) return [element, child.member || named ? { member: true, children: new Map() } : orphaned(child, EMPTY, inner)] as const
+      if (holder === undefined || isEmpty(holder))
+        return [element, child.member || named ? { member: true, children: new Map() } : orphaned(child, EMPTY, inner)] as const
       return [element, orphaned(child, holder, inner)] as const
     }),
   )
@@ -163,7 +189,11 @@ function holds(value: unknown, path: readonly string[]): boolean {
     if (element.startsWith('f:')) current = isObject(current) ? current[element.slice(2)] : undefined
     else if (element.startsWith('k:')) {
       const keys = JSON.parse(element.slice(2)) as JsonObject
-      current = Array.isArray(current) ? (current as unknown[]).find((item) => isObject(item) && Object.entries(keys).every(([key, each]) => item[key] === undefined || deepEqual(item[key], each))) : undefined
+      current = Array.isArray(current)
+        ? (current as unknown[]).find(
+            (item) => isObject(item) && Object.entries(keys).every(([key, each]) => item[key] === undefined || deepEqual(item[key], each)),
+          )
+        : undefined
     } else return current !== undefined
     if (current === undefined) return false
   }

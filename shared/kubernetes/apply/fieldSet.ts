@@ -117,7 +117,13 @@ export function pathText(path: readonly string[]): string {
       if (element.startsWith('v:')) return `[=${rest}]`
       if (element.startsWith('i:')) return `[${rest}]`
       const keys: unknown = JSON.parse(rest)
-      return `[${isObject(keys) ? Object.entries(keys).map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(',') : rest}]`
+      return `[${
+        isObject(keys)
+          ? Object.entries(keys)
+              .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+              .join(',')
+          : rest
+      }]`
     })
     .join('')
 }

@@ -24,8 +24,12 @@ export function parseManagers(entries: readonly ManagedFieldsEntry[] | undefined
   const managers = new Map<string, Manager>()
   for (const entry of entries ?? []) {
     const manager: Manager = {
-      name: entry.manager ?? '', operation: entry.operation === 'Apply' ? 'Apply' : 'Update', apiVersion: entry.apiVersion ?? '',
-      subresource: entry.subresource ?? '', time: entry.time ?? '', set: parseFieldsV1(entry.fieldsV1),
+      name: entry.manager ?? '',
+      operation: entry.operation === 'Apply' ? 'Apply' : 'Update',
+      apiVersion: entry.apiVersion ?? '',
+      subresource: entry.subresource ?? '',
+      time: entry.time ?? '',
+      set: parseFieldsV1(entry.fieldsV1),
     }
     const key = identity(manager)
     const known = managers.get(key)
@@ -42,10 +46,22 @@ function compareText(a: string, b: string): number {
 /** The entries as they stand in metadata: Apply first, then by time, name, version, subresource. */
 export function managedFieldsEntries(managers: Managers): ManagedFieldsEntry[] {
   return [...managers.values()]
-    .sort((a, b) => compareText(a.operation, b.operation) || compareText(a.time, b.time) || compareText(a.name, b.name) || compareText(a.apiVersion, b.apiVersion) || compareText(a.subresource, b.subresource))
+    .sort(
+      (a, b) =>
+        compareText(a.operation, b.operation) ||
+        compareText(a.time, b.time) ||
+        compareText(a.name, b.name) ||
+        compareText(a.apiVersion, b.apiVersion) ||
+        compareText(a.subresource, b.subresource),
+    )
     .map((manager) => ({
-      manager: manager.name, operation: manager.operation, apiVersion: manager.apiVersion, ...(manager.time === '' ? {} : { time: manager.time }),
-      fieldsType: 'FieldsV1', fieldsV1: fieldsV1(manager.set), ...(manager.subresource === '' ? {} : { subresource: manager.subresource }),
+      manager: manager.name,
+      operation: manager.operation,
+      apiVersion: manager.apiVersion,
+      ...(manager.time === '' ? {} : { time: manager.time }),
+      fieldsType: 'FieldsV1',
+      fieldsV1: fieldsV1(manager.set),
+      ...(manager.subresource === '' ? {} : { subresource: manager.subresource }),
     }))
 }
 
@@ -60,7 +76,9 @@ const ANCIENT = 'ancient-changes'
 
 /** Merges the oldest Update managers beyond the limit into `ancient-changes`, per version. */
 export function capManagers(managers: Managers): Managers {
-  const updates = [...managers.values()].filter((each) => each.operation === 'Update').sort((a, b) => compareText(a.time, b.time) || compareText(a.name, b.name))
+  const updates = [...managers.values()]
+    .filter((each) => each.operation === 'Update')
+    .sort((a, b) => compareText(a.time, b.time) || compareText(a.name, b.name))
   let excess = updates.length - MAX_UPDATE_MANAGERS
   if (excess <= 0) return managers
   const result = new Map(managers)
@@ -70,7 +88,10 @@ export function capManagers(managers: Managers): Managers {
     result.delete(identity(manager))
     const ancient: Manager = { ...manager, name: ANCIENT }
     const known = result.get(identity(ancient))
-    result.set(identity(ancient), known === undefined ? ancient : { ...known, time: manager.time > known.time ? manager.time : known.time, set: union(known.set, manager.set) })
+    result.set(
+      identity(ancient),
+      known === undefined ? ancient : { ...known, time: manager.time > known.time ? manager.time : known.time, set: union(known.set, manager.set) },
+    )
     // The first that becomes ancient changes the name only; each further one makes one entry less.
     if (known !== undefined) excess -= 1
   }
@@ -84,5 +105,7 @@ export function takeFrom(managers: Managers, taken: FieldSet, except: string): M
 
 /** Whether two lists of managers own the same, whatever their times. */
 export function sameOwnership(a: Managers, b: Managers): boolean {
-  return a.size === b.size && [...a].every(([key, manager]) => equalSets(manager.set, b.get(key)?.set ?? EMPTY) && b.get(key)?.apiVersion === manager.apiVersion)
+  return (
+    a.size === b.size && [...a].every(([key, manager]) => equalSets(manager.set, b.get(key)?.set ?? EMPTY) && b.get(key)?.apiVersion === manager.apiVersion)
+  )
 }

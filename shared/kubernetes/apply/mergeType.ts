@@ -86,7 +86,12 @@ export function openApiMergeType(schema: unknown): MergeType {
       kind: 'object',
       named: (name) => properties !== null && Object.hasOwn(properties, name),
       member: (name) => {
-        if (name === 'metadata' && metadata !== null && (schema['x-kubernetes-embedded-resource'] === true || (properties !== null && Object.hasOwn(properties, 'apiVersion')))) return structMergeType(metadata)
+        if (
+          name === 'metadata' &&
+          metadata !== null &&
+          (schema['x-kubernetes-embedded-resource'] === true || (properties !== null && Object.hasOwn(properties, 'apiVersion')))
+        )
+          return structMergeType(metadata)
         return properties !== null && Object.hasOwn(properties, name) ? openApiMergeType(properties[name]) : rest
       },
     }
@@ -102,6 +107,7 @@ export function customResourceMergeType(schema: unknown): MergeType {
   return {
     kind: 'object',
     named: (name) => name === 'metadata' || (body.kind === 'object' && body.named(name)),
-    member: (name) => (name === 'metadata' ? metadataType : name === 'apiVersion' || name === 'kind' ? LEAF_TYPE : body.kind === 'object' ? body.member(name) : UNTYPED),
+    member: (name) =>
+      name === 'metadata' ? metadataType : name === 'apiVersion' || name === 'kind' ? LEAF_TYPE : body.kind === 'object' ? body.member(name) : UNTYPED,
   }
 }

@@ -6,7 +6,10 @@ import type { MergeType } from './mergeType.ts'
 function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
   if (!isObject(value)) return JSON.stringify(value ?? null)
-  return `{${Object.keys(value).sort().map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key])}`).join(',')}}`
+  return `{${Object.keys(value)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key])}`)
+    .join(',')}}`
 }
 
 /** The path element of a list's item. */
@@ -89,7 +92,11 @@ export function compare(before: unknown, after: unknown, type: MergeType): Compa
     const [left, right] = [itemsOf(type, before), itemsOf(type, after)]
     for (const element of new Set([...left.keys(), ...right.keys()])) results.push([element, compare(left.get(element), right.get(element), itemType(type))])
   }
-  const collect = (part: keyof Comparison, member: boolean): FieldSet => fromChildren(results.map(([key, each]) => [key, each[part]] as const), member)
+  const collect = (part: keyof Comparison, member: boolean): FieldSet =>
+    fromChildren(
+      results.map(([key, each]) => [key, each[part]] as const),
+      member,
+    )
   return { added: collect('added', before === undefined), modified: collect('modified', false), removed: collect('removed', after === undefined) }
 }
 

@@ -28,7 +28,10 @@ export function canonicalize(object: KubeObject, struct: StructType): Canonical 
   const walk: Walk = { unknown: [] }
   const result = canonicalStruct(object, struct, '', walk)
   const { kind, apiVersion } = object
-  return { object: { ...(kind === undefined ? {} : { kind }), ...(apiVersion === undefined ? {} : { apiVersion }), ...result } as KubeObject, unknown: walk.unknown }
+  return {
+    object: { ...(kind === undefined ? {} : { kind }), ...(apiVersion === undefined ? {} : { apiVersion }), ...result } as KubeObject,
+    unknown: walk.unknown,
+  }
 }
 
 function goType(type: TypeRef): string {

@@ -68,7 +68,9 @@ export function encodeProtobuf(object: KubeObject): Uint8Array<ArrayBuffer> {
   const writer = new ProtobufWriter(2048)
   writer.string(4, '')
   writer.string(3, '')
-  writer.message(2, () => { encodeStruct(struct, object, writer) })
+  writer.message(2, () => {
+    encodeStruct(struct, object, writer)
+  })
   writer.message(1, () => {
     writer.string(2, kind)
     writer.string(1, apiVersion)

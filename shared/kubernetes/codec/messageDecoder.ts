@@ -206,7 +206,11 @@ function assemble(struct: StructType, found: Map<string, unknown>, decoding: Dec
       if (value !== undefined && value !== null) result[field.name] = value
       else if (!field.omitEmpty) result[field.name] = null
     } else if (isZero(field.type, value)) {
-      if (isStruct || !field.omitEmpty || (field.type.kind === 'scalar' && (field.type.scalar === 'time' || field.type.scalar === 'microtime') && !field.omitZero))
+      if (
+        isStruct ||
+        !field.omitEmpty ||
+        (field.type.kind === 'scalar' && (field.type.scalar === 'time' || field.type.scalar === 'microtime') && !field.omitZero)
+      )
         if (!isEmbeddedOnly(struct, field.name)) result[field.name] = zero(field.type, decoding)
     } else result[field.name] = value
   }

@@ -32,7 +32,9 @@ function encodeEmbedded(field: WireField, object: Record<string, unknown>, write
   const struct = field.type.kind === 'struct' ? builtinSchema.struct(field.type.name) : null
   if (struct === null) return
   if (field.pointer && ![...struct.fields.keys()].some((name) => Object.hasOwn(object, name))) return
-  writer.message(field.number, () => { encodeStruct(struct, object, writer) })
+  writer.message(field.number, () => {
+    encodeStruct(struct, object, writer)
+  })
 }
 
 function encodeField(field: WireField, value: unknown, writer: ProtobufWriter): void {
@@ -42,8 +44,13 @@ function encodeField(field: WireField, value: unknown, writer: ProtobufWriter): 
     if (absent) return
     if (!Array.isArray(value)) throw new EncodeError(`${field.name} must be a list`)
     const items = value as unknown[]
-    const write = (target: number): void => { for (const item of items.toReversed()) encodeValue(type.of, target, item, writer) }
-    if (field.wrapped) writer.message(number, () => { write(1) })
+    const write = (target: number): void => {
+      for (const item of items.toReversed()) encodeValue(type.of, target, item, writer)
+    }
+    if (field.wrapped)
+      writer.message(number, () => {
+        write(1)
+      })
     else write(number)
     return
   }
@@ -62,7 +69,10 @@ function encodeMap(of: TypeRef, number: number, value: unknown, writer: Protobuf
   for (const key of Object.keys(map).sort().reverse()) {
     writer.message(number, () => {
       const item = map[key]
-      if (of.kind === 'list') writer.message(2, () => { for (const each of ((item ?? []) as unknown[]).toReversed()) encodeValue(of.of, 1, each, writer) })
+      if (of.kind === 'list')
+        writer.message(2, () => {
+          for (const each of ((item ?? []) as unknown[]).toReversed()) encodeValue(of.of, 1, each, writer)
+        })
       else encodeValue(of, 2, item, writer)
       writer.string(1, key)
     })
@@ -72,12 +82,16 @@ function encodeMap(of: TypeRef, number: number, value: unknown, writer: Protobuf
 function encodeValue(type: TypeRef, number: number, value: unknown, writer: ProtobufWriter): void {
   if (type.kind === 'struct') {
     if (isUnion(type.name)) {
-      writer.message(number, () => { encodeUnion(type.name, value, writer) })
+      writer.message(number, () => {
+        encodeUnion(type.name, value, writer)
+      })
       return
     }
     const struct = builtinSchema.struct(type.name)
     if (struct === null) throw new EncodeError(`no type ${type.name}`)
-    writer.message(number, () => { encodeStruct(struct, value, writer) })
+    writer.message(number, () => {
+      encodeStruct(struct, value, writer)
+    })
   } else if (type.kind === 'scalar') encodeScalar(type.scalar, number, value, writer)
   else throw new EncodeError('a list of lists has no protobuf form')
 }
@@ -116,7 +130,9 @@ function encodeScalar(scalar: Scalar, number: number, value: unknown, writer: Pr
       writer.double(number, Number(value ?? 0))
       return
     case 'quantity':
-      writer.message(number, () => { writer.string(1, typeof value === 'number' ? String(value) : value === undefined || value === null ? '0' : expectString(value)) })
+      writer.message(number, () => {
+        writer.string(1, typeof value === 'number' ? String(value) : value === undefined || value === null ? '0' : expectString(value))
+      })
       return
     case 'intstr':
       writer.message(number, () => {
@@ -139,12 +155,16 @@ function encodeScalar(scalar: Scalar, number: number, value: unknown, writer: Pr
     case 'duration': {
       const nanoseconds = value === undefined || value === null ? 0n : parseDuration(expectString(value))
       if (nanoseconds === null) throw new EncodeError(`${JSON.stringify(value)} is no duration`)
-      writer.message(number, () => { writer.integer(1, nanoseconds) })
+      writer.message(number, () => {
+        writer.integer(1, nanoseconds)
+      })
       return
     }
     case 'raw':
     case 'fieldsv1':
     case 'json':
-      writer.message(number, () => { if (value !== undefined && value !== null) writer.bytes(1, encoder.encode(JSON.stringify(value))) })
+      writer.message(number, () => {
+        if (value !== undefined && value !== null) writer.bytes(1, encoder.encode(JSON.stringify(value)))
+      })
   }
 }

@@ -33,7 +33,11 @@ export function encodeUnion(type: string, value: unknown, writer: ProtobufWriter
   const name = type.slice(type.lastIndexOf('.') + 1)
   const struct = builtinSchema.struct(`${type.slice(0, type.lastIndexOf('.'))}.JSONSchemaProps`)
   if (struct === null) return
-  const schema = (number: number, item: unknown): void => { writer.message(number, () => { encodeStruct(struct, item, writer) }) }
+  const schema = (number: number, item: unknown): void => {
+    writer.message(number, () => {
+      encodeStruct(struct, item, writer)
+    })
+  }
   if (typeof value === 'boolean') writer.integer(1, value ? 1n : 0n)
   else if (Array.isArray(value)) {
     for (const item of (value as unknown[]).toReversed()) {

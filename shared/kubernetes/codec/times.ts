@@ -1,4 +1,13 @@
-const NANOSECONDS: Readonly<Record<string, bigint>> = { h: 3_600_000_000_000n, m: 60_000_000_000n, s: 1_000_000_000n, ms: 1_000_000n, us: 1000n, µs: 1000n, μs: 1000n, ns: 1n }
+const NANOSECONDS: Readonly<Record<string, bigint>> = {
+  h: 3_600_000_000_000n,
+  m: 60_000_000_000n,
+  s: 1_000_000_000n,
+  ms: 1_000_000n,
+  us: 1000n,
+  µs: 1000n,
+  μs: 1000n,
+  ns: 1n,
+}
 
 /** RFC 3339 text of seconds since the epoch; with `digits`, that many decimals of the second. */
 export function timeText(seconds: bigint, nanos: number, digits: 0 | 6): string {
@@ -24,7 +33,10 @@ export function durationText(nanoseconds: bigint): string {
   const sign = nanoseconds < 0n ? '-' : ''
   const total = nanoseconds < 0n ? -nanoseconds : nanoseconds
   const decimal = (value: bigint, unit: bigint): string => {
-    const rest = (value % unit).toString().padStart(unit.toString().length - 1, '0').replace(/0+$/, '')
+    const rest = (value % unit)
+      .toString()
+      .padStart(unit.toString().length - 1, '0')
+      .replace(/0+$/, '')
     return `${String(value / unit)}${unit === 1n || rest === '' ? '' : `.${rest}`}`
   }
   if (total < 1000n) return `${sign}${String(total)}ns`

@@ -27,8 +27,12 @@ function defaultJobSpec(spec: JsonObject): void {
 }
 
 const WORKLOADS: Readonly<Record<string, Defaulter>> = {
-  Pod: (object) => { defaultPod(object) },
-  PodTemplate: (object) => { defaultTemplate(object) },
+  Pod: (object) => {
+    defaultPod(object)
+  },
+  PodTemplate: (object) => {
+    defaultTemplate(object)
+  },
   Deployment: (_, spec) => {
     setDefault(spec, 'replicas', 1)
     const strategy = ensureObject(spec, 'strategy')
@@ -121,12 +125,18 @@ const WORKLOADS: Readonly<Record<string, Defaulter>> = {
       if (isObject(limit['min'])) for (const [name, value] of Object.entries(limit['min'])) setDefault(requests, name, value)
     }
   },
-  Secret: (object) => { setDefaultText(object, 'type', 'Opaque') },
-  PriorityClass: (object) => { setDefaultText(object, 'preemptionPolicy', 'PreemptLowerPriority') },
+  Secret: (object) => {
+    setDefaultText(object, 'type', 'Opaque')
+  },
+  PriorityClass: (object) => {
+    setDefaultText(object, 'preemptionPolicy', 'PreemptLowerPriority')
+  },
   Lease: () => undefined,
   Event: () => undefined,
   PodDisruptionBudget: () => undefined,
-  FlowSchema: (_, spec) => { setDefaultNumber(spec, 'matchingPrecedence', 1000) },
+  FlowSchema: (_, spec) => {
+    setDefaultNumber(spec, 'matchingPrecedence', 1000)
+  },
 }
 
 /**

@@ -94,7 +94,8 @@ function defaultVolume(volume: JsonObject): void {
   }
   for (const item of fieldItems) if (isObject(item['fieldRef'])) setDefaultText(item['fieldRef'], 'apiVersion', 'v1')
   const ephemeral = volume['ephemeral']
-  if (isObject(ephemeral) && isObject(ephemeral['volumeClaimTemplate']) && isObject(ephemeral['volumeClaimTemplate']['spec'])) setDefaultText(ephemeral['volumeClaimTemplate']['spec'], 'volumeMode', 'Filesystem')
+  if (isObject(ephemeral) && isObject(ephemeral['volumeClaimTemplate']) && isObject(ephemeral['volumeClaimTemplate']['spec']))
+    setDefaultText(ephemeral['volumeClaimTemplate']['spec'], 'volumeMode', 'Filesystem')
 }
 
 /** Defaults of a pod's spec, wherever it stands: in a pod or in a template. */
@@ -110,7 +111,8 @@ export function defaultPodSpec(spec: JsonObject): void {
   for (const list of ['initContainers', 'containers', 'ephemeralContainers']) for (const container of objectsIn(spec[list])) defaultContainer(container)
   if (spec['hostNetwork'] === true) {
     for (const list of ['initContainers', 'containers'])
-      for (const container of objectsIn(spec[list])) for (const port of objectsIn(container['ports'])) setDefaultNumber(port, 'hostPort', Number(port['containerPort'] ?? 0))
+      for (const container of objectsIn(spec[list]))
+        for (const port of objectsIn(container['ports'])) setDefaultNumber(port, 'hostPort', Number(port['containerPort'] ?? 0))
   }
 }
 

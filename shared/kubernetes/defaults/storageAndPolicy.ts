@@ -55,7 +55,8 @@ export function defaultStorageAndPolicy(object: KubeObject, spec: JsonObject): v
     case 'ClusterRoleBinding': {
       const role = object['roleRef']
       if (isObject(role)) setDefaultText(role, 'apiGroup', RBAC)
-      for (const subject of objectsIn(object['subjects'])) if (subject['kind'] === 'User' || subject['kind'] === 'Group') setDefaultText(subject, 'apiGroup', RBAC)
+      for (const subject of objectsIn(object['subjects']))
+        if (subject['kind'] === 'User' || subject['kind'] === 'Group') setDefaultText(subject, 'apiGroup', RBAC)
       return
     }
     case 'MutatingWebhookConfiguration':

@@ -23,9 +23,20 @@ export function definitionName(type: string): string {
 }
 
 const SCALARS: Readonly<Record<Scalar, JsonObject>> = {
-  string: { type: 'string' }, bool: { type: 'boolean' }, int32: { type: 'integer', format: 'int32' }, int64: { type: 'integer', format: 'int64' },
-  float64: { type: 'number', format: 'double' }, bytes: { type: 'string', format: 'byte' }, quantity: { type: 'string' }, intstr: { type: 'string', format: 'int-or-string' },
-  time: { type: 'string', format: 'date-time' }, microtime: { type: 'string', format: 'date-time' }, duration: { type: 'string' }, raw: { type: 'object' }, fieldsv1: { type: 'object' }, json: {},
+  string: { type: 'string' },
+  bool: { type: 'boolean' },
+  int32: { type: 'integer', format: 'int32' },
+  int64: { type: 'integer', format: 'int64' },
+  float64: { type: 'number', format: 'double' },
+  bytes: { type: 'string', format: 'byte' },
+  quantity: { type: 'string' },
+  intstr: { type: 'string', format: 'int-or-string' },
+  time: { type: 'string', format: 'date-time' },
+  microtime: { type: 'string', format: 'date-time' },
+  duration: { type: 'string' },
+  raw: { type: 'object' },
+  fieldsv1: { type: 'object' },
+  json: {},
 }
 
 export interface SchemaStyle {

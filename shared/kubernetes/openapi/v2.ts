@@ -33,10 +33,16 @@ export function openApiV2Protobuf(resources: readonly ServedResource[], kubernet
   const document = openApiV2Document(resources, kubernetesVersion)
   const writer = new ProtobufWriter(4 << 20)
   writer.message(9, () => {
-    for (const [name, schema] of backwards(document['definitions'])) named(writer, 1, name, () => { writeSchema(writer, schema) })
+    for (const [name, schema] of backwards(document['definitions']))
+      named(writer, 1, name, () => {
+        writeSchema(writer, schema)
+      })
   })
   writer.message(8, () => {
-    for (const [path, item] of backwards(document['paths'])) named(writer, 2, path, () => { writePathItem(writer, item) })
+    for (const [path, item] of backwards(document['paths']))
+      named(writer, 2, path, () => {
+        writePathItem(writer, item)
+      })
   })
   writer.message(2, () => {
     writer.string(2, kubernetesVersion)
@@ -58,7 +64,11 @@ function named(writer: ProtobufWriter, field: number, name: string, value: () =>
 
 /** NamedAny with YAML, which JSON is. */
 function extensions(writer: ProtobufWriter, field: number, object: JsonObject): void {
-  for (const [name, value] of backwards(object)) if (name.startsWith('x-')) named(writer, field, name, () => { writer.string(2, JSON.stringify(value)) })
+  for (const [name, value] of backwards(object))
+    if (name.startsWith('x-'))
+      named(writer, field, name, () => {
+        writer.string(2, JSON.stringify(value))
+      })
 }
 
 function writeSchema(writer: ProtobufWriter, schema: unknown): void {
@@ -66,14 +76,29 @@ function writeSchema(writer: ProtobufWriter, schema: unknown): void {
   extensions(writer, 31, schema)
   if (isObject(schema['properties']))
     writer.message(25, () => {
-      for (const [name, property] of backwards(schema['properties'])) named(writer, 1, name, () => { writeSchema(writer, property) })
+      for (const [name, property] of backwards(schema['properties']))
+        named(writer, 1, name, () => {
+          writeSchema(writer, property)
+        })
     })
-  if (schema['items'] !== undefined) writer.message(23, () => { writer.message(1, () => { writeSchema(writer, schema['items']) }) })
+  if (schema['items'] !== undefined)
+    writer.message(23, () => {
+      writer.message(1, () => {
+        writeSchema(writer, schema['items'])
+      })
+    })
   if (typeof schema['type'] === 'string') {
     const type = schema['type']
-    writer.message(22, () => { writer.string(1, type) })
+    writer.message(22, () => {
+      writer.string(1, type)
+    })
   }
-  if (schema['additionalProperties'] !== undefined) writer.message(21, () => { writer.message(1, () => { writeSchema(writer, schema['additionalProperties']) }) })
+  if (schema['additionalProperties'] !== undefined)
+    writer.message(21, () => {
+      writer.message(1, () => {
+        writeSchema(writer, schema['additionalProperties'])
+      })
+    })
   if (Array.isArray(schema['required'])) for (const name of schema['required'].toReversed()) writer.string(19, String(name))
   if (typeof schema['format'] === 'string') writer.string(2, schema['format'])
   if (typeof schema['$ref'] === 'string') writer.string(1, schema['$ref'])
@@ -86,14 +111,24 @@ function writePathItem(writer: ProtobufWriter, item: unknown): void {
   const operations = Object.entries(METHODS).sort((a, b) => b[1] - a[1])
   for (const [method, field] of operations) {
     const operation = item[method]
-    if (isObject(operation)) writer.message(field, () => { writeOperation(writer, operation) })
+    if (isObject(operation))
+      writer.message(field, () => {
+        writeOperation(writer, operation)
+      })
   }
 }
 
 function writeOperation(writer: ProtobufWriter, operation: JsonObject): void {
   extensions(writer, 13, operation)
-  writer.message(9, () => { named(writer, 1, '200', () => { writer.message(1, () => { writer.string(1, 'OK') }) }) })
-  for (const parameter of Array.isArray(operation['parameters']) ? operation['parameters'].toReversed() : []) if (isObject(parameter)) writeQueryParameter(writer, String(parameter['name']))
+  writer.message(9, () => {
+    named(writer, 1, '200', () => {
+      writer.message(1, () => {
+        writer.string(1, 'OK')
+      })
+    })
+  })
+  for (const parameter of Array.isArray(operation['parameters']) ? operation['parameters'].toReversed() : [])
+    if (isObject(parameter)) writeQueryParameter(writer, String(parameter['name']))
   writer.string(5, String(operation['operationId']))
 }
 
@@ -102,7 +137,10 @@ function writeQueryParameter(writer: ProtobufWriter, name: string): void {
   const within = (fields: readonly number[], write: () => void): void => {
     const [field, ...rest] = fields
     if (field === undefined) write()
-    else writer.message(field, () => { within(rest, write) })
+    else
+      writer.message(field, () => {
+        within(rest, write)
+      })
   }
   within([8, 1, 2, 3], () => {
     writer.string(6, 'string')

@@ -16,7 +16,12 @@ const MAX_OPERATIONS = 10_000
 
 function pointer(path: unknown): string[] {
   if (typeof path !== 'string' || (path !== '' && !path.startsWith('/'))) throw new PatchError(400, `json patch: invalid path ${JSON.stringify(path)}`)
-  return path === '' ? [] : path.slice(1).split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+  return path === ''
+    ? []
+    : path
+        .slice(1)
+        .split('/')
+        .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
 }
 
 function child(value: unknown, name: string): unknown {
@@ -65,7 +70,8 @@ function remove(root: unknown, path: string[], operation: string, text: string):
  */
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) throw new PatchError(400, 'error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch')
-  if (patch.length > MAX_OPERATIONS) throw new PatchError(422, `The allowed maximum operations in a JSON patch is ${String(MAX_OPERATIONS)}, got ${String(patch.length)}`)
+  if (patch.length > MAX_OPERATIONS)
+    throw new PatchError(422, `The allowed maximum operations in a JSON patch is ${String(MAX_OPERATIONS)}, got ${String(patch.length)}`)
   let root = deepCopy(document)
   for (const operation of patch as unknown[]) {
     if (!isObject(operation)) throw new PatchError(400, 'error decoding patch: an operation must be an object')

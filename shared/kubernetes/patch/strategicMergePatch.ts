@@ -104,7 +104,10 @@ function strip(value: unknown): unknown {
 
 function goMap(value: unknown): string {
   if (!isObject(value)) return String(value)
-  return `map[${Object.keys(value).sort().map((key) => `${key}:${goMap(value[key])}`).join(' ')}]`
+  return `map[${Object.keys(value)
+    .sort()
+    .map((key) => `${key}:${goMap(value[key])}`)
+    .join(' ')}]`
 }
 
 function keyOf(item: unknown, key: string): unknown {

@@ -69,7 +69,8 @@ export function durationText(milliseconds: number): string {
   if (seconds <= 0) return '0s'
   if (seconds < 120) return `${String(seconds)}s`
   const minutes = Math.trunc(seconds / 60)
-  const pair = (whole: number, unit: string, rest: number, restUnit: string): string => `${String(whole)}${unit}${rest === 0 ? '' : `${String(rest)}${restUnit}`}`
+  const pair = (whole: number, unit: string, rest: number, restUnit: string): string =>
+    `${String(whole)}${unit}${rest === 0 ? '' : `${String(rest)}${restUnit}`}`
   if (minutes < 10) return pair(minutes, 'm', seconds % 60, 's')
   if (minutes < 180) return `${String(minutes)}m`
   const hours = Math.trunc(minutes / 60)
@@ -95,7 +96,12 @@ export function age(object: KubeObject, nowMs: number): string {
 
 /** `a=b,c=d` in the order of keys; `<none>` when empty. */
 export function labelsText(labels: JsonObject): string {
-  return orNone(Object.keys(labels).sort().map((key) => `${key}=${String(labels[key])}`).join(','))
+  return orNone(
+    Object.keys(labels)
+      .sort()
+      .map((key) => `${key}=${String(labels[key])}`)
+      .join(','),
+  )
 }
 
 /** A label selector as upstream prints it; `<none>` when it selects everything, `<unset>` when absent. */
@@ -108,7 +114,12 @@ export function labelSelectorText(selector: unknown): string {
     const text = operator === 'In' ? `${key} in (${values})` : operator === 'NotIn' ? `${key} notin (${values})` : operator === 'DoesNotExist' ? `!${key}` : key
     terms.push({ key, text })
   }
-  return orNone(terms.sort((a, b) => (a.key < b.key ? -1 : 1)).map((each) => each.text).join(','))
+  return orNone(
+    terms
+      .sort((a, b) => (a.key < b.key ? -1 : 1))
+      .map((each) => each.text)
+      .join(','),
+  )
 }
 
 /** Names and images of a pod template's containers. */

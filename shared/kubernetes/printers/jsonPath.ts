@@ -7,7 +7,8 @@ import { isObject } from '../json.ts'
 export function readJsonPath(root: unknown, path: string): unknown[] {
   const steps = path.match(/\.?[^.[\]]+|\[\?\(.*?\)\]|\[[^\]]*\]/g) ?? []
   let found: unknown[] = [root]
-  for (const step of steps) found = found.flatMap((value) => (step.startsWith('[') ? bracket(value, step.slice(1, -1)) : field(value, step.startsWith('.') ? step.slice(1) : step)))
+  for (const step of steps)
+    found = found.flatMap((value) => (step.startsWith('[') ? bracket(value, step.slice(1, -1)) : field(value, step.startsWith('.') ? step.slice(1) : step)))
   return found.filter((value) => value !== undefined && value !== null)
 }
 

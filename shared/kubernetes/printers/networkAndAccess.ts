@@ -43,7 +43,9 @@ function endpointsText(endpoints: KubeObject): string {
 }
 
 function ingressAddresses(ingress: KubeObject): string {
-  return listAt(ingress, 'status', 'loadBalancer', 'ingress').map((each) => textAt(each, 'ip') || textAt(each, 'hostname')).join(',')
+  return listAt(ingress, 'status', 'loadBalancer', 'ingress')
+    .map((each) => textAt(each, 'ip') || textAt(each, 'hostname'))
+    .join(',')
 }
 
 function csrStatus(csr: KubeObject): string {
@@ -54,21 +56,39 @@ function csrStatus(csr: KubeObject): string {
 }
 
 function subjects(binding: KubeObject, kind: string): string {
-  return listAt(binding, 'subjects').filter((each) => textAt(each, 'kind') === kind).map((each) => (kind === 'ServiceAccount' ? `${textAt(each, 'namespace')}/${textAt(each, 'name')}` : textAt(each, 'name'))).join(', ')
+  return listAt(binding, 'subjects')
+    .filter((each) => textAt(each, 'kind') === kind)
+    .map((each) => (kind === 'ServiceAccount' ? `${textAt(each, 'namespace')}/${textAt(each, 'name')}` : textAt(each, 'name')))
+    .join(', ')
 }
 
 const role: Printer = { columns: columns('Name', 'Created At'), cells: (each) => [name(each), textAt(each, 'metadata', 'creationTimestamp')] }
 const binding: Printer = {
   columns: columns('Name', 'Role', 'Age', wide('Users'), wide('Groups'), wide('ServiceAccounts')),
-  cells: (each, now) => [name(each), `${textAt(each, 'roleRef', 'kind')}/${textAt(each, 'roleRef', 'name')}`, age(each, now), subjects(each, 'User'), subjects(each, 'Group'), subjects(each, 'ServiceAccount')],
+  cells: (each, now) => [
+    name(each),
+    `${textAt(each, 'roleRef', 'kind')}/${textAt(each, 'roleRef', 'name')}`,
+    age(each, now),
+    subjects(each, 'User'),
+    subjects(each, 'Group'),
+    subjects(each, 'ServiceAccount'),
+  ],
 }
-const webhooks: Printer = { columns: columns('Name', integer('Webhooks'), 'Age'), cells: (each, now) => [name(each), listAt(each, 'webhooks').length, age(each, now)] }
+const webhooks: Printer = {
+  columns: columns('Name', integer('Webhooks'), 'Age'),
+  cells: (each, now) => [name(each), listAt(each, 'webhooks').length, age(each, now)],
+}
 
 export const networkAndAccessPrinters: Readonly<Record<string, Printer>> = {
   Service: {
     columns: columns('Name', 'Type', 'Cluster-IP', 'External-IP', 'Port(s)', 'Age', wide('Selector')),
     cells: (each, now) => [
-      name(each), textAt(each, 'spec', 'type'), orNone(textAt(each, 'spec', 'clusterIPs', 0) || textAt(each, 'spec', 'clusterIP')), externalIps(each), servicePorts(each), age(each, now),
+      name(each),
+      textAt(each, 'spec', 'type'),
+      orNone(textAt(each, 'spec', 'clusterIPs', 0) || textAt(each, 'spec', 'clusterIP')),
+      externalIps(each),
+      servicePorts(each),
+      age(each, now),
       labelsText(mapAt(each, 'spec', 'selector')),
     ],
   },
@@ -77,14 +97,27 @@ export const networkAndAccessPrinters: Readonly<Record<string, Printer>> = {
     columns: columns('Name', 'AddressType', 'Ports', 'Endpoints', 'Age'),
     cells: (each, now) => {
       const ports = listAt(each, 'ports').map((port) => textAt(port, 'port') || '*')
-      return [name(each), textAt(each, 'addressType'), ports.length === 0 ? '<unset>' : firstThree(ports), firstThree(listAt(each, 'endpoints').flatMap((one) => listAt(one, 'addresses').map(String))).replace(/^<none>$/, '<unset>'), age(each, now)]
+      return [
+        name(each),
+        textAt(each, 'addressType'),
+        ports.length === 0 ? '<unset>' : firstThree(ports),
+        firstThree(listAt(each, 'endpoints').flatMap((one) => listAt(one, 'addresses').map(String))).replace(/^<none>$/, '<unset>'),
+        age(each, now),
+      ]
     },
   },
   Ingress: {
     columns: columns('Name', 'Class', 'Hosts', 'Address', 'Ports', 'Age'),
     cells: (each, now) => {
       const hosts = listAt(each, 'spec', 'rules').map((rule) => textAt(rule, 'host') || '*')
-      return [name(each), orNone(textAt(each, 'spec', 'ingressClassName')), hosts.length === 0 ? '*' : firstThree(hosts), ingressAddresses(each), listAt(each, 'spec', 'tls').length > 0 ? '80, 443' : '80', age(each, now)]
+      return [
+        name(each),
+        orNone(textAt(each, 'spec', 'ingressClassName')),
+        hosts.length === 0 ? '*' : firstThree(hosts),
+        ingressAddresses(each),
+        listAt(each, 'spec', 'tls').length > 0 ? '80, 443' : '80',
+        age(each, now),
+      ]
     },
   },
   IngressClass: {
@@ -92,19 +125,34 @@ export const networkAndAccessPrinters: Readonly<Record<string, Printer>> = {
     cells: (each, now) => {
       const parameters = at(each, 'spec', 'parameters')
       const group = textAt(parameters, 'apiGroup')
-      return [name(each), textAt(each, 'spec', 'controller'), parameters === undefined ? '<none>' : `${textAt(parameters, 'kind')}${group === '' ? '' : `.${group}`}/${textAt(parameters, 'name')}`, age(each, now)]
+      return [
+        name(each),
+        textAt(each, 'spec', 'controller'),
+        parameters === undefined ? '<none>' : `${textAt(parameters, 'kind')}${group === '' ? '' : `.${group}`}/${textAt(parameters, 'name')}`,
+        age(each, now),
+      ]
     },
   },
-  NetworkPolicy: { columns: columns('Name', 'Pod-Selector', 'Age'), cells: (each, now) => [name(each), labelSelectorText(at(each, 'spec', 'podSelector')), age(each, now)] },
+  NetworkPolicy: {
+    columns: columns('Name', 'Pod-Selector', 'Age'),
+    cells: (each, now) => [name(each), labelSelectorText(at(each, 'spec', 'podSelector')), age(each, now)],
+  },
   IPAddress: {
     columns: columns('Name', 'ParentRef', 'Age'),
     cells: (each, now) => {
       const parent = at(each, 'spec', 'parentRef')
       const place = [textAt(parent, 'namespace'), textAt(parent, 'name')].filter((part) => part !== '').join('/')
-      return [name(each), parent === undefined ? '<none>' : `${textAt(parent, 'resource')}${textAt(parent, 'group') === '' ? '' : `.${textAt(parent, 'group')}`}/${place}`, age(each, now)]
+      return [
+        name(each),
+        parent === undefined ? '<none>' : `${textAt(parent, 'resource')}${textAt(parent, 'group') === '' ? '' : `.${textAt(parent, 'group')}`}/${place}`,
+        age(each, now),
+      ]
     },
   },
-  ServiceCIDR: { columns: columns('Name', 'CIDRs', 'Age'), cells: (each, now) => [name(each), listAt(each, 'spec', 'cidrs').map(String).join(','), age(each, now)] },
+  ServiceCIDR: {
+    columns: columns('Name', 'CIDRs', 'Age'),
+    cells: (each, now) => [name(each), listAt(each, 'spec', 'cidrs').map(String).join(','), age(each, now)],
+  },
   Role: role,
   ClusterRole: role,
   RoleBinding: binding,
@@ -113,14 +161,28 @@ export const networkAndAccessPrinters: Readonly<Record<string, Printer>> = {
     columns: columns('Name', 'Age', 'SignerName', 'Requestor', 'RequestedDuration', 'Condition'),
     cells: (each, now) => {
       const seconds = at(each, 'spec', 'expirationSeconds')
-      return [name(each), age(each, now), orNone(textAt(each, 'spec', 'signerName')), textAt(each, 'spec', 'username'), typeof seconds === 'number' ? durationText(seconds * 1000) : '<none>', csrStatus(each)]
+      return [
+        name(each),
+        age(each, now),
+        orNone(textAt(each, 'spec', 'signerName')),
+        textAt(each, 'spec', 'username'),
+        typeof seconds === 'number' ? durationText(seconds * 1000) : '<none>',
+        csrStatus(each),
+      ]
     },
   },
   MutatingWebhookConfiguration: webhooks,
   ValidatingWebhookConfiguration: webhooks,
   ValidatingAdmissionPolicy: {
     columns: columns('Name', integer('Validations'), 'ParamKind', 'Age'),
-    cells: (each, now) => [name(each), listAt(each, 'spec', 'validations').length, at(each, 'spec', 'paramKind') === undefined ? '<unset>' : `${textAt(each, 'spec', 'paramKind', 'apiVersion')}/${textAt(each, 'spec', 'paramKind', 'kind')}`, age(each, now)],
+    cells: (each, now) => [
+      name(each),
+      listAt(each, 'spec', 'validations').length,
+      at(each, 'spec', 'paramKind') === undefined
+        ? '<unset>'
+        : `${textAt(each, 'spec', 'paramKind', 'apiVersion')}/${textAt(each, 'spec', 'paramKind', 'kind')}`,
+      age(each, now),
+    ],
   },
   ValidatingAdmissionPolicyBinding: {
     columns: columns('Name', 'PolicyName', 'ParamRef', 'Age'),
@@ -134,7 +196,14 @@ export const networkAndAccessPrinters: Readonly<Record<string, Printer>> = {
     columns: columns('Name', 'PriorityLevel', integer('MatchingPrecedence'), 'DistinguisherMethod', 'Age', 'MissingPL'),
     cells: (each, now) => {
       const dangling = listAt(each, 'status', 'conditions').find((condition) => textAt(condition, 'type') === 'Dangling')
-      return [name(each), textAt(each, 'spec', 'priorityLevelConfiguration', 'name'), countAt(each, 'spec', 'matchingPrecedence'), orNone(textAt(each, 'spec', 'distinguisherMethod', 'type')), age(each, now), dangling === undefined ? '?' : textAt(dangling, 'status')]
+      return [
+        name(each),
+        textAt(each, 'spec', 'priorityLevelConfiguration', 'name'),
+        countAt(each, 'spec', 'matchingPrecedence'),
+        orNone(textAt(each, 'spec', 'distinguisherMethod', 'type')),
+        age(each, now),
+        dangling === undefined ? '?' : textAt(dangling, 'status'),
+      ]
     },
   },
   PriorityLevelConfiguration: {
@@ -143,7 +212,13 @@ export const networkAndAccessPrinters: Readonly<Record<string, Printer>> = {
       const limited = at(each, 'spec', 'limited')
       const queuing = at(limited, 'limitResponse', 'queuing')
       const shares = textAt(limited, 'nominalConcurrencyShares') || textAt(limited, 'assuredConcurrencyShares')
-      return [name(each), textAt(each, 'spec', 'type'), orNone(shares), ...['queues', 'handSize', 'queueLengthLimit'].map((field) => orNone(textAt(queuing, field))), age(each, now)]
+      return [
+        name(each),
+        textAt(each, 'spec', 'type'),
+        orNone(shares),
+        ...['queues', 'handSize', 'queueLengthLimit'].map((field) => orNone(textAt(queuing, field))),
+        age(each, now),
+      ]
     },
   },
   CustomResourceDefinition: { columns: columns('Name', 'Created At'), cells: (each) => [name(each), textAt(each, 'metadata', 'creationTimestamp')] },
@@ -153,7 +228,12 @@ export const networkAndAccessPrinters: Readonly<Record<string, Printer>> = {
       const service = at(each, 'spec', 'service')
       const available = listAt(each, 'status', 'conditions').find((condition) => textAt(condition, 'type') === 'Available')
       const status = available === undefined ? 'Unknown' : textAt(available, 'status')
-      return [name(each), service === undefined || service === null ? 'Local' : `${textAt(service, 'namespace')}/${textAt(service, 'name')}`, status === 'True' || available === undefined ? status : `${status} (${textAt(available, 'reason')})`, age(each, now)]
+      return [
+        name(each),
+        service === undefined || service === null ? 'Local' : `${textAt(service, 'namespace')}/${textAt(service, 'name')}`,
+        status === 'True' || available === undefined ? status : `${status} (${textAt(available, 'reason')})`,
+        age(each, now),
+      ]
     },
   },
 }

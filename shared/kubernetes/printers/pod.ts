@@ -24,7 +24,13 @@ interface PodSummary {
 export function podSummary(pod: KubeObject): PodSummary {
   const containers = listAt(pod, 'spec', 'containers')
   const initContainers = listAt(pod, 'spec', 'initContainers')
-  const summary: PodSummary = { reason: textAt(pod, 'status', 'reason') || textAt(pod, 'status', 'phase'), ready: 0, total: containers.length, restarts: 0, lastRestart: '' }
+  const summary: PodSummary = {
+    reason: textAt(pod, 'status', 'reason') || textAt(pod, 'status', 'phase'),
+    ready: 0,
+    total: containers.length,
+    restarts: 0,
+    lastRestart: '',
+  }
   for (const condition of listAt(pod, 'status', 'conditions'))
     if (textAt(condition, 'type') === 'PodScheduled' && textAt(condition, 'reason') === 'SchedulingGated') summary.reason = 'SchedulingGated'
   const specOf = new Map(initContainers.map((each) => [textAt(each, 'name'), each]))
@@ -75,7 +81,9 @@ export function podSummary(pod: KubeObject): PodSummary {
       }
     }
     if (summary.reason === 'Completed' && running)
-      summary.reason = listAt(pod, 'status', 'conditions').some((each) => textAt(each, 'type') === 'Ready' && textAt(each, 'status') === 'True') ? 'Running' : 'NotReady'
+      summary.reason = listAt(pod, 'status', 'conditions').some((each) => textAt(each, 'type') === 'Ready' && textAt(each, 'status') === 'True')
+        ? 'Running'
+        : 'NotReady'
   }
   if (pod.metadata.deletionTimestamp !== undefined) {
     const phase = textAt(pod, 'status', 'phase')
@@ -93,9 +101,15 @@ function cells(pod: KubeObject, nowMs: number): Cell[] {
   ).length
   const restartText = restarts > 0 && lastRestart !== '' ? `${String(restarts)} (${since(lastRestart, nowMs)} ago)` : String(restarts)
   return [
-    pod.metadata.name ?? '', `${String(ready)}/${String(total)}`, reason, restartText, age(pod, nowMs),
-    orNone(textAt(pod, 'status', 'podIPs', 0, 'ip') || textAt(pod, 'status', 'podIP')), orNone(textAt(pod, 'spec', 'nodeName')),
-    orNone(textAt(pod, 'status', 'nominatedNodeName')), gates.length === 0 ? '<none>' : `${String(passed)}/${String(gates.length)}`,
+    pod.metadata.name ?? '',
+    `${String(ready)}/${String(total)}`,
+    reason,
+    restartText,
+    age(pod, nowMs),
+    orNone(textAt(pod, 'status', 'podIPs', 0, 'ip') || textAt(pod, 'status', 'podIP')),
+    orNone(textAt(pod, 'spec', 'nodeName')),
+    orNone(textAt(pod, 'status', 'nominatedNodeName')),
+    gates.length === 0 ? '<none>' : `${String(passed)}/${String(gates.length)}`,
   ]
 }
 

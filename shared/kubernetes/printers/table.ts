@@ -52,7 +52,13 @@ export function customResourcePrinter(printerColumns: readonly PrinterColumn[]):
   return {
     columns: [
       ...columns('Name'),
-      ...given.map((each): ColumnDefinition => ({ name: each.name, type: each.type as ColumnDefinition['type'], format: each.format ?? '', description: each.description ?? '', priority: each.priority ?? 0 })),
+      ...given.map((each): ColumnDefinition => ({
+        name: each.name,
+        type: each.type as ColumnDefinition['type'],
+        format: each.format ?? '',
+        description: each.description ?? '',
+        priority: each.priority ?? 0,
+      })),
     ],
     cells: (object, nowMs) => [object.metadata.name ?? '', ...given.map((each) => customCell(each, object, nowMs))],
   }

@@ -1,5 +1,21 @@
 import type { KubeObject } from '../object.ts'
-import { age, at, columns, countAt, durationText, integer, labelSelectorText, labelsText, layout, listAt, mapAt, since, textAt, wide, type Printer } from './column.ts'
+import {
+  age,
+  at,
+  columns,
+  countAt,
+  durationText,
+  integer,
+  labelSelectorText,
+  labelsText,
+  layout,
+  listAt,
+  mapAt,
+  since,
+  textAt,
+  wide,
+  type Printer,
+} from './column.ts'
 
 function name(object: KubeObject): string {
   return object.metadata.name ?? ''
@@ -15,7 +31,15 @@ const LAYOUT = [wide('Containers'), wide('Images')] as const
 
 const replicaSet: Printer = {
   columns: columns('Name', integer('Desired'), integer('Current'), integer('Ready'), 'Age', ...LAYOUT, wide('Selector')),
-  cells: (each, now) => [name(each), desired(each), countAt(each, 'status', 'replicas'), countAt(each, 'status', 'readyReplicas'), age(each, now), ...layout(at(each, 'spec', 'template')), labelSelectorText(at(each, 'spec', 'selector'))],
+  cells: (each, now) => [
+    name(each),
+    desired(each),
+    countAt(each, 'status', 'replicas'),
+    countAt(each, 'status', 'readyReplicas'),
+    age(each, now),
+    ...layout(at(each, 'spec', 'template')),
+    labelSelectorText(at(each, 'spec', 'selector')),
+  ],
 }
 
 function jobDuration(job: KubeObject, nowMs: number): string {
@@ -34,7 +58,8 @@ function jobCompletions(job: KubeObject): string {
 }
 
 function jobStatus(job: KubeObject): string {
-  const holds = (type: string): boolean => listAt(job, 'status', 'conditions').some((each) => textAt(each, 'type') === type && textAt(each, 'status') === 'True')
+  const holds = (type: string): boolean =>
+    listAt(job, 'status', 'conditions').some((each) => textAt(each, 'type') === type && textAt(each, 'status') === 'True')
   if (holds('Complete')) return 'Complete'
   if (holds('Failed')) return 'Failed'
   if (job.metadata.deletionTimestamp !== undefined) return 'Terminating'
@@ -47,35 +72,76 @@ export const workloadPrinters: Readonly<Record<string, Printer>> = {
   Deployment: {
     columns: columns('Name', 'Ready', integer('Up-to-date'), integer('Available'), 'Age', ...LAYOUT, wide('Selector')),
     cells: (each, now) => [
-      name(each), `${String(countAt(each, 'status', 'readyReplicas'))}/${String(desired(each))}`, countAt(each, 'status', 'updatedReplicas'),
-      countAt(each, 'status', 'availableReplicas'), age(each, now), ...layout(at(each, 'spec', 'template')), labelSelectorText(at(each, 'spec', 'selector')),
+      name(each),
+      `${String(countAt(each, 'status', 'readyReplicas'))}/${String(desired(each))}`,
+      countAt(each, 'status', 'updatedReplicas'),
+      countAt(each, 'status', 'availableReplicas'),
+      age(each, now),
+      ...layout(at(each, 'spec', 'template')),
+      labelSelectorText(at(each, 'spec', 'selector')),
     ],
   },
   ReplicaSet: replicaSet,
   ReplicationController: { ...replicaSet, cells: (each, now) => [...replicaSet.cells(each, now).slice(0, -1), labelsText(mapAt(each, 'spec', 'selector'))] },
   StatefulSet: {
     columns: columns('Name', 'Ready', 'Age', ...LAYOUT),
-    cells: (each, now) => [name(each), `${String(countAt(each, 'status', 'readyReplicas'))}/${String(desired(each))}`, age(each, now), ...layout(at(each, 'spec', 'template'))],
+    cells: (each, now) => [
+      name(each),
+      `${String(countAt(each, 'status', 'readyReplicas'))}/${String(desired(each))}`,
+      age(each, now),
+      ...layout(at(each, 'spec', 'template')),
+    ],
   },
   DaemonSet: {
-    columns: columns('Name', integer('Desired'), integer('Current'), integer('Ready'), integer('Up-to-date'), integer('Available'), 'Node Selector', 'Age', ...LAYOUT, wide('Selector')),
+    columns: columns(
+      'Name',
+      integer('Desired'),
+      integer('Current'),
+      integer('Ready'),
+      integer('Up-to-date'),
+      integer('Available'),
+      'Node Selector',
+      'Age',
+      ...LAYOUT,
+      wide('Selector'),
+    ),
     cells: (each, now) => [
-      name(each), ...['desiredNumberScheduled', 'currentNumberScheduled', 'numberReady', 'updatedNumberScheduled', 'numberAvailable'].map((field) => countAt(each, 'status', field)),
-      labelsText(mapAt(each, 'spec', 'template', 'spec', 'nodeSelector')), age(each, now), ...layout(at(each, 'spec', 'template')), labelSelectorText(at(each, 'spec', 'selector')),
+      name(each),
+      ...['desiredNumberScheduled', 'currentNumberScheduled', 'numberReady', 'updatedNumberScheduled', 'numberAvailable'].map((field) =>
+        countAt(each, 'status', field),
+      ),
+      labelsText(mapAt(each, 'spec', 'template', 'spec', 'nodeSelector')),
+      age(each, now),
+      ...layout(at(each, 'spec', 'template')),
+      labelSelectorText(at(each, 'spec', 'selector')),
     ],
   },
   Job: {
     columns: columns('Name', 'Status', 'Completions', 'Duration', 'Age', ...LAYOUT, wide('Selector')),
-    cells: (each, now) => [name(each), jobStatus(each), jobCompletions(each), jobDuration(each, now), age(each, now), ...layout(at(each, 'spec', 'template')), labelSelectorText(at(each, 'spec', 'selector'))],
+    cells: (each, now) => [
+      name(each),
+      jobStatus(each),
+      jobCompletions(each),
+      jobDuration(each, now),
+      age(each, now),
+      ...layout(at(each, 'spec', 'template')),
+      labelSelectorText(at(each, 'spec', 'selector')),
+    ],
   },
   CronJob: {
     columns: columns('Name', 'Schedule', 'Timezone', 'Suspend', integer('Active'), 'Last Schedule', 'Age', ...LAYOUT, wide('Selector')),
     cells: (each, now) => {
       const last = at(each, 'status', 'lastScheduleTime')
       return [
-        name(each), textAt(each, 'spec', 'schedule'), textAt(each, 'spec', 'timeZone') || '<none>', at(each, 'spec', 'suspend') === true ? 'True' : 'False',
-        listAt(each, 'status', 'active').length, typeof last === 'string' ? since(last, now) : '<none>', age(each, now),
-        ...layout(at(each, 'spec', 'jobTemplate', 'spec', 'template')), labelSelectorText(at(each, 'spec', 'jobTemplate', 'spec', 'selector')),
+        name(each),
+        textAt(each, 'spec', 'schedule'),
+        textAt(each, 'spec', 'timeZone') || '<none>',
+        at(each, 'spec', 'suspend') === true ? 'True' : 'False',
+        listAt(each, 'status', 'active').length,
+        typeof last === 'string' ? since(last, now) : '<none>',
+        age(each, now),
+        ...layout(at(each, 'spec', 'jobTemplate', 'spec', 'template')),
+        labelSelectorText(at(each, 'spec', 'jobTemplate', 'spec', 'selector')),
       ]
     },
   },
@@ -94,13 +160,24 @@ export const workloadPrinters: Readonly<Record<string, Printer>> = {
   HorizontalPodAutoscaler: {
     columns: columns('Name', 'Reference', 'Targets', 'MinPods', 'MaxPods', integer('Replicas'), 'Age'),
     cells: (each, now) => [
-      name(each), `${textAt(each, 'spec', 'scaleTargetRef', 'kind')}/${textAt(each, 'spec', 'scaleTargetRef', 'name')}`, hpaTargets(each),
-      textAt(each, 'spec', 'minReplicas') || '<unset>', textAt(each, 'spec', 'maxReplicas'), countAt(each, 'status', 'currentReplicas'), age(each, now),
+      name(each),
+      `${textAt(each, 'spec', 'scaleTargetRef', 'kind')}/${textAt(each, 'spec', 'scaleTargetRef', 'name')}`,
+      hpaTargets(each),
+      textAt(each, 'spec', 'minReplicas') || '<unset>',
+      textAt(each, 'spec', 'maxReplicas'),
+      countAt(each, 'status', 'currentReplicas'),
+      age(each, now),
     ],
   },
   PodDisruptionBudget: {
     columns: columns('Name', 'Min Available', 'Max Unavailable', integer('Allowed Disruptions'), 'Age'),
-    cells: (each, now) => [name(each), textAt(each, 'spec', 'minAvailable') || 'N/A', textAt(each, 'spec', 'maxUnavailable') || 'N/A', countAt(each, 'status', 'disruptionsAllowed'), age(each, now)],
+    cells: (each, now) => [
+      name(each),
+      textAt(each, 'spec', 'minAvailable') || 'N/A',
+      textAt(each, 'spec', 'maxUnavailable') || 'N/A',
+      countAt(each, 'status', 'disruptionsAllowed'),
+      age(each, now),
+    ],
   },
 }
 

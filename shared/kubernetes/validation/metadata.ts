@@ -29,7 +29,8 @@ export function metadataErrors(object: KubeObject, namespaced: boolean): FieldEr
     errors.push(...qualifiedNameErrors(key.toLowerCase()).map((detail) => invalid('metadata.annotations', key, detail)))
     bytes += key.length + value.length
   }
-  if (bytes > MAX_ANNOTATION_BYTES) errors.push({ type: 'TooLong', field: 'metadata.annotations', value: '', detail: `may not be more than ${String(MAX_ANNOTATION_BYTES)} bytes` })
+  if (bytes > MAX_ANNOTATION_BYTES)
+    errors.push({ type: 'TooLong', field: 'metadata.annotations', value: '', detail: `may not be more than ${String(MAX_ANNOTATION_BYTES)} bytes` })
   for (const [index, owner] of (metadata.ownerReferences ?? []).entries()) {
     const field = `metadata.ownerReferences[${String(index)}]`
     if (owner.apiVersion === '') errors.push(invalid(`${field}.apiVersion`, '', 'version must not be empty'))
@@ -38,7 +39,13 @@ export function metadataErrors(object: KubeObject, namespaced: boolean): FieldEr
     if (owner.uid === '') errors.push(invalid(`${field}.uid`, '', 'must not be empty'))
   }
   if ((metadata.ownerReferences ?? []).filter((each) => each.controller === true).length > 1)
-    errors.push(invalid('metadata.ownerReferences', metadata.ownerReferences, 'Only one reference can have Controller set to true. Found "true" in more than one reference'))
+    errors.push(
+      invalid(
+        'metadata.ownerReferences',
+        metadata.ownerReferences,
+        'Only one reference can have Controller set to true. Found "true" in more than one reference',
+      ),
+    )
   return errors
 }
 
@@ -49,7 +56,10 @@ export function metadataUpdateErrors(before: KubeObject, after: KubeObject): Fie
     if ((before.metadata[field] ?? '') !== (after.metadata[field] ?? '')) errors.push(invalid(`metadata.${field}`, after.metadata[field], 'field is immutable'))
   if (before.metadata.deletionTimestamp !== undefined) {
     const added = (after.metadata.finalizers ?? []).filter((each) => before.metadata.finalizers?.includes(each) !== true)
-    if (added.length > 0) errors.push(forbidden('metadata.finalizers', `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`))
+    if (added.length > 0)
+      errors.push(
+        forbidden('metadata.finalizers', `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`),
+      )
   }
   return errors
 }

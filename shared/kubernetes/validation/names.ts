@@ -1,6 +1,7 @@
 const LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
 const LABEL_RULE = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character"
-const SUBDOMAIN_RULE = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
+const SUBDOMAIN_RULE =
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
 
 function rule(text: string, example: string, pattern: string): string {
   const [first, ...rest] = example.split('|')
@@ -26,7 +27,8 @@ export function dnsSubdomainErrors(text: string): string[] {
 /** Names of services: a label that starts with a letter. */
 export function dns1035Errors(text: string): string[] {
   const pattern = '[a-z]([-a-z0-9]*[a-z0-9])?'
-  const message = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character"
+  const message =
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character"
   return [...longer(text, 63), ...(new RegExp(`^${pattern}$`).test(text) ? [] : [rule(message, 'my-name|abc-123', pattern)])]
 }
 
@@ -40,9 +42,17 @@ export function pathSegmentErrors(text: string): string[] {
 export function qualifiedNameErrors(text: string): string[] {
   const pattern = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]'
   const parts = text.split('/')
-  const message = rule("name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character", 'MyName|my.name|123-abc', pattern)
+  const message = rule(
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+    'MyName|my.name|123-abc',
+    pattern,
+  )
   if (parts.length > 2) {
-    const whole = rule("a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character", 'MyName|my.name|123-abc', pattern)
+    const whole = rule(
+      "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+      'MyName|my.name|123-abc',
+      pattern,
+    )
     return [`${whole} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`]
   }
   const name = parts.at(-1) ?? ''
@@ -60,7 +70,8 @@ export function qualifiedNameErrors(text: string): string[] {
 
 export function labelValueErrors(text: string): string[] {
   const pattern = '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?'
-  const message = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+  const message =
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
   return [...longer(text, 63), ...(new RegExp(`^${pattern}$`).test(text) ? [] : [rule(message, 'MyValue|my_value|12345', pattern)])]
 }
 

@@ -60,8 +60,11 @@ const strings = (value: unknown): string[] => (Array.isArray(value) ? value.filt
 export function rulesIn(role: KubeObject): PolicyRule[] {
   const rules = role['rules']
   return (Array.isArray(rules) ? rules.filter(isObject) : []).map((rule) => ({
-    verbs: strings(rule['verbs']), apiGroups: strings(rule['apiGroups']), resources: strings(rule['resources']),
-    resourceNames: strings(rule['resourceNames']), nonResourceURLs: strings(rule['nonResourceURLs']),
+    verbs: strings(rule['verbs']),
+    apiGroups: strings(rule['apiGroups']),
+    resources: strings(rule['resources']),
+    resourceNames: strings(rule['resourceNames']),
+    nonResourceURLs: strings(rule['nonResourceURLs']),
   }))
 }
 
@@ -166,7 +169,9 @@ function aggregatedRules(role: KubeObject, all: readonly KubeObject[]): PolicyRu
   const own = rulesIn(role)
   // The controller writes the sum into `rules`; where nobody has done it yet, it is made here.
   if (selectors.length === 0 || own.length > 0) return own
-  return all.filter((each) => each !== role && selectors.some((selector) => matchesLabelSelector(selector, each.metadata.labels ?? {}))).flatMap((each) => aggregatedRules(each, all))
+  return all
+    .filter((each) => each !== role && selectors.some((selector) => matchesLabelSelector(selector, each.metadata.labels ?? {})))
+    .flatMap((each) => aggregatedRules(each, all))
 }
 
 /** Whether rules cover every permission of `wanted`, each verb, group, resource and name by itself (upstream's Covers). @returns the rules that are not covered */
@@ -184,7 +189,9 @@ interface Single {
 
 function breakDown(rule: PolicyRule): Single[] {
   const names = rule.resourceNames.length === 0 ? [''] : rule.resourceNames
-  const resources = rule.apiGroups.flatMap((group) => rule.resources.flatMap((resource) => names.flatMap((name) => rule.verbs.map((verb) => ({ verb, group, resource, name, url: '' })))))
+  const resources = rule.apiGroups.flatMap((group) =>
+    rule.resources.flatMap((resource) => names.flatMap((name) => rule.verbs.map((verb) => ({ verb, group, resource, name, url: '' })))),
+  )
   return [...resources, ...rule.nonResourceURLs.flatMap((url) => rule.verbs.map((verb) => ({ verb, group: '', resource: '', name: '', url })))]
 }
 
@@ -193,5 +200,9 @@ function covers(rule: PolicyRule, { verb, group, resource, name, url }: Single):
   if (url !== '') return rule.nonResourceURLs.some((each) => each === '*' || each === url || (each.endsWith('*') && url.startsWith(each.slice(0, -1))))
   const slash = resource.indexOf('/')
   const bySubresource = slash > 0 && rule.resources.includes(`*${resource.slice(slash)}`)
-  return (rule.apiGroups.includes('*') || rule.apiGroups.includes(group)) && (rule.resources.includes('*') || rule.resources.includes(resource) || bySubresource) && (rule.resourceNames.length === 0 || (name !== '' && rule.resourceNames.includes(name)))
+  return (
+    (rule.apiGroups.includes('*') || rule.apiGroups.includes(group)) &&
+    (rule.resources.includes('*') || rule.resources.includes(resource) || bySubresource) &&
+    (rule.resourceNames.length === 0 || (name !== '' && rule.resourceNames.includes(name)))
+  )
 }

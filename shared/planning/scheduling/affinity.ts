@@ -31,7 +31,10 @@ export function termMatchesNode(term: JsonObject, node: KubeObject): boolean {
   const expressions = objectsAt(term['matchExpressions'])
   const fields = objectsAt(term['matchFields'])
   if (expressions.length === 0 && fields.length === 0) return false
-  return expressions.every((each) => requirementMatches(each, node.metadata.labels ?? {})) && fields.every((each) => requirementMatches(each, { 'metadata.name': node.metadata.name ?? '' }))
+  return (
+    expressions.every((each) => requirementMatches(each, node.metadata.labels ?? {})) &&
+    fields.every((each) => requirementMatches(each, { 'metadata.name': node.metadata.name ?? '' }))
+  )
 }
 
 /** nodeSelector and required node affinity. */
@@ -68,14 +71,24 @@ function podTerm(term: JsonObject, owner: KubeObject, weight: number, namespaceL
   const own = owner.metadata.namespace ?? ''
   const inNamespace = (namespace: string): boolean =>
     named.includes(namespace) || (isObject(selector) ? matchesLabelSelector(selector, namespaceLabels(namespace)) : named.length === 0 && namespace === own)
-  return { topologyKey: textAt(term['topologyKey']), weight, matches: (pod) => inNamespace(pod.metadata.namespace ?? '') && matchesLabelSelector(term['labelSelector'], pod.metadata.labels ?? {}) }
+  return {
+    topologyKey: textAt(term['topologyKey']),
+    weight,
+    matches: (pod) => inNamespace(pod.metadata.namespace ?? '') && matchesLabelSelector(term['labelSelector'], pod.metadata.labels ?? {}),
+  }
 }
 
 /** Affinity or anti-affinity between pods. */
-export function podAffinity(pod: KubeObject, kind: 'podAffinity' | 'podAntiAffinity', namespaceLabels: (namespace: string) => Record<string, string>): PodAffinity {
+export function podAffinity(
+  pod: KubeObject,
+  kind: 'podAffinity' | 'podAntiAffinity',
+  namespaceLabels: (namespace: string) => Record<string, string>,
+): PodAffinity {
   const affinity = objectAt(objectAt(specOf(pod)['affinity'])[kind])
   return {
     required: objectsAt(affinity['requiredDuringSchedulingIgnoredDuringExecution']).map((term) => podTerm(term, pod, 0, namespaceLabels)),
-    preferred: objectsAt(affinity['preferredDuringSchedulingIgnoredDuringExecution']).map((each) => podTerm(objectAt(each['podAffinityTerm']), pod, Number(each['weight'] ?? 0), namespaceLabels)),
+    preferred: objectsAt(affinity['preferredDuringSchedulingIgnoredDuringExecution']).map((each) =>
+      podTerm(objectAt(each['podAffinityTerm']), pod, Number(each['weight'] ?? 0), namespaceLabels),
+    ),
   }
 }

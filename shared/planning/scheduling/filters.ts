@@ -58,7 +58,13 @@ export function prepareCycle(pod: KubeObject, nodes: readonly NodeInfo[], namesp
     return values.size === 0 && term.matches(pod) ? null : values
   })
   return {
-    pod, requests: podRequests(pod), tolerations: tolerationsOf(pod), ports: hostPorts(pod), affinity, antiAffinity, affinityValues,
+    pod,
+    requests: podRequests(pod),
+    tolerations: tolerationsOf(pod),
+    ports: hostPorts(pod),
+    affinity,
+    antiAffinity,
+    affinityValues,
     antiAffinityValues: antiAffinity.required.map((term) => valuesOf((other) => term.matches(other), term.topologyKey)),
     repelled: repelledTopologies(pod, nodes, namespaceLabels),
     spread: spreadConstraints(pod, nodes),
@@ -80,13 +86,22 @@ function repelledTopologies(pod: KubeObject, nodes: readonly NodeInfo[], namespa
 
 function spreadConstraints(pod: KubeObject, nodes: readonly NodeInfo[]): SpreadConstraint[] {
   const constraints = objectsAt(specOf(pod)['topologySpreadConstraints']).map((each) => ({
-    topologyKey: textAt(each['topologyKey']), maxSkew: Number(each['maxSkew'] ?? 1), hard: each['whenUnsatisfiable'] !== 'ScheduleAnyway', selector: each['labelSelector'], counts: new Map<string, number>(),
+    topologyKey: textAt(each['topologyKey']),
+    maxSkew: Number(each['maxSkew'] ?? 1),
+    hard: each['whenUnsatisfiable'] !== 'ScheduleAnyway',
+    selector: each['labelSelector'],
+    counts: new Map<string, number>(),
   }))
   for (const constraint of constraints)
     for (const info of nodes) {
       const value = info.node.metadata.labels?.[constraint.topologyKey]
       if (value === undefined || !matchesNodeSelection(pod, info.node)) continue
-      const matching = [...info.pods.values()].filter((other) => other.metadata.namespace === pod.metadata.namespace && other.metadata.deletionTimestamp === undefined && matchesLabelSelector(constraint.selector, other.metadata.labels ?? {})).length
+      const matching = [...info.pods.values()].filter(
+        (other) =>
+          other.metadata.namespace === pod.metadata.namespace &&
+          other.metadata.deletionTimestamp === undefined &&
+          matchesLabelSelector(constraint.selector, other.metadata.labels ?? {}),
+      ).length
       constraint.counts.set(value, (constraint.counts.get(value) ?? 0) + matching)
     }
   return constraints
@@ -114,7 +129,14 @@ const FILTERS: readonly Filter[] = [
   ({ ports }, info) => {
     if (ports.length === 0) return null
     const used = info.usedPorts()
-    const clash = ports.some((port) => used.some((other) => other.port === port.port && other.protocol === port.protocol && (other.address === port.address || other.address === '0.0.0.0' || port.address === '0.0.0.0')))
+    const clash = ports.some((port) =>
+      used.some(
+        (other) =>
+          other.port === port.port &&
+          other.protocol === port.protocol &&
+          (other.address === port.address || other.address === '0.0.0.0' || port.address === '0.0.0.0'),
+      ),
+    )
     return clash ? refuse('NodePorts', "node(s) didn't have free ports for the requested pod ports", false) : null
   },
   fitsResources,
@@ -154,13 +176,16 @@ function fitsPodAffinity({ affinity, antiAffinity, affinityValues, antiAffinityV
   for (const [index, { topologyKey }] of affinity.required.entries()) {
     const value = labels[topologyKey]
     const values = affinityValues[index]
-    if (value === undefined || (values !== null && values?.has(value) !== true)) return refuse('InterPodAffinity', "node(s) didn't match pod affinity rules", true)
+    if (value === undefined || (values !== null && values?.has(value) !== true))
+      return refuse('InterPodAffinity', "node(s) didn't match pod affinity rules", true)
   }
   for (const [index, { topologyKey }] of antiAffinity.required.entries()) {
     const value = labels[topologyKey]
-    if (value !== undefined && antiAffinityValues[index]?.has(value) === true) return refuse('InterPodAffinity', "node(s) didn't match pod anti-affinity rules", false)
+    if (value !== undefined && antiAffinityValues[index]?.has(value) === true)
+      return refuse('InterPodAffinity', "node(s) didn't match pod anti-affinity rules", false)
   }
-  if (repelled.size > 0 && Object.entries(labels).some(([key, value]) => repelled.has(`${key}=${value}`))) return refuse('InterPodAffinity', "node(s) didn't satisfy existing pods anti-affinity rules", false)
+  if (repelled.size > 0 && Object.entries(labels).some(([key, value]) => repelled.has(`${key}=${value}`)))
+    return refuse('InterPodAffinity', "node(s) didn't satisfy existing pods anti-affinity rules", false)
   return null
 }
 

@@ -62,7 +62,11 @@ export interface HostPort {
 
 export function hostPorts(pod: KubeObject): HostPort[] {
   return objectsAt(specOf(pod)['containers']).flatMap((container) =>
-    objectsAt(container['ports']).flatMap((port) => (typeof port['hostPort'] === 'number' && port['hostPort'] > 0 ? [{ protocol: textAt(port['protocol']) || 'TCP', address: textAt(port['hostIP']) || '0.0.0.0', port: port['hostPort'] }] : [])),
+    objectsAt(container['ports']).flatMap((port) =>
+      typeof port['hostPort'] === 'number' && port['hostPort'] > 0
+        ? [{ protocol: textAt(port['protocol']) || 'TCP', address: textAt(port['hostIP']) || '0.0.0.0', port: port['hostPort'] }]
+        : [],
+    ),
   )
 }
 

@@ -23,20 +23,25 @@ const fraction = (used: number, capacity: number): number => (capacity <= 0 ? 1 
 
 function usage({ requests }: CycleState, info: NodeInfo): { cpu: number; memory: number } {
   const own = nonZeroRequests(requests)
-  return { cpu: fraction(info.nonZeroCpu + own.cpu, info.allocatable.get('cpu') ?? 0), memory: fraction(info.nonZeroMemory + own.memory, info.allocatable.get('memory') ?? 0) }
+  return {
+    cpu: fraction(info.nonZeroCpu + own.cpu, info.allocatable.get('cpu') ?? 0),
+    memory: fraction(info.nonZeroMemory + own.memory, info.allocatable.get('memory') ?? 0),
+  }
 }
 
 /** Default plugins and weights of upstream's default profile, as far as they are built. */
 const PLUGINS: readonly ScorePlugin[] = [
   {
-    name: 'NodeResourcesFit', weight: 1,
+    name: 'NodeResourcesFit',
+    weight: 1,
     score: (state, info) => {
       const { cpu, memory } = usage(state, info)
       return Math.floor((1 - cpu) * 50 + (1 - memory) * 50)
     },
   },
   {
-    name: 'NodeResourcesBalancedAllocation', weight: 1,
+    name: 'NodeResourcesBalancedAllocation',
+    weight: 1,
     score: (state, info) => {
       const { cpu, memory } = usage(state, info)
       return Math.floor((1 - Math.abs(cpu - memory) / 2) * 100)
@@ -44,25 +49,36 @@ const PLUGINS: readonly ScorePlugin[] = [
   },
   { name: 'NodeAffinity', weight: 2, normalize: 'highest', score: ({ pod }, { node }) => nodePreference(pod, node) },
   {
-    name: 'TaintToleration', weight: 3, normalize: 'lowest',
-    score: ({ tolerations }, { taints }) => taints.filter((taint) => taint.effect === 'PreferNoSchedule' && !tolerations.some((each) => tolerates(each, taint))).length,
+    name: 'TaintToleration',
+    weight: 3,
+    normalize: 'lowest',
+    score: ({ tolerations }, { taints }) =>
+      taints.filter((taint) => taint.effect === 'PreferNoSchedule' && !tolerations.some((each) => tolerates(each, taint))).length,
   },
   {
-    name: 'PodTopologySpread', weight: 2, normalize: 'lowest',
-    score: ({ spread }, { node }) => spread.reduce((sum, { hard, topologyKey, counts }) => sum + (hard ? 0 : (counts.get(node.metadata.labels?.[topologyKey] ?? '') ?? 0)), 0),
+    name: 'PodTopologySpread',
+    weight: 2,
+    normalize: 'lowest',
+    score: ({ spread }, { node }) =>
+      spread.reduce((sum, { hard, topologyKey, counts }) => sum + (hard ? 0 : (counts.get(node.metadata.labels?.[topologyKey] ?? '') ?? 0)), 0),
   },
   {
-    name: 'InterPodAffinity', weight: 2, normalize: 'highest',
+    name: 'InterPodAffinity',
+    weight: 2,
+    normalize: 'highest',
     score: ({ affinity, antiAffinity }, info) => {
       if (affinity.preferred.length === 0 && antiAffinity.preferred.length === 0) return 0
       const pods = [...info.pods.values()]
-      const sum = (terms: typeof affinity.preferred): number => terms.reduce((total, term) => total + pods.filter((pod) => term.matches(pod)).length * term.weight, 0)
+      const sum = (terms: typeof affinity.preferred): number =>
+        terms.reduce((total, term) => total + pods.filter((pod) => term.matches(pod)).length * term.weight, 0)
       return sum(affinity.preferred) - sum(antiAffinity.preferred)
     },
   },
   {
     // Stands for upstream's default spreading of a workload's pods over nodes.
-    name: 'DefaultSpread', weight: 2, normalize: 'lowest',
+    name: 'DefaultSpread',
+    weight: 2,
+    normalize: 'lowest',
     score: ({ pod, spread }, info) => {
       const owner = pod.metadata.ownerReferences?.find((each) => each.controller === true)?.uid
       if (owner === undefined || spread.length > 0) return 0
@@ -82,7 +98,10 @@ function normalized(raw: readonly number[], how: ScorePlugin['normalize']): numb
 export function scoreNodes(state: CycleState, nodes: readonly NodeInfo[]): NodeScore[] {
   const scores = nodes.map((info): NodeScore => ({ info, total: 0, byPlugin: {} }))
   for (const { name, weight, score, normalize } of PLUGINS) {
-    const points = normalized(nodes.map((info) => score(state, info)), normalize)
+    const points = normalized(
+      nodes.map((info) => score(state, info)),
+      normalize,
+    )
     for (const [index, node] of scores.entries()) {
       const value = points[index] ?? 0
       node.byPlugin[name] = value

@@ -22,7 +22,10 @@ export function taintsOf(node: KubeObject): Taint[] {
 
 export function tolerationsOf(pod: KubeObject): Toleration[] {
   return objectsAt(specOf(pod)['tolerations']).map((each) => ({
-    key: textAt(each['key']), operator: textAt(each['operator']) || 'Equal', value: textAt(each['value']), effect: textAt(each['effect']),
+    key: textAt(each['key']),
+    operator: textAt(each['operator']) || 'Equal',
+    value: textAt(each['value']),
+    effect: textAt(each['effect']),
     ...(typeof each['tolerationSeconds'] === 'number' ? { tolerationSeconds: each['tolerationSeconds'] } : {}),
   }))
 }

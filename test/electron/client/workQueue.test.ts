@@ -24,7 +24,11 @@ describe('WorkQueue', () => {
     const gates: (() => void)[] = []
     let active = 0
     let most = 0
-    const { queue: keys, stop, clock } = queue(async () => {
+    const {
+      queue: keys,
+      stop,
+      clock,
+    } = queue(async () => {
       most = Math.max(most, ++active)
       await new Promise<void>((resolve) => gates.push(resolve))
       active--
@@ -46,7 +50,11 @@ describe('WorkQueue', () => {
 
   it('retries a failed key later and later until it succeeds', async () => {
     const at: number[] = []
-    const { queue: keys, clock, stop } = queue(() => {
+    const {
+      queue: keys,
+      clock,
+      stop,
+    } = queue(() => {
       at.push(clock.now())
       return at.length < 4 ? Promise.reject(new Error('not yet')) : Promise.resolve()
     })
@@ -60,7 +68,11 @@ describe('WorkQueue', () => {
 
   it('keeps the earliest of several delays', async () => {
     const handled: number[] = []
-    const { queue: keys, clock, stop } = queue(() => {
+    const {
+      queue: keys,
+      clock,
+      stop,
+    } = queue(() => {
       handled.push(clock.now())
       return Promise.resolve()
     })

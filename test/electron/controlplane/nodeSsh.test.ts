@@ -8,7 +8,9 @@ import { temporaryDirectory } from '#test/support/peers.ts'
 
 describe('keys of the nodes', () => {
   it('can be read back, every one', () => {
-    const unreadable = Array.from({ length: 1500 }, () => newKey('test')).filter((pair) => [pair.private, pair.public].some((text) => ssh2.utils.parseKey(text) instanceof Error))
+    const unreadable = Array.from({ length: 1500 }, () => newKey('test')).filter((pair) =>
+      [pair.private, pair.public].some((text) => ssh2.utils.parseKey(text) instanceof Error),
+    )
     expect(unreadable).toEqual([])
   })
 

@@ -11,7 +11,17 @@ import { cli } from '#test/support/runningCluster.ts'
 
 const [, , dataDir = ''] = process.argv
 const clock = new SystemClock()
-const application = new Application({ dataDir, kubeconfigs: [], userKubeconfigs: false, clusterCommand: { program: process.execPath, args: ['--disable-warning=ExperimentalWarning', cli] }, shell: 'browser', version: 'test', clock, random: new SeededRandom(3), logger: silentLogger })
+const application = new Application({
+  dataDir,
+  kubeconfigs: [],
+  userKubeconfigs: false,
+  clusterCommand: { program: process.execPath, args: ['--disable-warning=ExperimentalWarning', cli] },
+  shell: 'browser',
+  version: 'test',
+  clock,
+  random: new SeededRandom(3),
+  logger: silentLogger,
+})
 const stop = new AbortController()
 const { signal } = stop
 
@@ -53,7 +63,8 @@ if (known === undefined) {
 }
 let lowestHealthy = 6
 const watching = (async () => {
-  for await (const object of application.dispatcher.subscribe('objects.watch', budget, { signal })) lowestHealthy = Math.min(lowestHealthy, healthy(object as KubeObject))
+  for await (const object of application.dispatcher.subscribe('objects.watch', budget, { signal }))
+    lowestHealthy = Math.min(lowestHealthy, healthy(object as KubeObject))
 })().catch(() => undefined)
 for await (const run of application.dispatcher.subscribe('runbooks.watchOne', { runId }, { signal })) {
   process.stdout.write(`${JSON.stringify({ run, lowestHealthy })}\n`)

@@ -15,7 +15,12 @@ const decoder = new TextDecoder()
 type Acknowledged = Map<string, { value: number; revision: number }>
 
 function connect({ etcd, pki }: RunningCluster): Promise<EtcdClient> {
-  return connectEtcd({ endpoint: etcd, caFile: join(pki, 'etcd/ca.crt'), certFile: join(pki, 'etcd/healthcheck-client.crt'), keyFile: join(pki, 'etcd/healthcheck-client.key') })
+  return connectEtcd({
+    endpoint: etcd,
+    caFile: join(pki, 'etcd/ca.crt'),
+    certFile: join(pki, 'etcd/healthcheck-client.crt'),
+    keyFile: join(pki, 'etcd/healthcheck-client.key'),
+  })
 }
 
 /** Writes ever higher values until the connection breaks. */
@@ -57,10 +62,12 @@ describe('kill -9 of the cluster process during writes', () => {
         const killAfter = 20 + random.below(80)
         let left = killAfter
         const reached = Promise.withResolvers<undefined>()
-        const writers = Array.from({ length: WRITERS }, (_, index) => write(client, `crash/${String(index)}`, acknowledged, () => {
-          writes++
-          if (--left === 0) reached.resolve(undefined)
-        }))
+        const writers = Array.from({ length: WRITERS }, (_, index) =>
+          write(client, `crash/${String(index)}`, acknowledged, () => {
+            writes++
+            if (--left === 0) reached.resolve(undefined)
+          }),
+        )
         await reached.promise
         await cluster.end('SIGKILL')
         await Promise.all(writers)

@@ -38,7 +38,23 @@ describe.skipIf(!hasProgram('etcdctl') || !hasProgram('etcd'))('real etcdctl and
 
   it('tells a watcher of a change', async () => {
     const { etcd, pki } = cluster
-    const watcher = spawn('etcdctl', ['--endpoints', etcd, '--cacert', join(pki, 'etcd/ca.crt'), '--cert', join(pki, 'etcd/healthcheck-client.crt'), '--key', join(pki, 'etcd/healthcheck-client.key'), 'watch', 'watched', '--rev=1'], { env: { ...process.env, ETCDCTL_API: '3' } })
+    const watcher = spawn(
+      'etcdctl',
+      [
+        '--endpoints',
+        etcd,
+        '--cacert',
+        join(pki, 'etcd/ca.crt'),
+        '--cert',
+        join(pki, 'etcd/healthcheck-client.crt'),
+        '--key',
+        join(pki, 'etcd/healthcheck-client.key'),
+        'watch',
+        'watched',
+        '--rev=1',
+      ],
+      { env: { ...process.env, ETCDCTL_API: '3' } },
+    )
     try {
       const lines: string[] = []
       const three = new Promise<void>((resolve) => {
@@ -57,7 +73,7 @@ describe.skipIf(!hasProgram('etcdctl') || !hasProgram('etcd'))('real etcdctl and
     }
   })
 
-  it('deletes a lease\'s keys when it is revoked', async () => {
+  it("deletes a lease's keys when it is revoked", async () => {
     const id = /lease (\w+) granted/.exec(await etcdctl('lease', 'grant', '600'))?.[1] ?? ''
     await etcdctl('put', 'leased', '1', `--lease=${id}`)
     expect(await etcdctl('lease', 'timetolive', id, '--keys')).toContain('leased')
@@ -74,7 +90,12 @@ describe.skipIf(!hasProgram('etcdctl') || !hasProgram('etcd'))('real etcdctl and
   it('gives a snapshot whose status etcdctl and drydock agree on, and from which real etcd starts with the same keys', async () => {
     const file = join(dataDir, 'saved.db')
     await etcdctl('snapshot', 'save', file)
-    const theirs = JSON.parse((await runProgram('etcdctl', ['snapshot', 'status', file, '-w', 'json'], { env: { ETCDCTL_API: '3' } })).stdout) as { hash: number; revision: number; totalKey: number; totalSize: number }
+    const theirs = JSON.parse((await runProgram('etcdctl', ['snapshot', 'status', file, '-w', 'json'], { env: { ETCDCTL_API: '3' } })).stdout) as {
+      hash: number
+      revision: number
+      totalKey: number
+      totalSize: number
+    }
     const ours = await runProgram(process.execPath, ['--disable-warning=ExperimentalWarning', cli, 'snapshot', 'status', file, '-w', 'json'])
     expect(ours.code, ours.stderr).toBe(0)
     expect(JSON.parse(ours.stdout)).toMatchObject({ hash: theirs.hash, revision: theirs.revision, totalKey: theirs.totalKey, totalSize: theirs.totalSize })
@@ -84,9 +105,25 @@ describe.skipIf(!hasProgram('etcdctl') || !hasProgram('etcd'))('real etcdctl and
     expect(restore.code, restore.stderr).toBe(0)
     const [client, peer] = [await freePort(), await freePort()]
     mkdirSync(join(dataDir, 'real'), { recursive: true })
-    const real = spawn('etcd', ['--data-dir', restored, '--listen-client-urls', `http://127.0.0.1:${String(client)}`, '--advertise-client-urls', `http://127.0.0.1:${String(client)}`, '--listen-peer-urls', `http://127.0.0.1:${String(peer)}`, '--log-level', 'error'], { stdio: 'ignore' })
+    const real = spawn(
+      'etcd',
+      [
+        '--data-dir',
+        restored,
+        '--listen-client-urls',
+        `http://127.0.0.1:${String(client)}`,
+        '--advertise-client-urls',
+        `http://127.0.0.1:${String(client)}`,
+        '--listen-peer-urls',
+        `http://127.0.0.1:${String(peer)}`,
+        '--log-level',
+        'error',
+      ],
+      { stdio: 'ignore' },
+    )
     try {
-      const get = (args: string[]): ReturnType<typeof runProgram> => runProgram('etcdctl', ['--endpoints', `http://127.0.0.1:${String(client)}`, ...args], { env: { ETCDCTL_API: '3' }, timeoutMs: 20_000 })
+      const get = (args: string[]): ReturnType<typeof runProgram> =>
+        runProgram('etcdctl', ['--endpoints', `http://127.0.0.1:${String(client)}`, ...args], { env: { ETCDCTL_API: '3' }, timeoutMs: 20_000 })
       expect((await get(['--command-timeout=15s', 'get', '--prefix', '/registry/', '--keys-only'])).code).toBe(0)
       // Configuration and roles do not change by themselves, as leases and node status do.
       for (const prefix of ['/registry/configmaps/', '/registry/clusterroles/', '/registry/services/', '/registry/namespaces/']) {

@@ -19,13 +19,37 @@ describe.skipIf(!hasProgram('kubectl'))('real kubectl on an embedded cluster', {
   it('shows three nodes that become Ready', async () => {
     await kubectl('wait', '--for=condition=Ready', 'node', '--all', '--timeout=10s')
     const nodes = await kubectl('get', 'nodes', '--no-headers')
-    expect(nodes.trim().split('\n').map((line) => line.split(/\s+/).slice(0, 3))).toEqual([['controlplane', 'Ready', 'control-plane'], ['node01', 'Ready', '<none>'], ['node02', 'Ready', '<none>']])
+    expect(
+      nodes
+        .trim()
+        .split('\n')
+        .map((line) => line.split(/\s+/).slice(0, 3)),
+    ).toEqual([
+      ['controlplane', 'Ready', 'control-plane'],
+      ['node01', 'Ready', '<none>'],
+      ['node02', 'Ready', '<none>'],
+    ])
   })
 
   it('runs the four static pods, kube-proxy on every node and two DNS servers', async () => {
     await kubectl('-n', 'kube-system', 'rollout', 'status', 'deployment/coredns', '--timeout=15s')
-    const running = async (): Promise<string[]> => [...(await kubectl('-n', 'kube-system', 'get', 'pods', '-o', 'jsonpath={range .items[*]}{.metadata.name}={.status.phase} {end}')).matchAll(/(\S+)=Running/g)].map(([, name = '']) => name.replace(/-[a-z0-9]{5}$/, '').replace(/^coredns-.*/, 'coredns'))
-    const expected = ['coredns', 'coredns', 'etcd-controlplane', 'kube-apiserver-controlplane', 'kube-controller-manager-controlplane', 'kube-proxy', 'kube-proxy', 'kube-proxy', 'kube-scheduler-controlplane']
+    const running = async (): Promise<string[]> =>
+      [
+        ...(await kubectl('-n', 'kube-system', 'get', 'pods', '-o', 'jsonpath={range .items[*]}{.metadata.name}={.status.phase} {end}')).matchAll(
+          /(\S+)=Running/g,
+        ),
+      ].map(([, name = '']) => name.replace(/-[a-z0-9]{5}$/, '').replace(/^coredns-.*/, 'coredns'))
+    const expected = [
+      'coredns',
+      'coredns',
+      'etcd-controlplane',
+      'kube-apiserver-controlplane',
+      'kube-controller-manager-controlplane',
+      'kube-proxy',
+      'kube-proxy',
+      'kube-proxy',
+      'kube-scheduler-controlplane',
+    ]
     await expect.poll(running, { timeout: 15_000, interval: 200 }).toEqual(expected)
   })
 
@@ -58,11 +82,16 @@ describe.skipIf(!hasProgram('kubectl'))('real kubectl on an embedded cluster', {
   })
 
   it('refuses what a PodDisruptionBudget forbids', async () => {
-    await cluster.kubectl(['apply', '-f', '-'], { input: 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: one}\nspec: {replicas: 1, selector: {matchLabels: {app: one}}, template: {metadata: {labels: {app: one}}, spec: {containers: [{name: c, image: nginx}]}}}\n---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: one}\nspec: {minAvailable: 1, selector: {matchLabels: {app: one}}}\n' })
+    await cluster.kubectl(['apply', '-f', '-'], {
+      input:
+        'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: one}\nspec: {replicas: 1, selector: {matchLabels: {app: one}}, template: {metadata: {labels: {app: one}}, spec: {containers: [{name: c, image: nginx}]}}}\n---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: one}\nspec: {minAvailable: 1, selector: {matchLabels: {app: one}}}\n',
+    })
     await kubectl('rollout', 'status', 'deployment/one', '--timeout=10s')
     await kubectl('wait', '--for=condition=Available', 'deployment/one', '--timeout=5s')
     const pod = (await kubectl('get', 'pods', '-l', 'app=one', '-o', 'jsonpath={.items[0].metadata.name}')).trim()
-    const { code, stderr } = await cluster.kubectl(['create', '--raw', `/api/v1/namespaces/default/pods/${pod}/eviction`, '-f', '-'], { input: JSON.stringify({ apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: pod, namespace: 'default' } }) })
+    const { code, stderr } = await cluster.kubectl(['create', '--raw', `/api/v1/namespaces/default/pods/${pod}/eviction`, '-f', '-'], {
+      input: JSON.stringify({ apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: pod, namespace: 'default' } }),
+    })
     expect(code).not.toBe(0)
     expect(stderr).toMatch(/disruption budget|TooManyRequests/)
     await kubectl('delete', 'deployment/one', 'pdb/one')
@@ -81,7 +110,9 @@ describe.skipIf(!hasProgram('kubectl'))('real kubectl on an embedded cluster', {
     await kubectl('create', 'rolebinding', 'reader', '--role=reader', '--user=ann')
     expect((await cluster.kubectl(['auth', 'can-i', 'list', 'pods', '--as=ann'])).stdout.trim()).toBe('yes')
     expect((await cluster.kubectl(['auth', 'can-i', 'delete', 'pods', '--as=ann'])).stdout.trim()).toBe('no')
-    expect((await cluster.kubectl(['get', 'secrets', '--as=ann'])).stderr).toContain('secrets is forbidden: User "ann" cannot list resource "secrets" in API group "" in the namespace "default"')
+    expect((await cluster.kubectl(['get', 'secrets', '--as=ann'])).stderr).toContain(
+      'secrets is forbidden: User "ann" cannot list resource "secrets" in API group "" in the namespace "default"',
+    )
   })
 
   it('applies on the server and names the field and manager of a conflict', async () => {

@@ -31,15 +31,27 @@ describe.skipIf(!hasProgram('kubectl'))('real kubectl in simulated containers', 
   afterAll(() => cluster.end())
 
   describe.each(PROTOCOLS)('over $protocol', ({ protocol, env }) => {
-    const kubectl = (args: string[], input?: string): Promise<CommandResult> => runProgram('kubectl', ['--kubeconfig', cluster.kubeconfig, ...args], { env, ...(input === undefined ? {} : { input }) })
+    const kubectl = (args: string[], input?: string): Promise<CommandResult> =>
+      runProgram('kubectl', ['--kubeconfig', cluster.kubeconfig, ...args], { env, ...(input === undefined ? {} : { input }) })
     /** In a terminal of 101 columns: `typed` lines are sent one after the other. */
     const inTerminal = async (args: string, typed: string[]): Promise<CommandResult> => {
       const keys = typed.map((line) => `sleep 0.4; printf '${line}'`).join('; ')
-      return runProgram('bash', ['-c', `(sleep 1.5; ${keys}; sleep 0.6) | script -qec "stty rows 33 cols 101; kubectl --kubeconfig ${cluster.kubeconfig} ${args}" /dev/null; exit \${PIPESTATUS[1]}`], { env })
+      return runProgram(
+        'bash',
+        [
+          '-c',
+          `(sleep 1.5; ${keys}; sleep 0.6) | script -qec "stty rows 33 cols 101; kubectl --kubeconfig ${cluster.kubeconfig} ${args}" /dev/null; exit \${PIPESTATUS[1]}`,
+        ],
+        { env },
+      )
     }
 
     it('keeps stdout, stderr and the exit code apart', async () => {
-      expect(await kubectl(['exec', 'web', '--', 'sh', '-c', 'echo out; echo err >&2; exit 3'])).toEqual({ code: 3, stdout: 'out\n', stderr: 'err\ncommand terminated with exit code 3\n' })
+      expect(await kubectl(['exec', 'web', '--', 'sh', '-c', 'echo out; echo err >&2; exit 3'])).toEqual({
+        code: 3,
+        stdout: 'out\n',
+        stderr: 'err\ncommand terminated with exit code 3\n',
+      })
       expect(await kubectl(['exec', 'web', '--', 'hostname'])).toEqual({ code: 0, stdout: 'web\n', stderr: '' })
     })
 
@@ -58,13 +70,23 @@ describe.skipIf(!hasProgram('kubectl'))('real kubectl in simulated containers', 
 
     it.skipIf(!hasProgram('script'))('runs a pod and attaches to its shell', async () => {
       const name = protocol === 'WebSocket' ? 'shell-websocket' : 'shell-spdy'
-      const { code, stdout } = await inTerminal(`run ${name} --rm -it --restart=Never --image=busybox -- sh`, ['\\r', '\\r', '\\r', '\\r', 'echo from-$((1+1))-here\\r', 'exit 5\\r'])
+      const { code, stdout } = await inTerminal(`run ${name} --rm -it --restart=Never --image=busybox -- sh`, [
+        '\\r',
+        '\\r',
+        '\\r',
+        '\\r',
+        'echo from-$((1+1))-here\\r',
+        'exit 5\\r',
+      ])
       expect(stdout).toContain('from-2-here')
       expect(code).toBe(5)
     })
 
     it('attaches to what runs', async () => {
-      const child = spawn('kubectl', ['--kubeconfig', cluster.kubeconfig, 'attach', 'ticker'], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'ignore'] })
+      const child = spawn('kubectl', ['--kubeconfig', cluster.kubeconfig, 'attach', 'ticker'], {
+        env: { ...process.env, ...env },
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
       const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
       child.kill()
       expect(line).toBe('tick')
@@ -78,7 +100,9 @@ describe.skipIf(!hasProgram('kubectl'))('real kubectl in simulated containers', 
       writeFileSync(join(from, 'sub', long), 'deep')
       symlinkSync('../binary', join(from, 'sub', 'link'))
       expect(await kubectl(['cp', from, 'web:/tmp/copied'])).toMatchObject({ code: 0 })
-      expect(await kubectl(['exec', 'web', '--', 'wc', '-c', '/tmp/copied/sub/link'])).toMatchObject({ stdout: `${String(BINARY.length)} /tmp/copied/sub/link\n` })
+      expect(await kubectl(['exec', 'web', '--', 'wc', '-c', '/tmp/copied/sub/link'])).toMatchObject({
+        stdout: `${String(BINARY.length)} /tmp/copied/sub/link\n`,
+      })
       expect(await kubectl(['cp', 'web:/tmp/copied', back])).toMatchObject({ code: 0 })
       expect(readFileSync(join(back, 'binary')).equals(BINARY)).toBe(true)
       expect(readFileSync(join(back, 'sub', long), 'utf8')).toBe('deep')
@@ -87,9 +111,14 @@ describe.skipIf(!hasProgram('kubectl'))('real kubectl in simulated containers', 
 
     it('forwards a port to the server in the container and tells when nobody listens', async () => {
       await kubectl(['exec', '-i', 'web', '--', 'sh', '-c', 'cat > /usr/share/nginx/html/own.html'], `<p>${protocol}</p>`)
-      const child = spawn('kubectl', ['--kubeconfig', cluster.kubeconfig, 'port-forward', '--address=127.0.0.1', 'pod/web', ':80', ':81'], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+      const child = spawn('kubectl', ['--kubeconfig', cluster.kubeconfig, 'port-forward', '--address=127.0.0.1', 'pod/web', ':80', ':81'], {
+        env: { ...process.env, ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
       let stderr = ''
-      child.stderr.on('data', (bytes: Buffer) => { stderr += bytes.toString() })
+      child.stderr.on('data', (bytes: Buffer) => {
+        stderr += bytes.toString()
+      })
       const ports: string[] = []
       for await (const line of createInterface({ input: child.stdout })) {
         ports.push(/127\.0\.0\.1:(\d+) ->/.exec(line)?.[1] ?? '')
@@ -109,7 +138,12 @@ describe.skipIf(!hasProgram('kubectl'))('real kubectl in simulated containers', 
       expect((await kubectl(['exec', 'nobody', '--', 'ls'])).stderr).toContain('pods "nobody" not found')
       await kubectl(['run', 'unpulled', '--image=no-such-image'])
       await kubectl(['wait', '--for=jsonpath={.status.containerStatuses[0].state.waiting.message}', 'pod/unpulled', '--timeout=10s'])
-      expect(await kubectl(['logs', 'unpulled'])).toMatchObject({ code: 1, stderr: expect.stringMatching(/container "unpulled" in pod "unpulled" is waiting to start: (image can't be pulled|trying and failing to pull image)/) as string })
+      expect(await kubectl(['logs', 'unpulled'])).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(
+          /container "unpulled" in pod "unpulled" is waiting to start: (image can't be pulled|trying and failing to pull image)/,
+        ) as string,
+      })
       expect((await kubectl(['exec', 'unpulled', '--', 'ls'])).stderr).toContain('container not found ("unpulled")')
       await kubectl(['delete', 'pod', 'unpulled', '--wait=false'])
     })
@@ -138,7 +172,11 @@ describe.skipIf(!hasProgram('kubectl'))('real kubectl in simulated containers', 
     await cluster.kubectl(['expose', 'deployment', 'shop', '--port=8000', '--target-port=80'])
     await cluster.kubectl(['rollout', 'status', 'deployment/shop', '--timeout=20s'])
     const pods = (await cluster.kubectl(['get', 'pods', '-l', 'app=shop', '-o', 'jsonpath={.items[*].metadata.name}'])).stdout.split(' ').sort()
-    await expect.poll(() => run('for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do curl -s http://shop.default.svc:8000 | grep -o "pod shop[^,]*"; done | sort -u'), { timeout: 10_000 }).toBe(pods.map((pod) => `pod ${pod}\n`).join(''))
+    await expect
+      .poll(() => run('for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do curl -s http://shop.default.svc:8000 | grep -o "pod shop[^,]*"; done | sort -u'), {
+        timeout: 10_000,
+      })
+      .toBe(pods.map((pod) => `pod ${pod}\n`).join(''))
     expect(await run('curl -s -o /dev/null -w "%{http_code}" shop:8000/missing; wget -q -O /dev/null http://nobody')).toContain("404wget: bad address 'nobody'")
     const [address = ''] = (await cluster.kubectl(['get', 'pod', pods[0] ?? '', '-o', 'jsonpath={.status.podIP}'])).stdout.split(' ')
     expect(await run(`nc -zv ${address} 80; nc -z ${address} 81`)).toMatch(/open[^]*Connection refused/)
@@ -148,14 +186,22 @@ describe.skipIf(!hasProgram('kubectl'))('real kubectl in simulated containers', 
   })
 
   it('adds debug containers to a running pod', async () => {
-    expect(await cluster.kubectl(['debug', 'web', '--image=busybox', '-c', 'debugger', '--profile=general', '--', 'sh', '-c', 'echo looking; sleep 1000'])).toMatchObject({ code: 0 })
+    expect(
+      await cluster.kubectl(['debug', 'web', '--image=busybox', '-c', 'debugger', '--profile=general', '--', 'sh', '-c', 'echo looking; sleep 1000']),
+    ).toMatchObject({ code: 0 })
     await expect.poll(async () => (await cluster.kubectl(['logs', 'web', '-c', 'debugger'])).stdout, { timeout: 10_000, interval: 200 }).toBe('looking\n')
     expect((await cluster.kubectl(['exec', 'web', '-c', 'debugger', '--', 'hostname'])).stdout).toBe('web\n')
-    expect((await cluster.kubectl(['get', 'pod', 'web', '-o', 'jsonpath={.status.phase} {.status.ephemeralContainerStatuses[*].name}'])).stdout).toBe('Running debugger')
+    expect((await cluster.kubectl(['get', 'pod', 'web', '-o', 'jsonpath={.status.phase} {.status.ephemeralContainerStatuses[*].name}'])).stdout).toBe(
+      'Running debugger',
+    )
   })
 
   describe('WebSockets of other clients', () => {
-    const open = (query: string, protocol: string, token: string): WebSocket => new WebSocket(`${cluster.apiUrl.replace('https', 'wss')}/api/v1/namespaces/default/pods/web/${query}`, [protocol], { rejectUnauthorized: false, headers: { authorization: `Bearer ${token}` } })
+    const open = (query: string, protocol: string, token: string): WebSocket =>
+      new WebSocket(`${cluster.apiUrl.replace('https', 'wss')}/api/v1/namespaces/default/pods/web/${query}`, [protocol], {
+        rejectUnauthorized: false,
+        headers: { authorization: `Bearer ${token}` },
+      })
     const tokenOf = async (account: string): Promise<string> => {
       await cluster.kubectl(['create', 'serviceaccount', account])
       return (await cluster.kubectl(['create', 'token', account])).stdout.trim()
@@ -168,9 +214,14 @@ describe.skipIf(!hasProgram('kubectl'))('real kubectl in simulated containers', 
       const messages: Buffer[] = []
       socket.on('message', (data: Buffer) => messages.push(data))
       await once(socket, 'close')
-      const channel = (number: number): string => Buffer.concat(messages.filter((message) => message[0] === number).map((message) => message.subarray(1))).toString()
+      const channel = (number: number): string =>
+        Buffer.concat(messages.filter((message) => message[0] === number).map((message) => message.subarray(1))).toString()
       expect(channel(1)).toBe('hi\n')
-      expect(JSON.parse(channel(3))).toMatchObject({ status: 'Failure', reason: 'NonZeroExitCode', details: { causes: [{ reason: 'ExitCode', message: '9' }] } })
+      expect(JSON.parse(channel(3))).toMatchObject({
+        status: 'Failure',
+        reason: 'NonZeroExitCode',
+        details: { causes: [{ reason: 'ExitCode', message: '9' }] },
+      })
     })
 
     it('need the verb create, too: get alone must not run commands', async () => {

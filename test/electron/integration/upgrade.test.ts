@@ -44,6 +44,11 @@ describe('the guided upgrade of the embedded cluster', () => {
     expect(last?.run.steps.map(({ state }) => state)).toEqual(last?.run.steps.map(() => 'done'))
     // Six replicas, five must be there at all times.
     expect(last?.lowestHealthy).toBeGreaterThanOrEqual(5)
-    expect(last?.run.steps.find(({ id }) => id === 'verify')?.log.map(({ text }) => text).join('\n')).toMatch(/controlplane Ready v1\.36\.4[\s\S]*node02 Ready v1\.36\.4/)
+    expect(
+      last?.run.steps
+        .find(({ id }) => id === 'verify')
+        ?.log.map(({ text }) => text)
+        .join('\n'),
+    ).toMatch(/controlplane Ready v1\.36\.4[\s\S]*node02 Ready v1\.36\.4/)
   })
 })

@@ -62,7 +62,13 @@ describe('kubernetesPki', () => {
     expect(renewCertificate(dir, spec, { nowMs: nowMs + 1000, algorithm: 'ECDSA-P256' }).result).toBe('renewed')
     const after = decodeCertificate(readFileSync(path, 'utf8'))
     expect(after.publicKeyDer.equals(before.publicKeyDer)).toBe(false)
-    expect(after).toMatchObject({ subject: before.subject, dnsNames: before.dnsNames, ipAddresses: ['172.18.0.2', '127.0.0.1', '::1'], usages: before.usages, notAfterMs: before.notAfterMs + 1000 })
+    expect(after).toMatchObject({
+      subject: before.subject,
+      dnsNames: before.dnsNames,
+      ipAddresses: ['172.18.0.2', '127.0.0.1', '::1'],
+      usages: before.usages,
+      notAfterMs: before.notAfterMs + 1000,
+    })
   })
 
   it.each([
@@ -86,8 +92,23 @@ describe.skipIf(!hasProgram('openssl'))('openssl', () => {
   })
 
   it('makes requests that are signed with their subject and names', async () => {
-    const request = await runProgram('openssl', ['req', '-new', '-newkey', 'rsa:2048', '-nodes', '-keyout', join(dir, 'jane.key'), '-subj', '/O=developers/CN=jane', '-addext', 'subjectAltName=DNS:jane.example'])
-    expect(decodeCertificateRequest(request.stdout)).toMatchObject({ subject: { commonName: 'jane', organizations: ['developers'] }, dnsNames: ['jane.example'] })
+    const request = await runProgram('openssl', [
+      'req',
+      '-new',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-keyout',
+      join(dir, 'jane.key'),
+      '-subj',
+      '/O=developers/CN=jane',
+      '-addext',
+      'subjectAltName=DNS:jane.example',
+    ])
+    expect(decodeCertificateRequest(request.stdout)).toMatchObject({
+      subject: { commonName: 'jane', organizations: ['developers'] },
+      dnsNames: ['jane.example'],
+    })
     const pem = signCertificateRequest(request.stdout, { authority: readAuthority(dir, 'ca'), usages: ['clientAuth'], nowMs, lifetimeMs: 3_600_000 })
     const text = await runProgram('openssl', ['x509', '-noout', '-subject', '-ext', 'subjectAltName,extendedKeyUsage'], { input: pem })
     expect(text.stdout).toContain('O = developers, CN = jane')

@@ -96,7 +96,9 @@ describe('RunbookEngine', () => {
   })
 
   it('refuses a second run on a cluster where one has not ended', async () => {
-    const engine = engineWith([step('a', { action: ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })) })])
+    const engine = engineWith([
+      step('a', { action: ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })) }),
+    ])
     await engine.start('test', {})
     await expect(engine.start('test', {})).rejects.toMatchObject({ reason: 'Conflict' })
     await engine.close()
@@ -118,7 +120,9 @@ describe('RunbookEngine', () => {
     const directory = join(root, 'killed')
     const ledger = join(root, 'ledger.txt')
     const script = join(import.meta.dirname, 'killedRun.ts')
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory, ledger, 'hang'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, directory, ledger, 'hang'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     await new Promise<void>((resolve) => {
       let text = ''
       child.stdout.on('data', (chunk: Buffer) => {

@@ -17,14 +17,23 @@ function node(name: string, changes: { ready?: boolean; kubelet?: string; contro
 }
 
 function component(name: string, tag: string): KubeObject {
-  return { metadata: { name: `${name}-cp1` }, spec: { containers: [{ image: `registry.k8s.io/${name}:${tag}` }] }, status: { conditions: [{ type: 'Ready', status: 'True' }] } }
+  return {
+    metadata: { name: `${name}-cp1` },
+    spec: { containers: [{ image: `registry.k8s.io/${name}:${tag}` }] },
+    status: { conditions: [{ type: 'Ready', status: 'True' }] },
+  }
 }
 
 function facts(changes: Partial<ClusterFacts> = {}): ClusterFacts {
   return {
     serverVersion: 'v1.35.8',
     nodes: [node('cp1', { controlPlane: true }), node('w1')],
-    systemPods: [component('kube-apiserver', 'v1.35.8'), component('kube-controller-manager', 'v1.35.8'), component('kube-scheduler', 'v1.35.8'), component('etcd', '3.6.6-0')],
+    systemPods: [
+      component('kube-apiserver', 'v1.35.8'),
+      component('kube-controller-manager', 'v1.35.8'),
+      component('kube-scheduler', 'v1.35.8'),
+      component('etcd', '3.6.6-0'),
+    ],
     daemonSets: [],
     deployments: [{ metadata: { name: 'coredns' }, spec: { template: { spec: { containers: [{ image: 'registry.k8s.io/coredns/coredns:v1.13.1' }] } } } }],
     budgets: [],
@@ -60,11 +69,23 @@ describe('makePlan', () => {
 
   it.each([
     ['a node that is not ready', facts({ nodes: [node('cp1', { controlPlane: true }), node('w1', { ready: false })] }), 'blocking', 'node w1 is not Ready'],
-    ['a kubelet too far behind', facts({ nodes: [node('cp1', { controlPlane: true }), node('w1', { kubelet: 'v1.32.0' })] }), 'blocking', 'kubelet v1.32.0 on w1'],
+    [
+      'a kubelet too far behind',
+      facts({ nodes: [node('cp1', { controlPlane: true }), node('w1', { kubelet: 'v1.32.0' })] }),
+      'blocking',
+      'kubelet v1.32.0 on w1',
+    ],
     ['a static pod that is missing', facts({ systemPods: [] }), 'blocking', 'no static pod kube-apiserver on cp1'],
     ['a cluster without control-plane nodes', facts({ nodes: [node('w1')] }), 'blocking', 'no node is labelled as control plane'],
-    ['a budget that allows no eviction', facts({ budgets: [{ metadata: { namespace: 'shop', name: 'web' }, status: { disruptionsAllowed: 0, expectedPods: 2 } }] }), 'warning', 'budget shop/web'],
+    [
+      'a budget that allows no eviction',
+      facts({ budgets: [{ metadata: { namespace: 'shop', name: 'web' }, status: { disruptionsAllowed: 0, expectedPods: 2 } }] }),
+      'warning',
+      'budget shop/web',
+    ],
   ] as const)('finds %s', (_, clusterFacts, level, title) => {
-    expect(makePlan(clusterFacts, undefined, releases).findings).toContainEqual(expect.objectContaining({ level, title: expect.stringContaining(title) as string }))
+    expect(makePlan(clusterFacts, undefined, releases).findings).toContainEqual(
+      expect.objectContaining({ level, title: expect.stringContaining(title) as string }),
+    )
   })
 })

@@ -18,9 +18,9 @@ let serial = 0
 /** An etcd that sends a file's bytes in uneven pieces, as a network does. */
 function sending(bytes: Buffer): Pick<EtcdClient, 'snapshot'> {
   return {
-     
     async *snapshot() {
-      for (let at = 0, length = 1; at < bytes.length; at += length, length = 7 + (length * 5) % 40_000) yield { blob: bytes.subarray(at, at + length), remainingBytes: Math.max(0, bytes.length - at - length) }
+      for (let at = 0, length = 1; at < bytes.length; at += length, length = 7 + ((length * 5) % 40_000))
+        yield { blob: bytes.subarray(at, at + length), remainingBytes: Math.max(0, bytes.length - at - length) }
     },
   }
 }
@@ -35,7 +35,13 @@ async function fixture(change: (bytes: Buffer) => Buffer = (bytes) => bytes): Pr
     catalogue,
     clock: new FakeClock(),
     logger: silentLogger,
-    connect: () => Promise.resolve({ etcd: sending(change(readFileSync(path))), clusterName: 'Prod / EU', endpoint: 'https://127.0.0.1:2379', close: () => Promise.resolve() }),
+    connect: () =>
+      Promise.resolve({
+        etcd: sending(change(readFileSync(path))),
+        clusterName: 'Prod / EU',
+        endpoint: 'https://127.0.0.1:2379',
+        close: () => Promise.resolve(),
+      }),
     restoreTarget: () => null,
   }
   return { backups: new Backups(options), catalogue, options }
@@ -66,7 +72,10 @@ describe('Backups', () => {
   })
 
   it.each([
-    { name: 'a flipped byte', change: (bytes: Buffer) => Buffer.concat([bytes.subarray(0, 9000), Buffer.from([(bytes[9000] ?? 0) ^ 1]), bytes.subarray(9001)]) },
+    {
+      name: 'a flipped byte',
+      change: (bytes: Buffer) => Buffer.concat([bytes.subarray(0, 9000), Buffer.from([(bytes[9000] ?? 0) ^ 1]), bytes.subarray(9001)]),
+    },
     { name: 'a cut stream', change: (bytes: Buffer) => bytes.subarray(0, 40_000) },
     { name: 'a missing trailer', change: (bytes: Buffer) => bytes.subarray(0, bytes.length - 32) },
     { name: 'an empty stream', change: () => Buffer.alloc(0) },

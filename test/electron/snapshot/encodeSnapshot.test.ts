@@ -15,7 +15,22 @@ const real = hasProgram('etcd') && hasProgram('etcdctl')
 async function withEtcd(dataDir: string, use: (endpoint: string) => Promise<void>): Promise<void> {
   const client = `http://127.0.0.1:${String(await freePort())}`
   const peer = `http://127.0.0.1:${String(await freePort())}`
-  const etcd = spawn('etcd', ['--data-dir', dataDir, '--listen-client-urls', client, '--advertise-client-urls', client, '--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const etcd = spawn(
+    'etcd',
+    [
+      '--data-dir',
+      dataDir,
+      '--listen-client-urls',
+      client,
+      '--advertise-client-urls',
+      client,
+      '--listen-peer-urls',
+      peer,
+      '--initial-advertise-peer-urls',
+      peer,
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  )
   try {
     await new Promise<void>((resolve, reject) => {
       etcd.once('exit', (code) => {
@@ -54,8 +69,12 @@ describe('encodeSnapshot', () => {
     const restored = await runProgram('etcdctl', ['snapshot', 'restore', path, '--data-dir', dataDir])
     expect(restored.code).toBe(0)
     await withEtcd(dataDir, async (endpoint) => {
-      const get = async (key: Uint8Array): Promise<{ header: { revision: number }; count?: number; kvs?: { value: string; version: number; mod_revision: number; lease?: string }[] }> =>
-        JSON.parse((await runProgram('etcdctl', ['--endpoints', endpoint, 'get', Buffer.from(key).toString(), '-w', 'json'])).stdout) as Awaited<ReturnType<typeof get>>
+      const get = async (
+        key: Uint8Array,
+      ): Promise<{ header: { revision: number }; count?: number; kvs?: { value: string; version: number; mod_revision: number; lease?: string }[] }> =>
+        JSON.parse((await runProgram('etcdctl', ['--endpoints', endpoint, 'get', Buffer.from(key).toString(), '-w', 'json'])).stdout) as Awaited<
+          ReturnType<typeof get>
+        >
       const big = [...sourceOf({ count: 21, valueBytes: (index) => (index === 5 ? 300_000 : 1500) }).revisions()]
       expect((await get(keyOf(3))).kvs).toBeUndefined()
       const twenty = await get(keyOf(20))

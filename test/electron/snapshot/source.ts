@@ -11,7 +11,12 @@ export function sourceOf({ count, valueBytes, deletes = 0 }: { count: number; va
     *revisions(): Iterable<StoredRevision> {
       for (let index = 0; index < count; index++) yield { main: 2 + index, sub: 0, tombstone: false, kv: putOf(index, valueBytes(index)) }
       for (let index = 0; index < deletes; index++)
-        yield { main: 2 + count + index, sub: 0, tombstone: true, kv: { key: keyOf(index), createRevision: 0, modRevision: 2 + count + index, version: 0, value: new Uint8Array(0), lease: 0n } }
+        yield {
+          main: 2 + count + index,
+          sub: 0,
+          tombstone: true,
+          kv: { key: keyOf(index), createRevision: 0, modRevision: 2 + count + index, version: 0, value: new Uint8Array(0), lease: 0n },
+        }
     },
     leases: [{ id: 0x7587_aabb_ccdd_eeffn, ttlSeconds: 3600 }],
     members: [{ id: 0x8e9e_05c5_2164_694dn, name: 'default', peerUrls: ['http://localhost:2380'], clientUrls: ['http://localhost:2379'], isLearner: false }],

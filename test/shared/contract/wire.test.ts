@@ -13,12 +13,15 @@ describe('wire', () => {
     const bytes = encodeServerFrame(frame) as Uint8Array
     const back = decodeServerFrame(bytes)
     expect(back).toEqual(frame)
-    const packed = ((back as { message: { packed: Uint8Array } }).message).packed
+    const packed = (back as { message: { packed: Uint8Array } }).message.packed
     expect(packed.byteOffset % 8).toBe(0)
     for (let length = 0; length < bytes.length - 7; length++) expect(() => decodeServerFrame(bytes.slice(0, length))).toThrow()
   })
 
-  it.each([['null'], ['{"t":"invoke","id":1}'], ['{"t":"x","id":1,"name":"a"}'], ['{"t":"cancel","id":1.5}'], ['nonsense']])('refuses %s from the page', (text) => {
-    expect(() => decodeClientFrame(text)).toThrow()
-  })
+  it.each([['null'], ['{"t":"invoke","id":1}'], ['{"t":"x","id":1,"name":"a"}'], ['{"t":"cancel","id":1.5}'], ['nonsense']])(
+    'refuses %s from the page',
+    (text) => {
+      expect(() => decodeClientFrame(text)).toThrow()
+    },
+  )
 })

@@ -25,6 +25,10 @@ export class NamespaceLifecycle implements AdmissionPlugin {
     const status = entry.object['status']
     if (entry.object.metadata.deletionTimestamp === undefined || !isObject(status)) return
     const message = `namespace ${namespace} is being terminated`
-    throw forbidden(resource, object.metadata.name ?? '', `unable to create new content in namespace ${namespace} because it is being terminated`, { reason: 'NamespaceTerminating', message, field: 'metadata.namespace' })
+    throw forbidden(resource, object.metadata.name ?? '', `unable to create new content in namespace ${namespace} because it is being terminated`, {
+      reason: 'NamespaceTerminating',
+      message,
+      field: 'metadata.namespace',
+    })
   }
 }

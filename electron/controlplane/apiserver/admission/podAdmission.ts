@@ -35,8 +35,14 @@ export class ServiceAccountAdmission implements AdmissionPlugin {
       await this.#store.fresh(context.signal)
       account = this.#store.collection('serviceaccounts').get(key)
     }
-    if (account === undefined) throw forbidden(resource, object.metadata.name ?? '', `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`)
-    if (spec['imagePullSecrets'] === undefined && Array.isArray(account.object['imagePullSecrets']) && account.object['imagePullSecrets'].length > 0) spec['imagePullSecrets'] = structuredClone(account.object['imagePullSecrets'])
+    if (account === undefined)
+      throw forbidden(
+        resource,
+        object.metadata.name ?? '',
+        `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`,
+      )
+    if (spec['imagePullSecrets'] === undefined && Array.isArray(account.object['imagePullSecrets']) && account.object['imagePullSecrets'].length > 0)
+      spec['imagePullSecrets'] = structuredClone(account.object['imagePullSecrets'])
     if ((spec['automountServiceAccountToken'] ?? account.object['automountServiceAccountToken'] ?? true) === true) this.#mount(spec)
   }
 
@@ -45,7 +51,8 @@ export class ServiceAccountAdmission implements AdmissionPlugin {
     const without = containers.filter((container) => !objects(container['volumeMounts']).some((mount) => mount['mountPath'] === TOKEN_PATH))
     if (without.length === 0) return
     const volume = generateName('kube-api-access-', this.#random)
-    for (const container of without) container['volumeMounts'] = [...objects(container['volumeMounts']), { name: volume, readOnly: true, mountPath: TOKEN_PATH }]
+    for (const container of without)
+      container['volumeMounts'] = [...objects(container['volumeMounts']), { name: volume, readOnly: true, mountPath: TOKEN_PATH }]
     const sources = [
       { serviceAccountToken: { expirationSeconds: 3607, path: 'token' } },
       { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
@@ -68,7 +75,9 @@ export class DefaultTolerationSeconds implements AdmissionPlugin {
     const spec = object['spec']
     const tolerations = objects(spec['tolerations'])
     for (const key of TOLERATED) {
-      const has = tolerations.some((each) => (each['key'] === key || (each['key'] ?? '') === '') && ((each['effect'] ?? '') === '' || each['effect'] === 'NoExecute'))
+      const has = tolerations.some(
+        (each) => (each['key'] === key || (each['key'] ?? '') === '') && ((each['effect'] ?? '') === '' || each['effect'] === 'NoExecute'),
+      )
       if (!has) tolerations.push({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: TOLERATION_SECONDS })
     }
     spec['tolerations'] = tolerations
@@ -90,11 +99,16 @@ export class PriorityAdmission implements AdmissionPlugin {
     const spec = object['spec']
     const classes = this.#store.collection('priorityclasses')
     const named = typeof spec['priorityClassName'] === 'string' ? spec['priorityClassName'] : ''
-    const chosen = named === '' ? [...classes.values()].find(({ object: each }) => each['globalDefault'] === true) : classes.get(`/registry/priorityclasses/${named}`)
+    const chosen =
+      named === '' ? [...classes.values()].find(({ object: each }) => each['globalDefault'] === true) : classes.get(`/registry/priorityclasses/${named}`)
     if (named !== '' && chosen === undefined) throw forbidden(resource, object.metadata.name ?? '', `no PriorityClass with name ${named} was found`)
     const value = typeof chosen?.object['value'] === 'number' ? chosen.object['value'] : 0
     if (typeof spec['priority'] === 'number' && spec['priority'] !== value && !isMirror(object))
-      throw forbidden(resource, object.metadata.name ?? '', `the integer value of priority (${String(spec['priority'])}) must not be provided in pod spec; priority admission controller computed ${String(value)} from the given PriorityClass name`)
+      throw forbidden(
+        resource,
+        object.metadata.name ?? '',
+        `the integer value of priority (${String(spec['priority'])}) must not be provided in pod spec; priority admission controller computed ${String(value)} from the given PriorityClass name`,
+      )
     if (chosen !== undefined && named === '') spec['priorityClassName'] = chosen.object.metadata.name
     spec['priority'] ??= value
     spec['preemptionPolicy'] ??= chosen?.object['preemptionPolicy'] ?? 'PreemptLowerPriority'

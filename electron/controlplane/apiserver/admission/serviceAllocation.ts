@@ -72,8 +72,15 @@ export class ServiceAllocation implements AdmissionPlugin {
     else if (asked !== 'None' && asked !== before['clusterIP']) {
       const number = addressNumber(asked)
       if (number === null || number <= this.#range.first || number >= this.#range.first + this.#range.size - 1)
-        errors.push(invalid('spec.clusterIPs', [asked], `failed to allocate IP ${asked}: the provided IP is not in the valid range. The range of valid IPs is ${this.#cidr}`))
-      else if (this.#takenAddresses().has(asked)) errors.push(invalid('spec.clusterIPs', [asked], `failed to allocate IP ${asked}: provided IP is already allocated`))
+        errors.push(
+          invalid(
+            'spec.clusterIPs',
+            [asked],
+            `failed to allocate IP ${asked}: the provided IP is not in the valid range. The range of valid IPs is ${this.#cidr}`,
+          ),
+        )
+      else if (this.#takenAddresses().has(asked))
+        errors.push(invalid('spec.clusterIPs', [asked], `failed to allocate IP ${asked}: provided IP is already allocated`))
     }
     spec['clusterIPs'] = [spec['clusterIP']]
     if (spec['clusterIP'] !== 'None' || spec['selector'] !== undefined) {
@@ -91,7 +98,8 @@ export class ServiceAllocation implements AdmissionPlugin {
       const kept = known.find((each) => each['port'] === port['port'] && each['protocol'] === port['protocol'])?.['nodePort']
       const number = asked ?? (typeof kept === 'number' ? kept : undefined) ?? this.#freePort(taken)
       const field = `spec.ports[${String(index)}].nodePort`
-      if (number < FIRST_NODE_PORT || number > LAST_NODE_PORT) errors.push(invalid(field, number, 'provided port is not in the valid range. The range of valid ports is 30000-32767'))
+      if (number < FIRST_NODE_PORT || number > LAST_NODE_PORT)
+        errors.push(invalid(field, number, 'provided port is not in the valid range. The range of valid ports is 30000-32767'))
       else if (taken.has(number)) errors.push(invalid(field, number, 'provided port is already allocated'))
       port['nodePort'] = number
       taken.add(number)
@@ -100,7 +108,8 @@ export class ServiceAllocation implements AdmissionPlugin {
 
   #takenAddresses(): Set<string> {
     const taken = new Set<string>(this.#held.keys())
-    for (const { object } of this.#store.collection('services/specs').values()) if (isObject(object['spec']) && typeof object['spec']['clusterIP'] === 'string') taken.add(object['spec']['clusterIP'])
+    for (const { object } of this.#store.collection('services/specs').values())
+      if (isObject(object['spec']) && typeof object['spec']['clusterIP'] === 'string') taken.add(object['spec']['clusterIP'])
     return taken
   }
 

@@ -74,11 +74,17 @@ export function withAuthenticated(groups: readonly string[]): string[] {
 /** A user somebody wants to be, by `Impersonate-*` headers; null when there are none. */
 export function impersonated(headers: Record<string, string | undefined>): UserInfo | null {
   const username = headers['impersonate-user'] ?? ''
-  const groups = (headers['impersonate-group'] ?? '').split(',').map((each) => each.trim()).filter((each) => each !== '')
+  const groups = (headers['impersonate-group'] ?? '')
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '')
   const extra: Record<string, string[]> = {}
-  for (const [name, value] of Object.entries(headers)) if (name.startsWith('impersonate-extra-') && value !== undefined) extra[decodeURIComponent(name.slice('impersonate-extra-'.length))] = value.split(',').map((each) => each.trim())
+  for (const [name, value] of Object.entries(headers))
+    if (name.startsWith('impersonate-extra-') && value !== undefined)
+      extra[decodeURIComponent(name.slice('impersonate-extra-'.length))] = value.split(',').map((each) => each.trim())
   if (username === '') {
-    if (groups.length > 0 || Object.keys(extra).length > 0 || (headers['impersonate-uid'] ?? '') !== '') throw new StatusError(failure(400, 'BadRequest', 'requested impersonation of groups, uid or extra without impersonating a user'))
+    if (groups.length > 0 || Object.keys(extra).length > 0 || (headers['impersonate-uid'] ?? '') !== '')
+      throw new StatusError(failure(400, 'BadRequest', 'requested impersonation of groups, uid or extra without impersonating a user'))
     return null
   }
   const account = /^system:serviceaccount:([^:]+):[^:]+$/.exec(username)

@@ -31,7 +31,9 @@ export class ServiceAccountTokens {
     this.issuer = options.issuer
     this.#privateKey = createPrivateKey(options.privateKey)
     this.#publicKey = createPublicKey(options.publicKey)
-    this.#keyId = createHash('sha256').update(this.#publicKey.export({ type: 'spki', format: 'der' })).digest('base64url')
+    this.#keyId = createHash('sha256')
+      .update(this.#publicKey.export({ type: 'spki', format: 'der' }))
+      .digest('base64url')
   }
 
   sign(claims: Omit<ServiceAccountClaims, 'iss'>): string {

@@ -49,7 +49,10 @@ export class Authorizer {
   /** Rules of `wanted` that the user does not hold in the namespace; empty when the user may grant them. */
   escalations(user: UserInfo, namespace: string, wanted: readonly PolicyRule[]): PolicyRule[] {
     if (user.groups.includes(MASTERS)) return []
-    return uncovered(this.index.grants(user, namespace).map(({ rule }) => rule), wanted)
+    return uncovered(
+      this.index.grants(user, namespace).map(({ rule }) => rule),
+      wanted,
+    )
   }
 }
 
@@ -86,7 +89,9 @@ function nodeMay({ user, verb, resource }: RequestAttributes): boolean {
     case '/events':
       return verb === 'create' || verb === 'patch' || verb === 'update'
     case 'coordination.k8s.io/leases':
-      return resource.namespace === 'kube-node-lease' && resource.name === node && verb !== 'list' ? true : resource.namespace === 'kube-node-lease' && verb === 'create'
+      return resource.namespace === 'kube-node-lease' && resource.name === node && verb !== 'list'
+        ? true
+        : resource.namespace === 'kube-node-lease' && verb === 'create'
     case 'storage.k8s.io/csinodes':
       return verb === 'create' || resource.name === node
     case '/serviceaccounts/token':

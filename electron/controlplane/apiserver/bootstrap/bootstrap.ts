@@ -8,44 +8,83 @@ import { rbacObjects } from './rbacPolicy.ts'
 const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
 
 function fixedObjects(): KubeObject[] {
-  const priority = (name: string, value: number, description: string): KubeObject => ({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name }, value, description })
+  const priority = (name: string, value: number, description: string): KubeObject => ({
+    apiVersion: 'scheduling.k8s.io/v1',
+    kind: 'PriorityClass',
+    metadata: { name },
+    value,
+    description,
+  })
   return [
     ...NAMESPACES.map((name): KubeObject => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })),
     priority('system-node-critical', 2_000_001_000, 'Used for system critical pods that must not be moved from their current node.'),
-    priority('system-cluster-critical', 2_000_000_000, 'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.'),
+    priority(
+      'system-cluster-critical',
+      2_000_000_000,
+      'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
+    ),
     ...rbacObjects(),
   ]
 }
 
 /** The `kubernetes` service and where it leads: this API server. */
-export function kubernetesService(options: { clusterIp: string; address: string; port: number }): { service: KubeObject; endpoints: KubeObject; slice: KubeObject } {
+export function kubernetesService(options: { clusterIp: string; address: string; port: number }): {
+  service: KubeObject
+  endpoints: KubeObject
+  slice: KubeObject
+} {
   const labels = { component: 'apiserver', provider: 'kubernetes' }
   const metadata = { name: 'kubernetes', namespace: 'default' }
   return {
     service: {
-      apiVersion: 'v1', kind: 'Service', metadata: { ...metadata, labels },
-      spec: { type: 'ClusterIP', clusterIP: options.clusterIp, sessionAffinity: 'None', ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: options.port }] },
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { ...metadata, labels },
+      spec: {
+        type: 'ClusterIP',
+        clusterIP: options.clusterIp,
+        sessionAffinity: 'None',
+        ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: options.port }],
+      },
     },
     endpoints: {
-      apiVersion: 'v1', kind: 'Endpoints', metadata: { ...metadata, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+      apiVersion: 'v1',
+      kind: 'Endpoints',
+      metadata: { ...metadata, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
       subsets: [{ addresses: [{ ip: options.address }], ports: [{ name: 'https', port: options.port, protocol: 'TCP' }] }],
     },
     slice: {
-      apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
-      addressType: 'IPv4', endpoints: [{ addresses: [options.address], conditions: { ready: true } }], ports: [{ name: 'https', port: options.port, protocol: 'TCP' }],
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { ...metadata, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: [options.address], conditions: { ready: true } }],
+      ports: [{ name: 'https', port: options.port, protocol: 'TCP' }],
     },
   }
 }
 
 function bootstrapContext(signal: AbortSignal): WriteContext {
-  return { user: { username: 'system:apiserver', groups: ['system:masters'] }, subresource: '', fieldManager: 'kube-apiserver', dryRun: false, warnings: [], signal }
+  return {
+    user: { username: 'system:apiserver', groups: ['system:masters'] },
+    subresource: '',
+    fieldManager: 'kube-apiserver',
+    dryRun: false,
+    warnings: [],
+    signal,
+  }
 }
 
 /**
  * Creates what is missing of the objects every cluster starts with; what is there stays as it is (its owner may have changed it).
  * Kinds that this release does not serve are left out.
  */
-export async function bootstrap(rest: RestStore, resources: ApiResources, service: Parameters<typeof kubernetesService>[0], signal: AbortSignal): Promise<void> {
+export async function bootstrap(
+  rest: RestStore,
+  resources: ApiResources,
+  service: Parameters<typeof kubernetesService>[0],
+  signal: AbortSignal,
+): Promise<void> {
   const { service: kubernetes, endpoints, slice } = kubernetesService(service)
   const create = async (object: KubeObject): Promise<void> => {
     const { group, version } = parseGroupVersion(object.apiVersion ?? '')
@@ -55,7 +94,12 @@ export async function bootstrap(rest: RestStore, resources: ApiResources, servic
     const { namespace = '', name = '' } = object.metadata
     if (rest.find(resource, namespace, name) !== undefined) return
     try {
-      await rest.create(resource, namespace, { ...object, apiVersion: resource.group === '' ? resource.version : `${resource.group}/${resource.version}` }, bootstrapContext(signal))
+      await rest.create(
+        resource,
+        namespace,
+        { ...object, apiVersion: resource.group === '' ? resource.version : `${resource.group}/${resource.version}` },
+        bootstrapContext(signal),
+      )
     } catch (error) {
       if (!isAlreadyExists(error)) throw error
     }

@@ -42,17 +42,29 @@ function metadata(key: string, labels: Record<string, string> | undefined): Kube
 }
 
 function rule({ g, r, v, n, u }: CompactRule): object {
-  return { ...(g === undefined ? {} : { apiGroups: g }), ...(r === undefined ? {} : { resources: r }), ...(n === undefined ? {} : { resourceNames: n }), ...(u === undefined ? {} : { nonResourceURLs: u }), verbs: v ?? [] }
+  return {
+    ...(g === undefined ? {} : { apiGroups: g }),
+    ...(r === undefined ? {} : { resources: r }),
+    ...(n === undefined ? {} : { resourceNames: n }),
+    ...(u === undefined ? {} : { nonResourceURLs: u }),
+    verbs: v ?? [],
+  }
 }
 
 function role(kind: string, key: string, compact: CompactRole): KubeObject {
-  const aggregation = compact.aggregate === undefined ? {} : { aggregationRule: { clusterRoleSelectors: compact.aggregate.map((matchLabels) => ({ matchLabels })) } }
+  const aggregation =
+    compact.aggregate === undefined ? {} : { aggregationRule: { clusterRoleSelectors: compact.aggregate.map((matchLabels) => ({ matchLabels })) } }
   return { apiVersion: `${GROUP}/v1`, kind, metadata: metadata(key, compact.labels), ...aggregation, rules: (compact.rules ?? []).map(rule) }
 }
 
 function binding(kind: string, key: string, compact: CompactBinding): KubeObject {
   const [refKind = '', name = ''] = compact.role.split('/')
-  const subjects = compact.subjects.map(([subjectKind = '', subject = '', namespace]) => ({ ...(subjectKind === 'ServiceAccount' ? {} : { apiGroup: GROUP }), kind: subjectKind, name: subject, ...(namespace === undefined ? {} : { namespace }) }))
+  const subjects = compact.subjects.map(([subjectKind = '', subject = '', namespace]) => ({
+    ...(subjectKind === 'ServiceAccount' ? {} : { apiGroup: GROUP }),
+    kind: subjectKind,
+    name: subject,
+    ...(namespace === undefined ? {} : { namespace }),
+  }))
   return { apiVersion: `${GROUP}/v1`, kind, metadata: metadata(key, compact.labels), roleRef: { apiGroup: GROUP, kind: refKind, name }, subjects }
 }
 

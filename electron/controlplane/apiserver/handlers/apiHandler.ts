@@ -77,7 +77,13 @@ export class ApiHandler {
     if (error instanceof DecodeError || error instanceof EncodeError) return jsonResponse(400, failure(400, 'BadRequest', message))
     const fromEtcd = error instanceof EtcdError
     // Who asked has gone: that is no failure of this server.
-    if (request.signal?.aborted !== true) this.#options.logger.error('request failed', { method: request.method, path: request.path, error: message, stack: fromEtcd ? undefined : error instanceof Error ? error.stack : undefined })
+    if (request.signal?.aborted !== true)
+      this.#options.logger.error('request failed', {
+        method: request.method,
+        path: request.path,
+        error: message,
+        stack: fromEtcd ? undefined : error instanceof Error ? error.stack : undefined,
+      })
     return jsonResponse(500, failure(500, 'InternalError', fromEtcd ? message : `Internal error occurred: ${message}`, { causes: [{ message }] }))
   }
 
@@ -98,7 +104,10 @@ export class ApiHandler {
   #authorize(attributes: RequestAttributes): void {
     if (this.#options.authorizer.authorize(attributes).allowed) return
     const { resource } = attributes
-    const details = resource === undefined ? {} : { ...(resource.name === '' ? {} : { name: resource.name }), ...(resource.group === '' ? {} : { group: resource.group }), kind: resource.resource }
+    const details =
+      resource === undefined
+        ? {}
+        : { ...(resource.name === '' ? {} : { name: resource.name }), ...(resource.group === '' ? {} : { group: resource.group }), kind: resource.resource }
     throw new StatusError(failure(403, 'Forbidden', forbiddenMessage(attributes), details))
   }
 
@@ -112,9 +121,11 @@ export class ApiHandler {
     const resource = resources.find(info.group, info.version, info.resource)
     if (resource === undefined || (info.subresource !== '' && !resource.subresources.includes(info.subresource))) throw noSuchResource()
     if (!resource.namespaced && info.namespace !== '' && info.resource !== 'namespaces') throw noSuchResource()
-    if (this.#options.readOnly && WRITES.has(verb) && !REVIEW_GROUPS.has(info.group)) throw new StatusError(failure(403, 'Forbidden', 'this cluster was opened read-only; nothing in it can be changed'))
+    if (this.#options.readOnly && WRITES.has(verb) && !REVIEW_GROUPS.has(info.group))
+      throw new StatusError(failure(403, 'Forbidden', 'this cluster was opened read-only; nothing in it can be changed'))
     const target: ResourceTarget = { resource, namespace: resource.namespaced ? info.namespace : '', name: info.name, subresource: info.subresource }
-    if (resource.namespaced && target.namespace === '' && (info.name !== '' || verb === 'create')) throw badRequest('an empty namespace may not be set during creation')
+    if (resource.namespaced && target.namespace === '' && (info.name !== '' || verb === 'create'))
+      throw badRequest('an empty namespace may not be set during creation')
     return info.subresource === '' ? this.#main(verb, target, request) : this.#subresource(verb, target, request)
   }
 
@@ -161,10 +172,20 @@ export class ApiHandler {
     const { rest } = this.#options
     await rest.store.fresh(request.signal)
     const negotiated = negotiate(request.headers['accept'])
-    const items = ['controller-manager', 'etcd-0', 'scheduler'].map((component): KubeObject => ({ apiVersion: 'v1', kind: 'ComponentStatus', metadata: { name: component }, conditions: [{ type: 'Healthy', status: 'True', message: 'ok' }] }))
+    const items = ['controller-manager', 'etcd-0', 'scheduler'].map((component): KubeObject => ({
+      apiVersion: 'v1',
+      kind: 'ComponentStatus',
+      metadata: { name: component },
+      conditions: [{ type: 'Healthy', status: 'True', message: 'ok' }],
+    }))
     if (name === '') {
       const list = { apiVersion: 'v1', kind: 'ComponentStatusList', metadata: {}, items }
-      return negotiated.as === 'Table' ? encoded(toTable(items, builtinPrinter(resource.kind), { includeObject: 'Metadata', version: negotiated.version, nowMs: rest.nowMs(), metadata: {} }), negotiated) : encoded(list, negotiated)
+      return negotiated.as === 'Table'
+        ? encoded(
+            toTable(items, builtinPrinter(resource.kind), { includeObject: 'Metadata', version: negotiated.version, nowMs: rest.nowMs(), metadata: {} }),
+            negotiated,
+          )
+        : encoded(list, negotiated)
     }
     const found = items.find(({ metadata }) => metadata.name === name)
     if (found === undefined) throw notFound(resource, name)
@@ -174,7 +195,10 @@ export class ApiHandler {
   async #subresource(verb: string, target: ResourceTarget, request: ApiRequest): Promise<ApiResponse> {
     const { rest, admission } = this.#options
     const { resources } = this.#options.served()
-    const negotiated = target.subresource === 'log' || target.subresource === 'proxy' ? { encoding: 'json' as const, as: '' as const, version: '' } : negotiate(request.headers['accept'])
+    const negotiated =
+      target.subresource === 'log' || target.subresource === 'proxy'
+        ? { encoding: 'json' as const, as: '' as const, version: '' }
+        : negotiate(request.headers['accept'])
     const handling = { rest, admission, resources }
     switch (target.subresource) {
       case 'scale':
@@ -200,7 +224,11 @@ export class ApiHandler {
         if (tokenRequest === undefined) throw noSuchResource()
         const sent = asKubeObject(decodeBody(request.body, request.headers['content-type']).value)
         const account = rest.get(target.resource, target.namespace, target.name)
-        return encoded(issueToken({ ...sent, apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest' }, account, this.#options.tokens, rest.store, rest.nowMs()), negotiated, 201)
+        return encoded(
+          issueToken({ ...sent, apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest' }, account, this.#options.tokens, rest.store, rest.nowMs()),
+          negotiated,
+          201,
+        )
       }
       case 'status':
       case 'approval':
@@ -219,7 +247,13 @@ export class ApiHandler {
     if (verb !== 'create' && verb !== 'get') throw methodNotAllowed()
     const { rest, nodes, served } = this.#options
     // Who may only read could otherwise run commands with a WebSocket's GET. Upstream asks for both since 1.35.
-    if (verb === 'get' && minorOf(served().kubernetesVersion) >= 35) this.#authorize({ user: request.user, verb: 'create', path: request.path, resource: { group: resource.group, version: resource.version, resource: resource.plural, subresource, namespace, name } })
+    if (verb === 'get' && minorOf(served().kubernetesVersion) >= 35)
+      this.#authorize({
+        user: request.user,
+        verb: 'create',
+        path: request.path,
+        resource: { group: resource.group, version: resource.version, resource: resource.plural, subresource, namespace, name },
+      })
     const upgrade = streamTarget(subresource, rest.get(resource, namespace, name), request, nodes)
     return { ...jsonResponse(400, failure(400, 'BadRequest', 'Upgrade request required')), upgrade }
   }
@@ -242,8 +276,15 @@ export class ApiHandler {
     const stream = nodes.logs(
       { node, namespace: target.namespace, name: target.name, uid: pod.metadata.uid ?? '' },
       {
-        container, follow: isTrue(query.get('follow')), previous: isTrue(query.get('previous')), timestamps: isTrue(query.get('timestamps')), signal: request.signal,
-        ...(tailLines === undefined ? {} : { tailLines }), ...(sinceSeconds === undefined ? {} : { sinceSeconds }), ...(limitBytes === undefined ? {} : { limitBytes }), ...(sinceTime === null ? {} : { sinceTime }),
+        container,
+        follow: isTrue(query.get('follow')),
+        previous: isTrue(query.get('previous')),
+        timestamps: isTrue(query.get('timestamps')),
+        signal: request.signal,
+        ...(tailLines === undefined ? {} : { tailLines }),
+        ...(sinceSeconds === undefined ? {} : { sinceSeconds }),
+        ...(limitBytes === undefined ? {} : { limitBytes }),
+        ...(sinceTime === null ? {} : { sinceTime }),
       },
     )
     return { status: 200, headers: { 'content-type': 'text/plain' }, body: '', stream }
@@ -252,20 +293,44 @@ export class ApiHandler {
   #nonResource(request: ApiRequest): ApiResponse {
     const { path } = request
     const { resources, kubernetesVersion } = this.#options.served()
-    if (/^\/(healthz|livez|readyz)(\/.*)?$/.test(path)) return textResponse(200, request.query.has('verbose') ? '[+]ping ok\n[+]etcd ok\nhealthz check passed\n' : 'ok')
+    if (/^\/(healthz|livez|readyz)(\/.*)?$/.test(path))
+      return textResponse(200, request.query.has('verbose') ? '[+]ping ok\n[+]etcd ok\nhealthz check passed\n' : 'ok')
     switch (path) {
       case '/version':
         return jsonResponse(200, versionInfo(kubernetesVersion))
       case '/':
-        return jsonResponse(200, { paths: ['/api', '/api/v1', '/apis', ...new Set(resources.list.filter(({ group }) => group !== '').flatMap(({ group, version }) => [`/apis/${group}`, `/apis/${group}/${version}`])), '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version'] })
+        return jsonResponse(200, {
+          paths: [
+            '/api',
+            '/api/v1',
+            '/apis',
+            ...new Set(resources.list.filter(({ group }) => group !== '').flatMap(({ group, version }) => [`/apis/${group}`, `/apis/${group}/${version}`])),
+            '/healthz',
+            '/livez',
+            '/openapi/v2',
+            '/openapi/v3',
+            '/readyz',
+            '/version',
+          ],
+        })
       case '/openid/v1/jwks':
         return jsonResponse(200, this.#options.tokens.keySet(), { 'content-type': 'application/jwk-set+json' })
       case '/.well-known/openid-configuration': {
         const { issuer } = this.#options.tokens
-        return jsonResponse(200, { issuer, jwks_uri: `${this.#options.address()}/openid/v1/jwks`, response_types_supported: ['id_token'], subject_types_supported: ['public'], id_token_signing_alg_values_supported: ['RS256'] })
+        return jsonResponse(200, {
+          issuer,
+          jwks_uri: `${this.#options.address()}/openid/v1/jwks`,
+          response_types_supported: ['id_token'],
+          subject_types_supported: ['public'],
+          id_token_signing_alg_values_supported: ['RS256'],
+        })
       }
       default:
-        return discovery(path, request, resources, kubernetesVersion, this.#options.address()) ?? openApi(path, request, resources, kubernetesVersion) ?? textResponse(404, '404 page not found\n')
+        return (
+          discovery(path, request, resources, kubernetesVersion, this.#options.address()) ??
+          openApi(path, request, resources, kubernetesVersion) ??
+          textResponse(404, '404 page not found\n')
+        )
     }
   }
 }

@@ -21,7 +21,16 @@ export function discovery(path: string, request: ApiRequest, resources: ApiResou
     }
     return jsonResponse(200, root === 'api' ? apiVersions(address) : apiGroupList(resources.list))
   }
-  const document = root === 'api' ? (parts.length === 2 ? apiResourceList(resources.list, '', second ?? '') : null) : parts.length === 2 ? apiGroupDocument(resources.list, second ?? '') : parts.length === 3 ? apiResourceList(resources.list, second ?? '', third ?? '') : null
+  const document =
+    root === 'api'
+      ? parts.length === 2
+        ? apiResourceList(resources.list, '', second ?? '')
+        : null
+      : parts.length === 2
+        ? apiGroupDocument(resources.list, second ?? '')
+        : parts.length === 3
+          ? apiResourceList(resources.list, second ?? '', third ?? '')
+          : null
   if (document !== null) return jsonResponse(200, document)
   return parts.length <= (root === 'api' ? 2 : 3) ? textResponse(404, '404 page not found\n') : null
 }
@@ -38,7 +47,14 @@ function cacheable(document: object, mediaType: string, request: ApiRequest): Ap
 export function versionInfo(kubernetesVersion: string): object {
   const [major = '1', minor = '0'] = kubernetesVersion.replace(/^v/, '').split('.')
   return {
-    major, minor, gitVersion: kubernetesVersion, gitCommit: '', gitTreeState: 'clean', buildDate: '1970-01-01T00:00:00Z',
-    goVersion: 'none', compiler: 'none', platform: 'drydock/simulated',
+    major,
+    minor,
+    gitVersion: kubernetesVersion,
+    gitCommit: '',
+    gitTreeState: 'clean',
+    buildDate: '1970-01-01T00:00:00Z',
+    goVersion: 'none',
+    compiler: 'none',
+    platform: 'drydock/simulated',
   }
 }

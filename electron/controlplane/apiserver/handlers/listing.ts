@@ -59,7 +59,8 @@ interface Continue {
 function parseContinue(token: string): Continue {
   try {
     const parsed = JSON.parse(Buffer.from(token, 'base64url').toString('utf8')) as Partial<Continue>
-    if (parsed.v === 'meta.k8s.io/v1' && typeof parsed.rv === 'number' && typeof parsed.start === 'string') return { v: parsed.v, rv: parsed.rv, start: parsed.start }
+    if (parsed.v === 'meta.k8s.io/v1' && typeof parsed.rv === 'number' && typeof parsed.start === 'string')
+      return { v: parsed.v, rv: parsed.rv, start: parsed.start }
   } catch {
     // Answered below, as any other token that is none.
   }
@@ -70,9 +71,15 @@ function checkVersion(query: URLSearchParams, revision: number): void {
   const text = query.get('resourceVersion') ?? ''
   if (text === '' || text === '0') return
   const wanted = Number(text)
-  if (!Number.isSafeInteger(wanted) || wanted < 0) throw badRequest(`resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`)
+  if (!Number.isSafeInteger(wanted) || wanted < 0)
+    throw badRequest(`resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`)
   if (wanted > revision)
-    throw new StatusError(failure(504, 'Timeout', `Timeout: Too large resource version: ${text}, current: ${String(revision)}`, { causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }], retryAfterSeconds: 1 }))
+    throw new StatusError(
+      failure(504, 'Timeout', `Timeout: Too large resource version: ${text}, current: ${String(revision)}`, {
+        causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+        retryAfterSeconds: 1,
+      }),
+    )
 }
 
 /** GET of a collection. */
@@ -101,7 +108,8 @@ export async function list(rest: RestStore, resource: ApiResource, namespace: st
     }
     if (!everything && !isSelected(selection, fromStorage(entry.object, resource))) continue
     entries.push(entry)
-    if (limit > 0 && entries.length === limit) next = Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision, start: `${entry.key.slice(prefix.length)}\0` })).toString('base64url')
+    if (limit > 0 && entries.length === limit)
+      next = Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision, start: `${entry.key.slice(prefix.length)}\0` })).toString('base64url')
   }
   const metadata: JsonObject = { resourceVersion: String(revision) }
   if (next !== '' && remaining > 0) {
@@ -111,16 +119,27 @@ export async function list(rest: RestStore, resource: ApiResource, namespace: st
   return listResponse(entries, metadata, resource, rest.nowMs(), query, negotiated)
 }
 
-function listResponse(entries: readonly Entry[], metadata: JsonObject, resource: ApiResource, nowMs: number, query: URLSearchParams, negotiated: Negotiated): ApiResponse {
+function listResponse(
+  entries: readonly Entry[],
+  metadata: JsonObject,
+  resource: ApiResource,
+  nowMs: number,
+  query: URLSearchParams,
+  negotiated: Negotiated,
+): ApiResponse {
   const { as, version, encoding } = negotiated
   if (encoding === 'json' && as === '' && isStorageVersion(resource)) {
     const head = `{"kind":"${resource.kind}List","apiVersion":"${groupVersion(resource)}","metadata":${JSON.stringify(metadata)},"items":[`
     return { status: 200, headers: { 'content-type': 'application/json' }, body: `${head}${entries.map(entryJson).join(',')}]}` }
   }
   const objects = entries.map(({ object }) => fromStorage(object, resource))
-  if (as === 'Table') return encoded(toTable(objects, builtinPrinter(resource.kind), { includeObject: includeObjectOf(query), version, nowMs, metadata }), negotiated)
+  if (as === 'Table')
+    return encoded(toTable(objects, builtinPrinter(resource.kind), { includeObject: includeObjectOf(query), version, nowMs, metadata }), negotiated)
   if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList')
-    return encoded({ kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${version}`, metadata, items: objects.map((object) => partialMetadata(object, version)) }, negotiated)
+    return encoded(
+      { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${version}`, metadata, items: objects.map((object) => partialMetadata(object, version)) },
+      negotiated,
+    )
   return encoded({ kind: `${resource.kind}List`, apiVersion: groupVersion(resource), metadata, items: objects }, negotiated)
 }
 
@@ -134,7 +153,14 @@ export function encoded(value: object, { encoding }: Negotiated, status = 200): 
 }
 
 /** One object in the form that was asked for. */
-export function objectResponse(object: KubeObject, resource: Pick<ApiResource, 'kind'>, nowMs: number, query: URLSearchParams, negotiated: Negotiated, status = 200): ApiResponse {
+export function objectResponse(
+  object: KubeObject,
+  resource: Pick<ApiResource, 'kind'>,
+  nowMs: number,
+  query: URLSearchParams,
+  negotiated: Negotiated,
+  status = 200,
+): ApiResponse {
   const { as, version } = negotiated
   if (as === 'Table' && object.kind === resource.kind) {
     const metadata = { resourceVersion: object.metadata.resourceVersion ?? '' }

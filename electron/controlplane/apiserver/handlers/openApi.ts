@@ -20,7 +20,9 @@ export function openApi(path: string, request: ApiRequest, resources: ApiResourc
   const groupVersions = new Map(resources.list.map(({ group, version }) => [rootOf(group, version), { group, version }]))
   if (path === '/openapi/v3') {
     // The hash names the content: what a release serves of a group version, which is fixed.
-    const paths = Object.fromEntries([...groupVersions.keys()].map((root) => [root, { serverRelativeURL: `/openapi/v3/${root}?hash=${hashOf(`${kubernetesVersion} ${root}`)}` }]))
+    const paths = Object.fromEntries(
+      [...groupVersions.keys()].map((root) => [root, { serverRelativeURL: `/openapi/v3/${root}?hash=${hashOf(`${kubernetesVersion} ${root}`)}` }]),
+    )
     return jsonResponse(200, { paths })
   }
   const wanted = groupVersions.get(path.slice('/openapi/v3/'.length))

@@ -13,7 +13,19 @@ const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const listAt = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
 
 /** Headers of one connection, which do not go on to the next, and the ones that say who asks here. */
-const NOT_PASSED = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'host', 'content-length', 'authorization', 'accept-encoding', 'te', 'trailer', 'proxy-authorization'])
+const NOT_PASSED = new Set([
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+  'host',
+  'content-length',
+  'authorization',
+  'accept-encoding',
+  'te',
+  'trailer',
+  'proxy-authorization',
+])
 
 interface Backend {
   pod: KubeObject
@@ -46,7 +58,9 @@ export async function proxy({ rest, nodes }: { rest: RestStore; nodes: NodeConne
     const connection = await nodes.portForward({ node, namespace, name, uid }, { port: backend.port, signal: request.signal })
     return await send(connection, { ...request, path: `${path === '' ? '/' : path}${query}` }, `${name}:${String(backend.port)}`)
   } catch (error) {
-    throw new StatusError(failure(503, 'ServiceUnavailable', `error trying to reach service: ${error instanceof Error ? error.message : String(error)}`), { cause: error })
+    throw new StatusError(failure(503, 'ServiceUnavailable', `error trying to reach service: ${error instanceof Error ? error.message : String(error)}`), {
+      cause: error,
+    })
   }
 }
 
@@ -82,11 +96,25 @@ function serviceBackend(rest: RestStore, { resource, namespace, name: asked }: R
 }
 
 function send(connection: Duplex, request: ApiRequest, host: string): Promise<ApiResponse> {
-  const headers = Object.fromEntries(Object.entries(request.headers).filter(([name, value]) => value !== undefined && !NOT_PASSED.has(name) && !name.startsWith(':') && !name.startsWith('impersonate-')))
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).filter(
+      ([name, value]) => value !== undefined && !NOT_PASSED.has(name) && !name.startsWith(':') && !name.startsWith('impersonate-'),
+    ),
+  )
   return new Promise((resolve, reject) => {
-    const asked = httpRequest({ createConnection: () => connection, method: request.method, path: request.path, headers: { ...headers, host, 'content-length': request.body.length }, signal: request.signal })
+    const asked = httpRequest({
+      createConnection: () => connection,
+      method: request.method,
+      path: request.path,
+      headers: { ...headers, host, 'content-length': request.body.length },
+      signal: request.signal,
+    })
     asked.on('response', (response: IncomingMessage) => {
-      const passed = Object.fromEntries(Object.entries(response.headers).flatMap(([name, value]) => (value === undefined || NOT_PASSED.has(name) ? [] : [[name, Array.isArray(value) ? value.join(', ') : value]])))
+      const passed = Object.fromEntries(
+        Object.entries(response.headers).flatMap(([name, value]) =>
+          value === undefined || NOT_PASSED.has(name) ? [] : [[name, Array.isArray(value) ? value.join(', ') : value]],
+        ),
+      )
       resolve({ status: response.statusCode ?? 502, headers: passed, body: '', stream: closing(response, connection) })
     })
     asked.on('error', reject)

@@ -11,14 +11,21 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : ''
 const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [])
 
 /** Answers kinds that ask and are not stored; null for other resources. */
-export function review(object: KubeObject, { resource, namespace }: ResourceTarget, user: UserInfo, authorizer: Authorizer, authenticator: Authenticator): KubeObject | null {
+export function review(
+  object: KubeObject,
+  { resource, namespace }: ResourceTarget,
+  user: UserInfo,
+  authorizer: Authorizer,
+  authenticator: Authenticator,
+): KubeObject | null {
   if (resource.group === 'authorization.k8s.io') {
     const spec = objectAt(object['spec'])
     switch (resource.plural) {
       case 'selfsubjectaccessreviews':
         return { ...object, status: access(spec, user, authorizer) }
       case 'localsubjectaccessreviews':
-        if (text(objectAt(spec['resourceAttributes'])['namespace']) !== namespace) throw new StatusError(failure(400, 'BadRequest', `spec.resourceAttributes.namespace must match namespace: ${namespace}`))
+        if (text(objectAt(spec['resourceAttributes'])['namespace']) !== namespace)
+          throw new StatusError(failure(400, 'BadRequest', `spec.resourceAttributes.namespace must match namespace: ${namespace}`))
         return { ...object, status: access(spec, subjectOf(spec), authorizer) }
       case 'subjectaccessreviews':
         return { ...object, status: access(spec, subjectOf(spec), authorizer) }
@@ -32,7 +39,13 @@ export function review(object: KubeObject, { resource, namespace }: ResourceTarg
   if (resource.plural === 'selfsubjectreviews') return { ...object, status: { userInfo: userInfo(user) } }
   if (resource.plural !== 'tokenreviews') return null
   const found = authenticator.tokenUser(text(objectAt(object['spec'])['token']))
-  return { ...object, status: found === null ? { user: {}, error: 'invalid bearer token' } : { authenticated: true, user: userInfo(found), audiences: texts(objectAt(object['spec'])['audiences']) } }
+  return {
+    ...object,
+    status:
+      found === null
+        ? { user: {}, error: 'invalid bearer token' }
+        : { authenticated: true, user: userInfo(found), audiences: texts(objectAt(object['spec'])['audiences']) },
+  }
 }
 
 function userInfo({ username, uid, groups, extra }: UserInfo): JsonObject {
@@ -42,7 +55,14 @@ function userInfo({ username, uid, groups, extra }: UserInfo): JsonObject {
 function subjectOf(spec: JsonObject): UserInfo {
   const username = text(spec['user'])
   const groups = texts(spec['groups'])
-  if (username === '' && groups.length === 0) throw new StatusError(failure(422, 'Invalid', 'SubjectAccessReview.authorization.k8s.io "" is invalid: spec.user: Invalid value: "": at least one of user or group must be specified'))
+  if (username === '' && groups.length === 0)
+    throw new StatusError(
+      failure(
+        422,
+        'Invalid',
+        'SubjectAccessReview.authorization.k8s.io "" is invalid: spec.user: Invalid value: "": at least one of user or group must be specified',
+      ),
+    )
   return { username, groups }
 }
 
@@ -51,10 +71,16 @@ function access(spec: JsonObject, user: UserInfo, authorizer: Authorizer): JsonO
   const other = objectAt(spec['nonResourceAttributes'])
   const decision = isObject(attributes)
     ? authorizer.authorize({
-        user, verb: text(attributes['verb']), path: '',
+        user,
+        verb: text(attributes['verb']),
+        path: '',
         resource: {
-          group: text(attributes['group']), version: text(attributes['version']), resource: text(attributes['resource']), subresource: text(attributes['subresource']),
-          namespace: text(attributes['namespace']), name: text(attributes['name']),
+          group: text(attributes['group']),
+          version: text(attributes['version']),
+          resource: text(attributes['resource']),
+          subresource: text(attributes['subresource']),
+          namespace: text(attributes['namespace']),
+          name: text(attributes['name']),
         },
       })
     : authorizer.authorize({ user, verb: text(other['verb']), path: text(other['path']) })
@@ -63,9 +89,17 @@ function access(spec: JsonObject, user: UserInfo, authorizer: Authorizer): JsonO
 
 function rules(namespace: string, user: UserInfo, authorizer: Authorizer): JsonObject {
   const held = authorizer.index.grants(user, namespace).map(({ rule }) => rule)
-  const all = user.groups.includes(MASTERS) ? [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], resourceNames: [], nonResourceURLs: [] }, { verbs: ['*'], apiGroups: [], resources: [], resourceNames: [], nonResourceURLs: ['*'] }, ...held] : held
+  const all = user.groups.includes(MASTERS)
+    ? [
+        { verbs: ['*'], apiGroups: ['*'], resources: ['*'], resourceNames: [], nonResourceURLs: [] },
+        { verbs: ['*'], apiGroups: [], resources: [], resourceNames: [], nonResourceURLs: ['*'] },
+        ...held,
+      ]
+    : held
   return {
-    resourceRules: all.filter(({ resources }) => resources.length > 0).map(({ verbs, apiGroups, resources, resourceNames }) => ({ verbs, apiGroups, resources, ...(resourceNames.length === 0 ? {} : { resourceNames }) })),
+    resourceRules: all
+      .filter(({ resources }) => resources.length > 0)
+      .map(({ verbs, apiGroups, resources, resourceNames }) => ({ verbs, apiGroups, resources, ...(resourceNames.length === 0 ? {} : { resourceNames }) })),
     nonResourceRules: all.filter(({ nonResourceURLs }) => nonResourceURLs.length > 0).map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs })),
     incomplete: false,
   }

@@ -22,9 +22,19 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : ''
 function scaleOf(object: KubeObject): KubeObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
   const [spec, status] = [objectAt(object['spec']), objectAt(object['status'])]
-  const selector = (object.kind === 'ReplicationController' ? Object.entries(objectAt(spec['selector'])).map(([key, value]) => `${key}=${String(value)}`) : (selectorRequirements(spec['selector']) ?? []).map(requirementText)).join(',')
+  const selector = (
+    object.kind === 'ReplicationController'
+      ? Object.entries(objectAt(spec['selector'])).map(([key, value]) => `${key}=${String(value)}`)
+      : (selectorRequirements(spec['selector']) ?? []).map(requirementText)
+  ).join(',')
   const metadata = Object.fromEntries(Object.entries({ name, namespace, uid, resourceVersion, creationTimestamp }).filter(([, value]) => value !== undefined))
-  return { kind: 'Scale', apiVersion: 'autoscaling/v1', metadata, spec: { ...(spec['replicas'] === 0 ? {} : { replicas: spec['replicas'] }) }, status: { replicas: status['replicas'] ?? 0, ...(selector === '' ? {} : { selector }) } }
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata,
+    spec: { ...(spec['replicas'] === 0 ? {} : { replicas: spec['replicas'] }) },
+    status: { replicas: status['replicas'] ?? 0, ...(selector === '' ? {} : { selector }) },
+  }
 }
 
 function requirementText({ key, operator, values }: { key: string; operator: string; values: readonly string[] }): string {
@@ -49,18 +59,30 @@ export async function scale({ rest }: WriteHandling, target: ResourceTarget, req
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? ''
   const { value } = decodeBody(request.body, request.method === 'PATCH' && type.endsWith('+yaml') ? 'application/yaml' : type)
   const object = await rest.update(
-    resource, namespace, name,
+    resource,
+    namespace,
+    name,
     (live) => {
       const before = scaleOf(live)
-      const sent = asKubeObject(request.method === 'PUT' ? value : type === 'application/json-patch+json' ? applyJsonPatch(before, value) : applyMergePatch(before, value))
+      const sent = asKubeObject(
+        request.method === 'PUT' ? value : type === 'application/json-patch+json' ? applyJsonPatch(before, value) : applyMergePatch(before, value),
+      )
       const version = sent.metadata.resourceVersion ?? ''
-      if (version !== '' && version !== live.metadata.resourceVersion) throw conflict(resource, name, 'the object has been modified; please apply your changes to the latest version and try again')
+      if (version !== '' && version !== live.metadata.resourceVersion)
+        throw conflict(resource, name, 'the object has been modified; please apply your changes to the latest version and try again')
       const replicas = objectAt(sent['spec'])['replicas'] ?? 0
       if (typeof replicas !== 'number' || !Number.isInteger(replicas) || replicas < 0)
-        throw new StatusError(failure(422, 'Invalid', `Scale.autoscaling "${name}" is invalid: spec.replicas: Invalid value: ${JSON.stringify(replicas)}: must be greater than or equal to 0`))
+        throw new StatusError(
+          failure(
+            422,
+            'Invalid',
+            `Scale.autoscaling "${name}" is invalid: spec.replicas: Invalid value: ${JSON.stringify(replicas)}: must be greater than or equal to 0`,
+          ),
+        )
       return { ...live, spec: { ...objectAt(live['spec']), replicas } }
     },
-    { retry: true }, context,
+    { retry: true },
+    context,
   )
   return encoded(scaleOf(object), negotiated)
 }
@@ -73,11 +95,15 @@ export async function bind({ rest }: WriteHandling, target: ResourceTarget, requ
   if (node === '') throw new StatusError(failure(422, 'Invalid', `Binding "${name}" is invalid: target.name: Required value`))
   const context = writeContext(request, 'binding')
   await rest.update(
-    resource, namespace, name,
+    resource,
+    namespace,
+    name,
     (pod) => {
       const spec = objectAt(pod['spec'])
-      if (pod.metadata.deletionTimestamp !== undefined) throw conflict({ group: '', plural: 'pods/binding' }, name, `pod ${name} is being deleted, cannot be assigned to a host`)
-      if (text(spec['nodeName']) !== '') throw conflict({ group: '', plural: 'pods/binding' }, name, `pod ${name} is already assigned to node ${JSON.stringify(spec['nodeName'])}`)
+      if (pod.metadata.deletionTimestamp !== undefined)
+        throw conflict({ group: '', plural: 'pods/binding' }, name, `pod ${name} is being deleted, cannot be assigned to a host`)
+      if (text(spec['nodeName']) !== '')
+        throw conflict({ group: '', plural: 'pods/binding' }, name, `pod ${name} is already assigned to node ${JSON.stringify(spec['nodeName'])}`)
       const status = objectAt(pod['status'])
       const now = rest.now()
       const others = (Array.isArray(status['conditions']) ? status['conditions'].filter(isObject) : []).filter((each) => each['type'] !== 'PodScheduled')
@@ -89,13 +115,19 @@ export async function bind({ rest }: WriteHandling, target: ResourceTarget, requ
         status: { ...status, conditions: [...others, { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: now }] },
       }
     },
-    { retry: true }, context,
+    { retry: true },
+    context,
   )
   return encoded({ ...SUCCESS }, negotiated, 201)
 }
 
 /** POST of `/eviction`: a delete that PodDisruptionBudgets may refuse with 429. */
-export async function evict(handling: WriteHandling & { resources: ApiResources }, target: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
+export async function evict(
+  handling: WriteHandling & { resources: ApiResources },
+  target: ResourceTarget,
+  request: ApiRequest,
+  negotiated: Negotiated,
+): Promise<ApiResponse> {
   const { rest, admission, resources } = handling
   const { resource, namespace, name } = target
   const eviction = asKubeObject(decodeBody(request.body, request.headers['content-type']).value)
@@ -113,13 +145,21 @@ export async function evict(handling: WriteHandling & { resources: ApiResources 
 }
 
 /** PUT of a namespace's `/finalize`. */
-export async function finalizeNamespace({ rest }: WriteHandling, { resource, name }: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
+export async function finalizeNamespace(
+  { rest }: WriteHandling,
+  { resource, name }: ResourceTarget,
+  request: ApiRequest,
+  negotiated: Negotiated,
+): Promise<ApiResponse> {
   const sent = asKubeObject(decodeBody(request.body, request.headers['content-type']).value)
   const version = sent.metadata.resourceVersion
   const object = await rest.update(
-    resource, '', name,
+    resource,
+    '',
+    name,
     (live) => ({ ...live, spec: objectAt(sent['spec']), metadata: { ...live.metadata, ...(version === undefined ? {} : { resourceVersion: version }) } }),
-    { retry: version === undefined, preconditions: { uid: sent.metadata.uid } }, writeContext(request, 'finalize'),
+    { retry: version === undefined, preconditions: { uid: sent.metadata.uid } },
+    writeContext(request, 'finalize'),
   )
   return encoded(object, negotiated)
 }

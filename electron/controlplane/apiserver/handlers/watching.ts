@@ -45,7 +45,11 @@ class EventWriter {
   }
 
   bookmark(revision: number, initialEnd: boolean): string {
-    const metadata = { resourceVersion: String(revision), creationTimestamp: null, ...(initialEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}) }
+    const metadata = {
+      resourceVersion: String(revision),
+      creationTimestamp: null,
+      ...(initialEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
+    }
     return this.object('BOOKMARK', { kind: this.#resource.kind, apiVersion: groupVersion(this.#resource), metadata })
   }
 
@@ -58,7 +62,13 @@ class EventWriter {
     if (as === 'Table') {
       const withColumns = !this.#columnsSent
       this.#columnsSent = true
-      const table = toTable([object], builtinPrinter(this.#resource.kind), { includeObject: includeObjectOf(this.#request.query), version, nowMs: this.#nowMs(), metadata: { resourceVersion: object.metadata.resourceVersion ?? '' }, withColumns })
+      const table = toTable([object], builtinPrinter(this.#resource.kind), {
+        includeObject: includeObjectOf(this.#request.query),
+        version,
+        nowMs: this.#nowMs(),
+        metadata: { resourceVersion: object.metadata.resourceVersion ?? '' },
+        withColumns,
+      })
       return type === 'BOOKMARK' ? { ...table, rows: [{ cells: [], object: partialMetadata(object, version) }] } : table
     }
     return as === '' ? object : partialMetadata(object, version)
@@ -109,12 +119,23 @@ function visibleType(event: StoreEvent, selection: Selection, resource: ApiResou
 }
 
 /** GET with `watch`: events as lines until the client goes, the timeout passes or the server closes. */
-export async function watch(rest: RestStore, resource: ApiResource, target: { namespace: string; name: string }, request: ApiRequest, negotiated: Negotiated, clock: Clock): Promise<ApiResponse> {
+export async function watch(
+  rest: RestStore,
+  resource: ApiResource,
+  target: { namespace: string; name: string },
+  request: ApiRequest,
+  negotiated: Negotiated,
+  clock: Clock,
+): Promise<ApiResponse> {
   const { query, signal } = request
   const selection = parseSelection(resource, query, target.name)
   const initialEvents = query.get('sendInitialEvents')
   if (isTrue(initialEvents) && query.get('resourceVersionMatch') !== 'NotOlderThan')
-    throw new StatusError(invalidStatus({ group: 'meta.k8s.io', kind: 'ListOptions', name: '' }, [{ type: 'Forbidden', field: 'resourceVersionMatch', value: '', detail: 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan' }]))
+    throw new StatusError(
+      invalidStatus({ group: 'meta.k8s.io', kind: 'ListOptions', name: '' }, [
+        { type: 'Forbidden', field: 'resourceVersionMatch', value: '', detail: 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan' },
+      ]),
+    )
   const text = query.get('resourceVersion') ?? ''
   const since = Number(text === '' ? 0 : text)
   if (!Number.isSafeInteger(since) || since < 0) throw badRequest(`resourceVersion: Invalid value: ${JSON.stringify(text)}`)
@@ -137,7 +158,8 @@ export async function watch(rest: RestStore, resource: ApiResource, target: { na
   const fromNow = since === 0 || isTrue(initialEvents)
   if (fromNow) {
     if (initialEvents !== 'false')
-      for (const entry of collection.range(prefix)) if (selectsAll(selection) || isSelected(selection, fromStorage(entry.object, resource))) queue.push(writer.line('ADDED', entry))
+      for (const entry of collection.range(prefix))
+        if (selectsAll(selection) || isSelected(selection, fromStorage(entry.object, resource))) queue.push(writer.line('ADDED', entry))
     if (isTrue(initialEvents) && bookmarks) queue.push(writer.bookmark(rest.store.revision, true))
   } else {
     const missed = collection.since(since)
@@ -148,13 +170,28 @@ export async function watch(rest: RestStore, resource: ApiResource, target: { na
   }
   const stops = [collection.onEvent(send)]
   const timeoutMs = Number(query.get('timeoutSeconds') ?? 0) * 1000 || DEFAULT_TIMEOUT_MS
-  stops.push(clock.schedule(timeoutMs, () => { queue.end() }))
-  if (bookmarks) stops.push(repeat(clock, BOOKMARK_MS, () => { queue.push(writer.bookmark(rest.store.revision, false)) }))
-  const onAbort = (): void => { queue.end() }
+  stops.push(
+    clock.schedule(timeoutMs, () => {
+      queue.end()
+    }),
+  )
+  if (bookmarks)
+    stops.push(
+      repeat(clock, BOOKMARK_MS, () => {
+        queue.push(writer.bookmark(rest.store.revision, false))
+      }),
+    )
+  const onAbort = (): void => {
+    queue.end()
+  }
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()
-  stops.push(() => { signal.removeEventListener('abort', onAbort) })
-  const stop = (): void => { for (const each of stops) each() }
+  stops.push(() => {
+    signal.removeEventListener('abort', onAbort)
+  })
+  const stop = (): void => {
+    for (const each of stops) each()
+  }
   return { status: 200, headers: { 'content-type': 'application/json' }, body: '', stream: untilDone(queue.read(), stop) }
 }
 
@@ -172,5 +209,7 @@ function repeat(clock: Clock, everyMs: number, action: () => void): () => void {
     action()
     cancel = clock.schedule(everyMs, tick)
   }
-  return () => { cancel() }
+  return () => {
+    cancel()
+  }
 }

@@ -27,17 +27,40 @@ export interface ResourceTarget {
 /** Query parameters of every write. @throws StatusError 400 and 422 */
 export function writeContext(request: ApiRequest, subresource: string): WriteContext {
   const dryRun = request.query.getAll('dryRun')
-  if (dryRun.some((each) => each !== 'All' && each !== '')) throw badRequest(`Invalid value: "${dryRun.join(',')}": dryRun: Unsupported value: supported values: "All"`)
+  if (dryRun.some((each) => each !== 'All' && each !== ''))
+    throw badRequest(`Invalid value: "${dryRun.join(',')}": dryRun: Unsupported value: supported values: "All"`)
   const agent = (request.headers['user-agent'] ?? '').split('/')[0] ?? ''
-  return { user: request.user, subresource, fieldManager: request.query.get('fieldManager') ?? (agent === '' ? 'unknown' : agent.slice(0, 128)), dryRun: dryRun.includes('All'), warnings: [], signal: request.signal }
+  return {
+    user: request.user,
+    subresource,
+    fieldManager: request.query.get('fieldManager') ?? (agent === '' ? 'unknown' : agent.slice(0, 128)),
+    dryRun: dryRun.includes('All'),
+    warnings: [],
+    signal: request.signal,
+  }
 }
 
 /** Does with unknown and duplicate fields what `fieldValidation` says. */
-export function checkFields(request: ApiRequest, context: WriteContext, found: { unknown: readonly string[]; duplicates: readonly string[] }, resource: { kind: string; version: string; group: string }): void {
-  const texts = [...found.unknown.map((field) => `unknown field ${JSON.stringify(field)}`), ...found.duplicates.map((field) => `duplicate field ${JSON.stringify(field)}`)]
+export function checkFields(
+  request: ApiRequest,
+  context: WriteContext,
+  found: { unknown: readonly string[]; duplicates: readonly string[] },
+  resource: { kind: string; version: string; group: string },
+): void {
+  const texts = [
+    ...found.unknown.map((field) => `unknown field ${JSON.stringify(field)}`),
+    ...found.duplicates.map((field) => `duplicate field ${JSON.stringify(field)}`),
+  ]
   const how = request.query.get('fieldValidation') ?? 'Warn'
   if (texts.length === 0 || how === 'Ignore') return
-  if (how === 'Strict') throw new StatusError(failure(400, 'BadRequest', `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: strict decoding error: ${texts.join(', ')}`))
+  if (how === 'Strict')
+    throw new StatusError(
+      failure(
+        400,
+        'BadRequest',
+        `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: strict decoding error: ${texts.join(', ')}`,
+      ),
+    )
   context.warnings.push(...texts)
 }
 
@@ -49,14 +72,19 @@ export function decodeSent(request: ApiRequest, resource: ApiResource, context: 
   if (sent.apiVersion !== undefined && sent.apiVersion !== '' && sent.apiVersion !== expected)
     throw badRequest(`the API version in the data (${sent.apiVersion}) does not match the expected API version (${expected})`)
   if (sent.kind !== undefined && sent.kind !== '' && sent.kind !== resource.kind)
-    throw badRequest(`${sent.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: no kind ${JSON.stringify(sent.kind)} is registered for version ${JSON.stringify(expected)}`)
+    throw badRequest(
+      `${sent.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: no kind ${JSON.stringify(sent.kind)} is registered for version ${JSON.stringify(expected)}`,
+    )
   try {
     const { object, unknown } = canonicalize({ ...sent, apiVersion: expected, kind: resource.kind }, resource.struct)
     checkFields(request, context, { unknown, duplicates }, resource)
     return { ...object, apiVersion: expected, kind: resource.kind }
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
-    throw new StatusError(failure(400, 'BadRequest', `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${error.message}`), { cause: error })
+    throw new StatusError(
+      failure(400, 'BadRequest', `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${error.message}`),
+      { cause: error },
+    )
   }
 }
 
@@ -65,31 +93,57 @@ export interface WriteHandling {
   admission: Admission
 }
 
-export async function create({ rest }: WriteHandling, { resource, namespace }: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
+export async function create(
+  { rest }: WriteHandling,
+  { resource, namespace }: ResourceTarget,
+  request: ApiRequest,
+  negotiated: Negotiated,
+): Promise<ApiResponse> {
   const context = writeContext(request, '')
   const object = await rest.create(resource, namespace, decodeSent(request, resource, context), context)
   return { ...objectResponse(object, resource, rest.nowMs(), request.query, negotiated, 201), warnings: context.warnings }
 }
 
-export async function update({ rest }: WriteHandling, { resource, namespace, name, subresource }: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
+export async function update(
+  { rest }: WriteHandling,
+  { resource, namespace, name, subresource }: ResourceTarget,
+  request: ApiRequest,
+  negotiated: Negotiated,
+): Promise<ApiResponse> {
   const context = writeContext(request, subresource)
   const sent = decodeSent(request, resource, context)
   if ((sent.metadata.name ?? '') === '') throw badRequest('name must be provided')
   if (sent.metadata.name !== name) throw badRequest(`the name of the object (${sent.metadata.name ?? ''}) does not match the name on the URL (${name})`)
-  if (resource.namespaced && (sent.metadata.namespace ?? namespace) !== namespace) throw badRequest(`the namespace of the object (${sent.metadata.namespace ?? ''}) does not match the namespace on the URL (${namespace})`)
+  if (resource.namespaced && (sent.metadata.namespace ?? namespace) !== namespace)
+    throw badRequest(`the namespace of the object (${sent.metadata.namespace ?? ''}) does not match the namespace on the URL (${namespace})`)
   if (rest.find(resource, namespace, name) === undefined && subresource === '' && allowsCreateOnUpdate(resource)) {
     delete sent.metadata.resourceVersion
     const created = await rest.create(resource, namespace, sent, context)
     return { ...objectResponse(created, resource, rest.nowMs(), request.query, negotiated, 201), warnings: context.warnings }
   }
   const version = sent.metadata.resourceVersion ?? ''
-  const object = await rest.update(resource, namespace, name, () => structuredClone(sent), { retry: version === '', preconditions: { uid: sent.metadata.uid } }, context)
+  const object = await rest.update(
+    resource,
+    namespace,
+    name,
+    () => structuredClone(sent),
+    { retry: version === '', preconditions: { uid: sent.metadata.uid } },
+    context,
+  )
   return { ...objectResponse(object, resource, rest.nowMs(), request.query, negotiated), warnings: context.warnings }
 }
 
-export async function patch({ rest }: WriteHandling, { resource, namespace, name, subresource }: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
+export async function patch(
+  { rest }: WriteHandling,
+  { resource, namespace, name, subresource }: ResourceTarget,
+  request: ApiRequest,
+  negotiated: Negotiated,
+): Promise<ApiResponse> {
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? ''
-  if (!PATCH_TYPES.includes(type)) throw new StatusError(failure(415, 'UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${PATCH_TYPES.join(', ')}`))
+  if (!PATCH_TYPES.includes(type))
+    throw new StatusError(
+      failure(415, 'UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${PATCH_TYPES.join(', ')}`),
+    )
   const context = writeContext(request, subresource)
   if (type === 'application/apply-patch+yaml') context.fieldManager = request.query.get('fieldManager') ?? ''
   const { value, duplicates } = decodeBody(request.body, type === 'application/apply-patch+yaml' ? 'application/yaml' : type)
@@ -105,27 +159,50 @@ export async function patch({ rest }: WriteHandling, { resource, namespace, name
       const { object, created } = await apply(rest, resource, namespace, name, patchRequest, context)
       return { ...objectResponse(object, resource, rest.nowMs(), request.query, negotiated, created ? 201 : 200), warnings: context.warnings }
     }
-    const object = await rest.update(resource, namespace, name, (current) => {
-      const result = patched(current, patchRequest, resource)
-      // Only a version that the patch itself names is a lock.
-      return result
-    }, { retry: true }, context)
+    const object = await rest.update(
+      resource,
+      namespace,
+      name,
+      (current) => {
+        const result = patched(current, patchRequest, resource)
+        // Only a version that the patch itself names is a lock.
+        return result
+      },
+      { retry: true },
+      context,
+    )
     return { ...objectResponse(object, resource, rest.nowMs(), request.query, negotiated), warnings: context.warnings }
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
-    throw new StatusError(failure(400, 'BadRequest', `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${error.message}`), { cause: error })
+    throw new StatusError(
+      failure(400, 'BadRequest', `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${error.message}`),
+      { cause: error },
+    )
   }
 }
 
-export async function remove({ rest, admission }: WriteHandling, { resource, namespace, name }: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
+export async function remove(
+  { rest, admission }: WriteHandling,
+  { resource, namespace, name }: ResourceTarget,
+  request: ApiRequest,
+  negotiated: Negotiated,
+): Promise<ApiResponse> {
   const context = writeContext(request, '')
   const options = deleteOptionsOf(request)
-  const { object, gone } = await deleteObject(rest, admission, resource, namespace, name, options.parsed, { ...context, dryRun: context.dryRun || options.dryRun })
+  const { object, gone } = await deleteObject(rest, admission, resource, namespace, name, options.parsed, {
+    ...context,
+    dryRun: context.dryRun || options.dryRun,
+  })
   const asObject = !gone || (resource.group === '' && resource.plural === 'pods')
   return asObject ? objectResponse(object, resource, rest.nowMs(), request.query, negotiated) : encoded(deletedStatus(resource, object), negotiated)
 }
 
-export async function removeCollection({ rest, admission }: WriteHandling, { resource, namespace }: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
+export async function removeCollection(
+  { rest, admission }: WriteHandling,
+  { resource, namespace }: ResourceTarget,
+  request: ApiRequest,
+  negotiated: Negotiated,
+): Promise<ApiResponse> {
   const context = writeContext(request, '')
   const { parsed, dryRun } = deleteOptionsOf(request)
   const selection = parseSelection(resource, request.query, '')
@@ -143,7 +220,10 @@ export async function removeCollection({ rest, admission }: WriteHandling, { res
       if (!(error instanceof StatusError) || error.reason !== 'NotFound') throw error
     }
   }
-  return encoded({ kind: `${resource.kind}List`, apiVersion: groupVersion(resource), metadata: { resourceVersion: String(rest.store.revision) }, items }, negotiated)
+  return encoded(
+    { kind: `${resource.kind}List`, apiVersion: groupVersion(resource), metadata: { resourceVersion: String(rest.store.revision) }, items },
+    negotiated,
+  )
 }
 
 function deleteOptionsOf(request: ApiRequest): { parsed: ReturnType<typeof parseDeleteOptions>; dryRun: boolean } {
@@ -153,7 +233,12 @@ function deleteOptionsOf(request: ApiRequest): { parsed: ReturnType<typeof parse
 }
 
 /** @throws StatusError NotFound */
-export async function get({ rest }: WriteHandling, { resource, namespace, name }: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
+export async function get(
+  { rest }: WriteHandling,
+  { resource, namespace, name }: ResourceTarget,
+  request: ApiRequest,
+  negotiated: Negotiated,
+): Promise<ApiResponse> {
   if ((request.query.get('resourceVersion') ?? '') === '') await rest.store.fresh(request.signal)
   const entry = rest.find(resource, namespace, name)
   if (entry === undefined) throw notFound(resource, name)

@@ -8,8 +8,13 @@ import type { ApiResource } from './apiResources.ts'
 
 /** Names of an event's fields: core/v1 on the left, events.k8s.io/v1 on the right. */
 const EVENT_FIELDS = [
-  ['involvedObject', 'regarding'], ['message', 'note'], ['source', 'deprecatedSource'], ['firstTimestamp', 'deprecatedFirstTimestamp'],
-  ['lastTimestamp', 'deprecatedLastTimestamp'], ['count', 'deprecatedCount'], ['reportingComponent', 'reportingController'],
+  ['involvedObject', 'regarding'],
+  ['message', 'note'],
+  ['source', 'deprecatedSource'],
+  ['firstTimestamp', 'deprecatedFirstTimestamp'],
+  ['lastTimestamp', 'deprecatedLastTimestamp'],
+  ['count', 'deprecatedCount'],
+  ['reportingComponent', 'reportingController'],
 ] as const
 
 function renamed(object: KubeObject, from: 0 | 1): KubeObject {
@@ -29,25 +34,32 @@ const CPU = 'targetCPUUtilizationPercentage'
 
 /** autoscaling/v1's single target is v2's first Resource metric for cpu. */
 function autoscalerToV2(object: KubeObject): KubeObject {
-  const { [CPU]: target, ...spec } = (isObject(object['spec']) ? object['spec'] : {})
+  const { [CPU]: target, ...spec } = isObject(object['spec']) ? object['spec'] : {}
   const metrics = target === undefined ? [] : [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: target } } }]
-  const { currentCPUUtilizationPercentage: current, ...status } = (isObject(object['status']) ? object['status'] : {})
-  const currentMetrics = current === undefined ? {} : { currentMetrics: [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: current, averageValue: '0' } } }] }
+  const { currentCPUUtilizationPercentage: current, ...status } = isObject(object['status']) ? object['status'] : {}
+  const currentMetrics =
+    current === undefined
+      ? {}
+      : { currentMetrics: [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: current, averageValue: '0' } } }] }
   return { ...object, spec: { ...spec, ...(metrics.length === 0 ? {} : { metrics }) }, status: { ...status, ...currentMetrics } }
 }
 
 function autoscalerToV1(object: KubeObject): KubeObject {
-  const { metrics, behavior: _, ...spec } = (isObject(object['spec']) ? object['spec'] : {})
-  const { currentMetrics, conditions: __, ...status } = (isObject(object['status']) ? object['status'] : {})
+  const { metrics, behavior: _, ...spec } = isObject(object['spec']) ? object['spec'] : {}
+  const { currentMetrics, conditions: __, ...status } = isObject(object['status']) ? object['status'] : {}
   const target = cpuFigure(metrics, 'target')
   const current = cpuFigure(currentMetrics, 'current')
-  return { ...object, spec: { ...spec, ...(target === undefined ? {} : { [CPU]: target }) }, status: { ...status, ...(current === undefined ? {} : { currentCPUUtilizationPercentage: current }) } }
+  return {
+    ...object,
+    spec: { ...spec, ...(target === undefined ? {} : { [CPU]: target }) },
+    status: { ...status, ...(current === undefined ? {} : { currentCPUUtilizationPercentage: current }) },
+  }
 }
 
 function cpuFigure(metrics: unknown, field: 'target' | 'current'): unknown {
   for (const metric of Array.isArray(metrics) ? metrics.filter(isObject) : []) {
     const resource = metric['resource']
-    if (isObject(resource) && resource['name'] === 'cpu' && isObject(resource[field])) return (resource[field])['averageUtilization']
+    if (isObject(resource) && resource['name'] === 'cpu' && isObject(resource[field])) return resource[field]['averageUtilization']
   }
   return undefined
 }
@@ -90,4 +102,3 @@ export function storedBytes(object: KubeObject, resource: ApiResource): Uint8Arr
   const stored: KubeObject = { ...object, metadata }
   return resource.storageEncoding === 'json' ? encoder.encode(`${JSON.stringify(stored)}\n`) : encodeProtobuf(stored)
 }
-

@@ -25,14 +25,26 @@ export function parseDeleteOptions(body: unknown, query: URLSearchParams): Delet
   const sent = isObject(body) ? body : {}
   const preconditions = isObject(sent['preconditions']) ? sent['preconditions'] : {}
   const grace = sent['gracePeriodSeconds'] ?? (query.has('gracePeriodSeconds') ? Number(query.get('gracePeriodSeconds')) : undefined)
-  if (grace !== undefined && grace !== null && (typeof grace !== 'number' || !Number.isInteger(grace))) throw badRequest('gracePeriodSeconds must be a whole number of seconds')
+  if (grace !== undefined && grace !== null && (typeof grace !== 'number' || !Number.isInteger(grace)))
+    throw badRequest('gracePeriodSeconds must be a whole number of seconds')
   const orphan = sent['orphanDependents'] ?? query.get('orphanDependents')
   const legacy = orphan === true || orphan === 'true' ? 'Orphan' : orphan === false || orphan === 'false' ? 'Background' : undefined
   const policy = sent['propagationPolicy'] ?? query.get('propagationPolicy') ?? legacy
   if (policy !== undefined && policy !== 'Background' && policy !== 'Foreground' && policy !== 'Orphan')
-    throw new StatusError(failure(422, 'Invalid', `DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: ${JSON.stringify(policy)}: supported values: "Foreground", "Background", "Orphan", "nil"`))
+    throw new StatusError(
+      failure(
+        422,
+        'Invalid',
+        `DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: ${JSON.stringify(policy)}: supported values: "Foreground", "Background", "Orphan", "nil"`,
+      ),
+    )
   const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
-  return { gracePeriodSeconds: grace ?? undefined, propagationPolicy: policy, uid: text(preconditions['uid']), resourceVersion: text(preconditions['resourceVersion']) }
+  return {
+    gracePeriodSeconds: grace ?? undefined,
+    propagationPolicy: policy,
+    uid: text(preconditions['uid']),
+    resourceVersion: text(preconditions['resourceVersion']),
+  }
 }
 
 /** What a delete came to: the object while it still exists, or what the answer's Status tells. */
@@ -43,12 +55,21 @@ export type Deleted = { object: KubeObject; gone: boolean }
  *
  * @throws StatusError NotFound, Conflict, Forbidden
  */
-export async function deleteObject(rest: RestStore, admission: Admission, resource: ApiResource, namespace: string, name: string, options: DeleteOptions, context: WriteContext): Promise<Deleted> {
+export async function deleteObject(
+  rest: RestStore,
+  admission: Admission,
+  resource: ApiResource,
+  namespace: string,
+  name: string,
+  options: DeleteOptions,
+  context: WriteContext,
+): Promise<Deleted> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const entry = rest.entry(resource, namespace, name)
     const object = fromStorage(entry.object, resource)
     checkPreconditions(object, resource, options)
-    if (resource.plural === 'namespaces' && resource.group === '' && PROTECTED_NAMESPACES.has(name)) throw forbidden(resource, name, 'this namespace may not be deleted')
+    if (resource.plural === 'namespaces' && resource.group === '' && PROTECTED_NAMESPACES.has(name))
+      throw forbidden(resource, name, 'this namespace may not be deleted')
     await admission.validate({ operation: 'DELETE', resource, namespace, object, old: object, context })
     const marked = mark(entry, rest, resource, options)
     if (marked === 'unchanged') return { object, gone: false }
@@ -70,7 +91,11 @@ function checkPreconditions(object: KubeObject, resource: ApiResource, { uid, re
     throw conflict({ group: resource.group, plural: resource.kind }, name, message)
   }
   if (resourceVersion !== undefined && resourceVersion !== object.metadata.resourceVersion)
-    throw conflict({ group: resource.group, plural: resource.kind }, name, `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${object.metadata.resourceVersion ?? ''}). The object might have been modified`)
+    throw conflict(
+      { group: resource.group, plural: resource.kind },
+      name,
+      `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${object.metadata.resourceVersion ?? ''}). The object might have been modified`,
+    )
 }
 
 /** @returns the stored object marked as being deleted; null when it goes at once; 'unchanged' when it is marked already */
@@ -99,7 +124,8 @@ function mark(entry: Entry, rest: RestStore, resource: ApiResource, options: Del
     metadata: {
       ...kept,
       ...(finalizers.size === 0 ? {} : { finalizers: [...finalizers] }),
-      deletionTimestamp: known && shortened === metadata.deletionGracePeriodSeconds ? (metadata.deletionTimestamp ?? '') : `${new Date(atMs).toISOString().slice(0, 19)}Z`,
+      deletionTimestamp:
+        known && shortened === metadata.deletionGracePeriodSeconds ? (metadata.deletionTimestamp ?? '') : `${new Date(atMs).toISOString().slice(0, 19)}Z`,
       deletionGracePeriodSeconds: shortened,
       ...(metadata.generation === undefined ? {} : { generation: metadata.generation + (known ? 0 : 1) }),
     },
@@ -126,5 +152,11 @@ function graceSeconds(object: KubeObject, resource: ApiResource, asked: number |
 /** The Status that answers the delete of what has gone. */
 export function deletedStatus(resource: ApiResource, object: KubeObject): Status {
   const { name = '', uid } = object.metadata
-  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details: { name, ...(resource.group === '' ? {} : { group: resource.group }), kind: resource.plural, ...(uid === undefined ? {} : { uid }) } }
+  return {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    details: { name, ...(resource.group === '' ? {} : { group: resource.group }), kind: resource.plural, ...(uid === undefined ? {} : { uid }) },
+  }
 }

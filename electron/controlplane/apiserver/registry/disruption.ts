@@ -23,20 +23,39 @@ export async function decidePodDisruption(rest: RestStore, resources: ApiResourc
   const resource = resources.byKind('policy', 'PodDisruptionBudget')
   if (resource === undefined) return
   const { namespace = '', name = '', labels = {} } = pod.metadata
-  const budgets = [...rest.store.collection(resource.storagePrefix ?? '').range(rest.prefixOf(resource, namespace))].filter(({ object }) => matchesLabelSelector(objectAt(object['spec'])['selector'], labels))
+  const budgets = [...rest.store.collection(resource.storagePrefix ?? '').range(rest.prefixOf(resource, namespace))].filter(({ object }) =>
+    matchesLabelSelector(objectAt(object['spec'])['selector'], labels),
+  )
   const [budget] = budgets
   if (budget === undefined) return
-  if (budgets.length > 1) throw new StatusError(failure(500, 'InternalError', 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.'))
-  await rest.update(resource, namespace, budget.object.metadata.name ?? '', (live) => withOneLess(live, name, rest.now()), { retry: true }, { ...context, subresource: 'status' })
+  if (budgets.length > 1)
+    throw new StatusError(failure(500, 'InternalError', 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.'))
+  await rest.update(
+    resource,
+    namespace,
+    budget.object.metadata.name ?? '',
+    (live) => withOneLess(live, name, rest.now()),
+    { retry: true },
+    { ...context, subresource: 'status' },
+  )
 }
 
 function withOneLess(budget: KubeObject, pod: string, now: string): KubeObject {
   const status = objectAt(budget['status'])
   const { name = '' } = budget.metadata
   const refuse = (message: string): StatusError =>
-    new StatusError(failure(429, 'TooManyRequests', 'Cannot evict pod as it would violate the pod\'s disruption budget.', { causes: [{ reason: 'DisruptionBudget', message }], retryAfterSeconds: RETRY_SECONDS }))
-  if (Number(status['observedGeneration'] ?? 0) < (budget.metadata.generation ?? 0)) throw refuse(`The disruption budget ${name} is still being processed by the server.`)
+    new StatusError(
+      failure(429, 'TooManyRequests', "Cannot evict pod as it would violate the pod's disruption budget.", {
+        causes: [{ reason: 'DisruptionBudget', message }],
+        retryAfterSeconds: RETRY_SECONDS,
+      }),
+    )
+  if (Number(status['observedGeneration'] ?? 0) < (budget.metadata.generation ?? 0))
+    throw refuse(`The disruption budget ${name} is still being processed by the server.`)
   const allowed = Number(status['disruptionsAllowed'] ?? 0)
-  if (allowed < 1) throw refuse(`The disruption budget ${name} needs ${String(status['desiredHealthy'] ?? 0)} healthy pods and has ${String(status['currentHealthy'] ?? 0)} currently`)
+  if (allowed < 1)
+    throw refuse(
+      `The disruption budget ${name} needs ${String(status['desiredHealthy'] ?? 0)} healthy pods and has ${String(status['currentHealthy'] ?? 0)} currently`,
+    )
   return { ...budget, status: { ...status, disruptionsAllowed: allowed - 1, disruptedPods: { ...objectAt(status['disruptedPods']), [pod]: now } } }
 }

@@ -12,7 +12,12 @@ import { badRequest } from './failures.ts'
 import type { RestStore, WriteContext } from './restStore.ts'
 import { resetFields } from './restStore.ts'
 
-export const PATCH_TYPES = ['application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json', 'application/apply-patch+yaml']
+export const PATCH_TYPES = [
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+  'application/apply-patch+yaml',
+]
 
 /** Upstream's limit of operations in a JSON patch. */
 const MAX_OPERATIONS = 10_000
@@ -31,32 +36,55 @@ export function patched(current: KubeObject, { type, patch, onUnknown }: PatchRe
   try {
     if (type === 'application/json-patch+json') {
       if (Array.isArray(patch) && patch.length > MAX_OPERATIONS)
-        throw new StatusError(failure(413, 'RequestEntityTooLarge', `The allowed maximum operations in a JSON patch is ${String(MAX_OPERATIONS)}, got ${String(patch.length)}`))
+        throw new StatusError(
+          failure(413, 'RequestEntityTooLarge', `The allowed maximum operations in a JSON patch is ${String(MAX_OPERATIONS)}, got ${String(patch.length)}`),
+        )
       result = applyJsonPatch(current, patch)
     } else if (type === 'application/merge-patch+json') result = applyMergePatch(current, patch)
     else result = applyStrategicMergePatch(current, patch, resource.struct)
   } catch (error) {
-    if (error instanceof PatchError) throw new StatusError(failure(type === 'application/json-patch+json' ? 422 : 400, type === 'application/json-patch+json' ? 'Invalid' : 'BadRequest', error.message))
+    if (error instanceof PatchError)
+      throw new StatusError(
+        failure(type === 'application/json-patch+json' ? 422 : 400, type === 'application/json-patch+json' ? 'Invalid' : 'BadRequest', error.message),
+      )
     throw error
   }
   if (!isObject(result) || !isObject(result['metadata'])) throw badRequest('the patched object is no Kubernetes object')
   const object = result as KubeObject
-  if (object.metadata.name !== current.metadata.name) throw badRequest(`the name of the object (${object.metadata.name ?? ''}) does not match the name on the URL (${current.metadata.name ?? ''})`)
+  if (object.metadata.name !== current.metadata.name)
+    throw badRequest(`the name of the object (${object.metadata.name ?? ''}) does not match the name on the URL (${current.metadata.name ?? ''})`)
   const canonical = canonicalize({ ...object, apiVersion: current.apiVersion ?? '', kind: current.kind ?? '' }, resource.struct)
   onUnknown(canonical.unknown)
   return canonical.object
 }
 
 /** Server-side apply of a configuration that may create. @returns the object, and whether it is new */
-export async function apply(rest: RestStore, resource: ApiResource, namespace: string, name: string, request: PatchRequest, context: WriteContext): Promise<{ object: KubeObject; created: boolean }> {
+export async function apply(
+  rest: RestStore,
+  resource: ApiResource,
+  namespace: string,
+  name: string,
+  request: PatchRequest,
+  context: WriteContext,
+): Promise<{ object: KubeObject; created: boolean }> {
   if (context.fieldManager === '')
-    throw new StatusError(invalidStatus({ group: 'meta.k8s.io', kind: 'PatchOptions', name: '' }, [{ type: 'Required', field: 'fieldManager', value: '', detail: 'is required for apply patch' }]))
+    throw new StatusError(
+      invalidStatus({ group: 'meta.k8s.io', kind: 'PatchOptions', name: '' }, [
+        { type: 'Required', field: 'fieldManager', value: '', detail: 'is required for apply patch' },
+      ]),
+    )
   if (!isObject(request.patch)) throw badRequest('error decoding YAML: the configuration is no object')
   const sent = request.patch as KubeObject
   const metadata = (isObject(sent.metadata) ? sent.metadata : {}) as ObjectMeta
   if ((metadata.managedFields ?? []).length > 0) throw badRequest('metadata.managedFields must be nil')
-  if (metadata.name !== undefined && metadata.name !== name) throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`)
-  const applied: KubeObject = { ...sent, apiVersion: groupVersion(resource), kind: resource.kind, metadata: { ...metadata, name, ...(resource.namespaced ? { namespace } : {}) } }
+  if (metadata.name !== undefined && metadata.name !== name)
+    throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`)
+  const applied: KubeObject = {
+    ...sent,
+    apiVersion: groupVersion(resource),
+    kind: resource.kind,
+    metadata: { ...metadata, name, ...(resource.namespaced ? { namespace } : {}) },
+  }
   const canonical = canonicalize(applied, resource.struct)
   request.onUnknown(canonical.unknown)
   // What is applied is what was sent: Go's zero structs are not in it.
@@ -69,7 +97,8 @@ export async function apply(rest: RestStore, resource: ApiResource, namespace: s
     throw new StatusError(failure(409, 'Conflict', outcome.message, { causes: outcome.causes }))
   }
   if (rest.find(resource, namespace, name) === undefined) {
-    if (context.subresource !== '') throw new StatusError(failure(404, 'NotFound', `${qualifiedResource(resource)} "${name}" not found`, { name, kind: resource.plural }))
+    if (context.subresource !== '')
+      throw new StatusError(failure(404, 'NotFound', `${qualifiedResource(resource)} "${name}" not found`, { name, kind: resource.plural }))
     return { object: await rest.create(resource, namespace, merge(null), context, { managed: true }), created: true }
   }
   const options = { retry: true, managed: true, preconditions: { uid: metadata.uid, resourceVersion: metadata.resourceVersion } }

@@ -109,12 +109,21 @@ export class RestStore {
   async #create(resource: ApiResource, namespace: string, object: KubeObject, context: WriteContext, managed: boolean): Promise<KubeObject> {
     const { admission, validation, random } = this.#options
     const { metadata } = object
-    if ((metadata.resourceVersion ?? '') !== '') throw new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: 'resourceVersion should not be set on objects to be created', code: 500 })
+    if ((metadata.resourceVersion ?? '') !== '')
+      throw new StatusError({
+        kind: 'Status',
+        apiVersion: 'v1',
+        metadata: {},
+        status: 'Failure',
+        message: 'resourceVersion should not be set on objects to be created',
+        code: 500,
+      })
     if (resource.namespaced) {
       if ((metadata.namespace ?? '') === '') metadata.namespace = namespace
       else if (metadata.namespace !== namespace) throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
     } else delete metadata.namespace
-    for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'generation', 'selfLink', 'resourceVersion'] as const) Reflect.deleteProperty(metadata, field)
+    for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'generation', 'selfLink', 'resourceVersion'] as const)
+      Reflect.deleteProperty(metadata, field)
     // Told before anything is allocated for it.
     const taken = metadata.name === undefined ? undefined : this.find(resource, namespace, metadata.name)
     if (taken !== undefined) throw alreadyExists(resource, metadata.name ?? '', taken.object.metadata.deletionTimestamp !== undefined)
@@ -132,7 +141,10 @@ export class RestStore {
     if (context.dryRun) return tracked
     const stored = toStorage(tracked, resource)
     const ttl = ttlSeconds(resource)
-    const entry = await this.store.create(this.keyOf(resource, namespace, name), stored, storedBytes(stored, resource), { signal: context.signal, ...(ttl === undefined ? {} : { ttlSeconds: ttl }) })
+    const entry = await this.store.create(this.keyOf(resource, namespace, name), stored, storedBytes(stored, resource), {
+      signal: context.signal,
+      ...(ttl === undefined ? {} : { ttlSeconds: ttl }),
+    })
     if (entry === null) throw alreadyExists(resource, name, false)
     return fromStorage(entry.object, resource)
   }
@@ -143,7 +155,14 @@ export class RestStore {
    * @param mutate gets a copy of the current object and returns what it should be
    * @throws StatusError NotFound, Conflict, Invalid
    */
-  async update(resource: ApiResource, namespace: string, name: string, mutate: (current: KubeObject) => KubeObject | Promise<KubeObject>, options: UpdateOptions, context: WriteContext): Promise<KubeObject> {
+  async update(
+    resource: ApiResource,
+    namespace: string,
+    name: string,
+    mutate: (current: KubeObject) => KubeObject | Promise<KubeObject>,
+    options: UpdateOptions,
+    context: WriteContext,
+  ): Promise<KubeObject> {
     for (let attempt = 1; ; attempt++) {
       const entry = this.entry(resource, namespace, name)
       const outcome = await this.#updateOnce(entry, resource, namespace, mutate, options, context)
@@ -153,7 +172,14 @@ export class RestStore {
   }
 
   /** @returns null when somebody else wrote in between */
-  async #updateOnce(entry: Entry, resource: ApiResource, namespace: string, mutate: (current: KubeObject) => KubeObject | Promise<KubeObject>, options: UpdateOptions, context: WriteContext): Promise<KubeObject | null> {
+  async #updateOnce(
+    entry: Entry,
+    resource: ApiResource,
+    namespace: string,
+    mutate: (current: KubeObject) => KubeObject | Promise<KubeObject>,
+    options: UpdateOptions,
+    context: WriteContext,
+  ): Promise<KubeObject | null> {
     const { admission, validation } = this.#options
     const before = fromStorage(entry.object, resource)
     const name = before.metadata.name ?? ''
@@ -190,7 +216,15 @@ export class RestStore {
       if (resource === undefined) continue
       const { namespace = '', name = '' } = object.metadata
       if (this.find(resource, namespace, name) === undefined) await this.create(resource, namespace, object, context)
-      else await this.update(resource, namespace, name, (live) => ({ ...live, ...object, metadata: { ...live.metadata, ...object.metadata } }), { retry: true }, context)
+      else
+        await this.update(
+          resource,
+          namespace,
+          name,
+          (live) => ({ ...live, ...object, metadata: { ...live.metadata, ...object.metadata } }),
+          { retry: true },
+          context,
+        )
     }
   }
 
@@ -216,7 +250,11 @@ export class RestStore {
   #checkPreconditions(preconditions: UpdateOptions['preconditions'], before: KubeObject, key: string, resource: ApiResource): void {
     const uid = preconditions?.uid
     if (uid !== undefined && uid !== '' && uid !== before.metadata.uid)
-      throw conflict(resource, before.metadata.name ?? '', `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${before.metadata.uid ?? ''}`)
+      throw conflict(
+        resource,
+        before.metadata.name ?? '',
+        `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${before.metadata.uid ?? ''}`,
+      )
     const version = preconditions?.resourceVersion
     if (version !== undefined && version !== '' && version !== before.metadata.resourceVersion) throw modified(resource, before.metadata.name ?? '')
   }
@@ -226,7 +264,9 @@ export class RestStore {
     const name = before.metadata.name ?? ''
     if (version === '' || version === '0') {
       if (allowsUnconditionalUpdate(resource) || context.subresource === 'status') return
-      throw new StatusError(invalidStatus({ ...resource, name }, [{ type: 'Invalid', field: 'metadata.resourceVersion', value: '0x0', detail: 'must be specified for an update' }]))
+      throw new StatusError(
+        invalidStatus({ ...resource, name }, [{ type: 'Invalid', field: 'metadata.resourceVersion', value: '0x0', detail: 'must be specified for an update' }]),
+      )
     }
     if (version !== before.metadata.resourceVersion) throw modified(resource, name)
   }
@@ -235,7 +275,15 @@ export class RestStore {
 /** Fields that nobody sets through a request. */
 function keepSystemFields(after: KubeObject, before: KubeObject): KubeObject['metadata'] {
   const metadata = { ...after.metadata }
-  for (const field of ['uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'namespace', 'generateName', 'resourceVersion'] as const) {
+  for (const field of [
+    'uid',
+    'creationTimestamp',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+    'namespace',
+    'generateName',
+    'resourceVersion',
+  ] as const) {
     const value = before.metadata[field]
     if (field === 'uid' && (metadata.uid ?? '') !== '' && metadata.uid !== value) continue
     if (value === undefined) Reflect.deleteProperty(metadata, field)

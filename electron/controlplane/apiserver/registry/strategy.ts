@@ -4,24 +4,54 @@ import type { ApiResource } from './apiResources.ts'
 
 /** Kinds whose metadata.generation counts changes of what is desired (upstream's registry strategies). */
 const GENERATION = new Set([
-  'apps/deployments', 'apps/replicasets', 'apps/daemonsets', 'apps/statefulsets', 'apps/controllerrevisions', '/replicationcontrollers', 'batch/jobs', 'batch/cronjobs',
-  'networking.k8s.io/ingresses', 'networking.k8s.io/ingressclasses', 'networking.k8s.io/networkpolicies', 'policy/poddisruptionbudgets', 'discovery.k8s.io/endpointslices',
-  'scheduling.k8s.io/priorityclasses', 'flowcontrol.apiserver.k8s.io/flowschemas', 'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations',
-  'admissionregistration.k8s.io/validatingwebhookconfigurations', 'admissionregistration.k8s.io/mutatingwebhookconfigurations',
+  'apps/deployments',
+  'apps/replicasets',
+  'apps/daemonsets',
+  'apps/statefulsets',
+  'apps/controllerrevisions',
+  '/replicationcontrollers',
+  'batch/jobs',
+  'batch/cronjobs',
+  'networking.k8s.io/ingresses',
+  'networking.k8s.io/ingressclasses',
+  'networking.k8s.io/networkpolicies',
+  'policy/poddisruptionbudgets',
+  'discovery.k8s.io/endpointslices',
+  'scheduling.k8s.io/priorityclasses',
+  'flowcontrol.apiserver.k8s.io/flowschemas',
+  'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations',
+  'admissionregistration.k8s.io/validatingwebhookconfigurations',
+  'admissionregistration.k8s.io/mutatingwebhookconfigurations',
   'apiextensions.k8s.io/customresourcedefinitions',
 ])
 
 /** Kinds that a PUT may create. */
 const CREATE_ON_UPDATE = new Set([
-  'rbac.authorization.k8s.io/roles', 'rbac.authorization.k8s.io/rolebindings', 'rbac.authorization.k8s.io/clusterroles', 'rbac.authorization.k8s.io/clusterrolebindings',
-  'coordination.k8s.io/leases', '/limitranges', '/events', 'events.k8s.io/events', '/services', '/endpoints', 'node.k8s.io/runtimeclasses',
+  'rbac.authorization.k8s.io/roles',
+  'rbac.authorization.k8s.io/rolebindings',
+  'rbac.authorization.k8s.io/clusterroles',
+  'rbac.authorization.k8s.io/clusterrolebindings',
+  'coordination.k8s.io/leases',
+  '/limitranges',
+  '/events',
+  'events.k8s.io/events',
+  '/services',
+  '/endpoints',
+  'node.k8s.io/runtimeclasses',
 ])
 
 /** Kinds whose PUT must say which version it replaces. */
 const CONDITIONAL_UPDATE = new Set([
-  'coordination.k8s.io/leases', 'policy/poddisruptionbudgets', 'node.k8s.io/runtimeclasses', 'storage.k8s.io/csidrivers', 'storage.k8s.io/csinodes',
-  'storage.k8s.io/csistoragecapacities', 'storage.k8s.io/volumeattachments', 'apiextensions.k8s.io/customresourcedefinitions',
-  'admissionregistration.k8s.io/validatingwebhookconfigurations', 'admissionregistration.k8s.io/mutatingwebhookconfigurations',
+  'coordination.k8s.io/leases',
+  'policy/poddisruptionbudgets',
+  'node.k8s.io/runtimeclasses',
+  'storage.k8s.io/csidrivers',
+  'storage.k8s.io/csinodes',
+  'storage.k8s.io/csistoragecapacities',
+  'storage.k8s.io/volumeattachments',
+  'apiextensions.k8s.io/customresourcedefinitions',
+  'admissionregistration.k8s.io/validatingwebhookconfigurations',
+  'admissionregistration.k8s.io/mutatingwebhookconfigurations',
 ])
 
 const nameOf = ({ group, plural }: Pick<ApiResource, 'group' | 'plural'>): string => `${group}/${plural}`
@@ -83,14 +113,16 @@ export function prepareForStatusUpdate(after: KubeObject, before: KubeObject, re
     if (before.metadata.labels === undefined) delete kept.metadata.labels
     else kept.metadata.labels = before.metadata.labels
   }
-  if (nameOf(resource) === '/pods' && isObject(kept['status']) && isObject(before['status'])) kept['status'] = { ...kept['status'], qosClass: before['status']['qosClass'] }
+  if (nameOf(resource) === '/pods' && isObject(kept['status']) && isObject(before['status']))
+    kept['status'] = { ...kept['status'], qosClass: before['status']['qosClass'] }
   return kept
 }
 
 function desiredChanged(after: KubeObject, before: KubeObject, resource: ApiResource): boolean {
   const name = nameOf(resource)
   if (name === 'apps/deployments' && !deepEqual(after.metadata.annotations ?? {}, before.metadata.annotations ?? {})) return true
-  if (name === 'discovery.k8s.io/endpointslices' || name.startsWith('admissionregistration') || name === 'apps/controllerrevisions') return !deepEqual(withoutMetadata(after), withoutMetadata(before))
+  if (name === 'discovery.k8s.io/endpointslices' || name.startsWith('admissionregistration') || name === 'apps/controllerrevisions')
+    return !deepEqual(withoutMetadata(after), withoutMetadata(before))
   if (name === 'scheduling.k8s.io/priorityclasses') return false
   return !deepEqual(after['spec'], before['spec'])
 }

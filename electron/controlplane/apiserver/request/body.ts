@@ -26,9 +26,18 @@ export function decodeBody(body: Uint8Array, contentType: string | undefined): D
     if (type === 'application/yaml' || type === 'text/yaml' || type.endsWith('+yaml')) return { value: parseYaml(text, { maxAliasCount: 100 }), duplicates: [] }
     if (type === 'application/json' || type.endsWith('+json') || type === '') return { value: JSON.parse(text), duplicates: duplicateFields(text) }
   } catch (cause) {
-    throw new StatusError(failure(400, 'BadRequest', `couldn't get version/kind; json parse error: ${cause instanceof Error ? cause.message : String(cause)}`), { cause })
+    throw new StatusError(
+      failure(400, 'BadRequest', `couldn't get version/kind; json parse error: ${cause instanceof Error ? cause.message : String(cause)}`),
+      { cause },
+    )
   }
-  throw new StatusError(failure(415, 'UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, ${PROTOBUF_MEDIA_TYPE}`))
+  throw new StatusError(
+    failure(
+      415,
+      'UnsupportedMediaType',
+      `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, ${PROTOBUF_MEDIA_TYPE}`,
+    ),
+  )
 }
 
 /** A body that must be an object with metadata. */

@@ -41,7 +41,10 @@ export function negotiate(accept: string | undefined): Negotiated {
     const encoding = encodingOf(type)
     if (encoding === null || (encoding === 'protobuf' && jsonToo && as === '')) continue
     if (as === '') return { encoding, as: '', version: '' }
-    const known = (as === 'Table' || as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') && (version === 'v1' || version === 'v1beta1') && parameters.get('g') === 'meta.k8s.io'
+    const known =
+      (as === 'Table' || as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') &&
+      (version === 'v1' || version === 'v1beta1') &&
+      parameters.get('g') === 'meta.k8s.io'
     if (known && encoding !== 'protobuf') return { encoding, as, version }
     if (as === 'APIGroupDiscoveryList' && (version === 'v2' || version === 'v2beta1') && encoding === 'json') return { encoding, as, version }
   }

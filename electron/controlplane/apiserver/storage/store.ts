@@ -140,7 +140,9 @@ export class Store {
       if (!answer.succeeded) return null
       const entry = this.collection(prefixOf(path)).get(path)
       // Somebody may have written again already; the caller gets what it wrote.
-      return entry?.modRevision === revision ? entry : { key: path, object: atRevision(object, revision), createRevision: entry?.createRevision ?? revision, modRevision: revision }
+      return entry?.modRevision === revision
+        ? entry
+        : { key: path, object: atRevision(object, revision), createRevision: entry?.createRevision ?? revision, modRevision: revision }
     } finally {
       if (this.#pending.get(path)?.value === value) this.#pending.delete(path)
     }

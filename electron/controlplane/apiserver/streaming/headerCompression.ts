@@ -18,8 +18,12 @@ export class HeaderCompression {
     const dictionary = spdyDictionary()
     this.#deflate = createDeflate({ dictionary, flush: constants.Z_SYNC_FLUSH })
     this.#inflate = createInflate({ dictionary, finishFlush: constants.Z_SYNC_FLUSH })
-    this.#deflate.on('data', (part: Buffer) => { this.#compressed.add(part) })
-    this.#inflate.on('data', (part: Buffer) => { this.#plain.add(part) })
+    this.#deflate.on('data', (part: Buffer) => {
+      this.#compressed.add(part)
+    })
+    this.#inflate.on('data', (part: Buffer) => {
+      this.#plain.add(part)
+    })
     for (const stream of [this.#deflate, this.#inflate]) stream.on('error', () => undefined)
   }
 

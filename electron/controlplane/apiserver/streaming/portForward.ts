@@ -74,7 +74,10 @@ async function carry(target: Duplex, input: ByteQueue, write: (bytes: Uint8Array
   const sending = (async (): Promise<void> => {
     for await (const bytes of input) {
       if (target.destroyed) return
-      if (!target.write(bytes)) await new Promise<void>((resolve) => { target.once('drain', resolve).once('close', resolve) })
+      if (!target.write(bytes))
+        await new Promise<void>((resolve) => {
+          target.once('drain', resolve).once('close', resolve)
+        })
     }
     target.end()
   })()
@@ -88,14 +91,23 @@ async function carry(target: Duplex, input: ByteQueue, write: (bytes: Uint8Array
 }
 
 /** Forwards one connection for each port over WebSocket channels: 2n carries data, 2n+1 tells errors. Each begins with its port, little-endian. */
-export async function forwardOverChannels(socket: WebSocket, { connect, ports, protocol, signal }: { connect: ConnectPort; ports: readonly number[]; protocol: string; signal: AbortSignal }): Promise<void> {
+export async function forwardOverChannels(
+  socket: WebSocket,
+  { connect, ports, protocol, signal }: { connect: ConnectPort; ports: readonly number[]; protocol: string; signal: AbortSignal },
+): Promise<void> {
   const base64 = protocol.includes('base64')
   const inputs = ports.map(() => new ByteQueue())
   const send = (channel: number, bytes: Uint8Array): Promise<void> =>
     new Promise((resolve) => {
       if (socket.readyState !== socket.OPEN) resolve()
-      else if (base64) socket.send(`${String(channel)}${Buffer.from(bytes).toString('base64')}`, () => { resolve() })
-      else socket.send(Buffer.concat([Buffer.of(channel), bytes]), { binary: true }, () => { resolve() })
+      else if (base64)
+        socket.send(`${String(channel)}${Buffer.from(bytes).toString('base64')}`, () => {
+          resolve()
+        })
+      else
+        socket.send(Buffer.concat([Buffer.of(channel), bytes]), { binary: true }, () => {
+          resolve()
+        })
     })
   socket.on('message', (raw: RawData) => {
     const message = Array.isArray(raw) ? Buffer.concat(raw) : Buffer.isBuffer(raw) ? raw : Buffer.from(raw)
@@ -104,9 +116,13 @@ export async function forwardOverChannels(socket: WebSocket, { connect, ports, p
     if (channel % 2 !== 0) return
     socket.pause()
     const payload = base64 ? Buffer.from(message.toString('latin1', 1), 'base64') : message.subarray(1)
-    void (inputs[channel / 2]?.push(payload) ?? Promise.resolve()).then(() => { socket.resume() })
+    void (inputs[channel / 2]?.push(payload) ?? Promise.resolve()).then(() => {
+      socket.resume()
+    })
   })
-  socket.on('close', () => { for (const input of inputs) input.end() })
+  socket.on('close', () => {
+    for (const input of inputs) input.end()
+  })
   for (const [index, port] of ports.entries()) {
     const announced = Buffer.alloc(2)
     announced.writeUInt16LE(port)

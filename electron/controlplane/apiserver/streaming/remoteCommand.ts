@@ -28,7 +28,15 @@ const SUCCESS: Status = { kind: 'Status', apiVersion: 'v1', metadata: {}, status
 /** How a command's end is told; kubectl takes its own exit code from the cause. */
 export function exitStatus(exitCode: number): Status {
   if (exitCode === 0) return SUCCESS
-  return { metadata: {}, kind: 'Status', apiVersion: 'v1', status: 'Failure', message: `command terminated with non-zero exit code: command terminated with exit code ${String(exitCode)}`, reason: 'NonZeroExitCode', details: { causes: [{ reason: 'ExitCode', message: String(exitCode) }] } }
+  return {
+    metadata: {},
+    kind: 'Status',
+    apiVersion: 'v1',
+    status: 'Failure',
+    message: `command terminated with non-zero exit code: command terminated with exit code ${String(exitCode)}`,
+    reason: 'NonZeroExitCode',
+    details: { causes: [{ reason: 'ExitCode', message: String(exitCode) }] },
+  }
 }
 
 /** A failure that is no exit code, as in front of kubectl's `error:`. */

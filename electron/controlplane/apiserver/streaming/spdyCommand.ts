@@ -17,11 +17,23 @@ const NOTHING: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => ({ ne
  *
  * @param run gets the channels; the connection is read beside it and ends with it
  */
-export async function spdyCommand(duplex: Duplex, { streams, protocol, clock }: { streams: CommandStreams; protocol: string; clock: Clock }, run: (channels: CommandChannels) => Promise<void>): Promise<void> {
+export async function spdyCommand(
+  duplex: Duplex,
+  { streams, protocol, clock }: { streams: CommandStreams; protocol: string; clock: Clock },
+  run: (channels: CommandChannels) => Promise<void>,
+): Promise<void> {
   const opened = new Map<string, SpdyStream>()
-  const wanted = new Set(['error', ...(streams.stdin ? ['stdin'] : []), ...(streams.stdout ? ['stdout'] : []), ...(streams.stderr ? ['stderr'] : []), ...(streams.tty && /^v[34]/.test(protocol) ? ['resize'] : [])])
+  const wanted = new Set([
+    'error',
+    ...(streams.stdin ? ['stdin'] : []),
+    ...(streams.stdout ? ['stdout'] : []),
+    ...(streams.stderr ? ['stderr'] : []),
+    ...(streams.tty && /^v[34]/.test(protocol) ? ['resize'] : []),
+  ])
   let complete: () => void = () => undefined
-  const all = new Promise<void>((resolve) => { complete = resolve })
+  const all = new Promise<void>((resolve) => {
+    complete = resolve
+  })
   const connection = new SpdyConnection(duplex, (stream) => {
     const type = stream.headers.get('streamtype') ?? ''
     if (!wanted.has(type) || opened.has(type)) return false
@@ -30,7 +42,9 @@ export async function spdyCommand(duplex: Duplex, { streams, protocol, clock }: 
     return true
   })
   const reading = connection.run()
-  const cancel = clock.schedule(STREAM_CREATION_MS, () => { duplex.destroy() })
+  const cancel = clock.schedule(STREAM_CREATION_MS, () => {
+    duplex.destroy()
+  })
   await Promise.race([all, reading])
   cancel()
   if (opened.size === wanted.size)

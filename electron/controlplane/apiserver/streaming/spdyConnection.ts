@@ -1,7 +1,25 @@
 import type { Duplex } from 'node:stream'
 import { ByteQueue } from './byteQueue.ts'
 import { HeaderCompression } from './headerCompression.ts'
-import { CANCEL, controlFrame, dataFrame, decodeHeaders, encodeHeaders, FLAG_FIN, GOAWAY, HEADERS, INVALID_STREAM, PING, PROTOCOL_ERROR, RST_STREAM, SpdyFrameReader, SYN_REPLY, SYN_STREAM, words, type SpdyFrame } from './spdyFrames.ts'
+import {
+  CANCEL,
+  controlFrame,
+  dataFrame,
+  decodeHeaders,
+  encodeHeaders,
+  FLAG_FIN,
+  GOAWAY,
+  HEADERS,
+  INVALID_STREAM,
+  PING,
+  PROTOCOL_ERROR,
+  RST_STREAM,
+  SpdyFrameReader,
+  SYN_REPLY,
+  SYN_STREAM,
+  words,
+  type SpdyFrame,
+} from './spdyFrames.ts'
 
 const STREAM_ID = 0x7fff_ffff
 /** Bytes of one DATA frame we send; the clients' reading buffers are about this large. */
@@ -129,7 +147,12 @@ export class SpdyConnection {
       return
     }
     this.#lastStreamId = id
-    const stream = new SpdyStream(id, headers, { send: (bytes) => this.#send(bytes), closed: () => { this.#streams.delete(id) } })
+    const stream = new SpdyStream(id, headers, {
+      send: (bytes) => this.#send(bytes),
+      closed: () => {
+        this.#streams.delete(id)
+      },
+    })
     this.#streams.set(id, stream)
     if ((flags & FLAG_FIN) !== 0) stream.endInput()
     // The answer goes out before the stream is used: who accepts it may write in the same turn.

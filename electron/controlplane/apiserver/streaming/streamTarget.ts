@@ -10,8 +10,7 @@ import type { CommandStreams } from './remoteCommand.ts'
 
 /** What an upgraded connection is joined to. */
 export type StreamTarget =
-  | { kind: 'command'; streams: CommandStreams; start: (signal: AbortSignal) => Promise<ExecSession> }
-  | { kind: 'ports'; ports: number[]; connect: ConnectPort }
+  { kind: 'command'; streams: CommandStreams; start: (signal: AbortSignal) => Promise<ExecSession> } | { kind: 'ports'; ports: number[]; connect: ConnectPort }
 
 /** Subresources that are served on upgraded connections. */
 export type StreamSubresource = 'exec' | 'attach' | 'portforward'
@@ -25,11 +24,16 @@ export function streamTarget(subresource: StreamSubresource, pod: KubeObject, re
   if (node === '') throw badRequest(`pod ${name} does not have a host assigned`)
   const target = { node, namespace, name, uid }
   if (subresource === 'portforward') {
-    const ports = query.getAll('ports').flatMap((text) => text.split(',')).map(Number)
-    for (const port of ports) if (!Number.isInteger(port) || port < 1 || port > 65_535) throw badRequest(`ports: Invalid value: ${String(port)}: must be a port number`)
+    const ports = query
+      .getAll('ports')
+      .flatMap((text) => text.split(','))
+      .map(Number)
+    for (const port of ports)
+      if (!Number.isInteger(port) || port < 1 || port > 65_535) throw badRequest(`ports: Invalid value: ${String(port)}: must be a port number`)
     const where = `port forward to pod ${namespace}_${name}, uid ${uid}`
     return {
-      kind: 'ports', ports,
+      kind: 'ports',
+      ports,
       connect: (port, signal) =>
         nodes.portForward(target, { port, signal }).catch((cause: unknown) => {
           throw new Error(`error forwarding port ${String(port)} (${where}): ${cause instanceof Error ? cause.message : String(cause)}`, { cause })

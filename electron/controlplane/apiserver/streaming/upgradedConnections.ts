@@ -63,7 +63,11 @@ export class UpgradedConnections {
     const offered = listOf(request.headers['x-stream-protocol-version'])
     // Clients before there were versions name none.
     const agreed = offered.length === 0 ? served.at(-1) : offered.find((one) => (served as readonly string[]).includes(one))
-    if (agreed === undefined) return { status: 403, text: `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${served.join(' ')}]` }
+    if (agreed === undefined)
+      return {
+        status: 403,
+        text: `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${served.join(' ')}]`,
+      }
     const accept = (): void => {
       socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${agreed}\r\n\r\n`)
       if (head.length > 0) socket.unshift(head)
@@ -91,16 +95,28 @@ export class UpgradedConnections {
     const tunnel = `${TUNNEL_PREFIX}${PORT_FORWARD_PROTOCOL}`
     const served: readonly string[] = target.kind === 'command' ? WEBSOCKET_COMMAND_PROTOCOLS : [tunnel, ...WEBSOCKET_PORT_PROTOCOLS]
     const agreed = served.find((one) => offered.includes(one))
-    if (agreed === undefined && offered.length > 0) return { status: 403, text: `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${served.join(' ')}]` }
+    if (agreed === undefined && offered.length > 0)
+      return {
+        status: 403,
+        text: `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${served.join(' ')}]`,
+      }
     const socket = await this.#accept(upgrade, agreed)
-    socket.on('error', (error) => { this.#logger.debug('WebSocket failed', { error: error.message }) })
-    const gone = new Promise<void>((resolve) => { socket.once('close', () => { resolve() }) })
+    socket.on('error', (error) => {
+      this.#logger.debug('WebSocket failed', { error: error.message })
+    })
+    const gone = new Promise<void>((resolve) => {
+      socket.once('close', () => {
+        resolve()
+      })
+    })
     if (target.kind === 'command') {
       const channels = webSocketCommand(socket, { streams: target.streams, protocol: agreed ?? 'channel.k8s.io' })
       try {
         await serveCommand(await target.start(upgrade.signal), channels)
       } catch (error) {
-        await channels.finish(error instanceof StatusError && error.code !== 500 ? error.status : internalStatus(`unable to upgrade connection: ${messageOf(error)}`))
+        await channels.finish(
+          error instanceof StatusError && error.code !== 500 ? error.status : internalStatus(`unable to upgrade connection: ${messageOf(error)}`),
+        )
       }
     } else if (agreed === tunnel) await forwardOverSpdy(createWebSocketStream(socket), { connect: target.connect, clock: this.#clock, signal: upgrade.signal })
     else await forwardOverChannels(socket, { connect: target.connect, ports: target.ports, protocol: agreed ?? 'v4.channel.k8s.io', signal: upgrade.signal })
@@ -111,12 +127,17 @@ export class UpgradedConnections {
   #accept({ request, socket, head }: UpgradeRequest, agreed: string | undefined): Promise<WebSocket> {
     delete request.headers['sec-websocket-protocol']
     if (agreed !== undefined) this.#agreed.set(request, agreed)
-    return new Promise((resolve) => { this.#webSockets.handleUpgrade(request, socket, head, resolve) })
+    return new Promise((resolve) => {
+      this.#webSockets.handleUpgrade(request, socket, head, resolve)
+    })
   }
 }
 
 function listOf(header: string | string[] | undefined): string[] {
-  return (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',').map((one) => one.trim()).filter((one) => one !== '')
+  return (Array.isArray(header) ? header.join(',') : (header ?? ''))
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '')
 }
 
 function messageOf(error: unknown): string {

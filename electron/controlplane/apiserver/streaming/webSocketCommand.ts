@@ -4,7 +4,13 @@ import { ByteQueue } from './byteQueue.ts'
 import type { CommandChannels, CommandStreams } from './remoteCommand.ts'
 
 /** Versions of the remote command protocol over WebSocket, best first; the base64 ones are for clients without binary messages. */
-export const WEBSOCKET_COMMAND_PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'v4.base64.channel.k8s.io', 'channel.k8s.io', 'base64.channel.k8s.io'] as const
+export const WEBSOCKET_COMMAND_PROTOCOLS = [
+  'v5.channel.k8s.io',
+  'v4.channel.k8s.io',
+  'v4.base64.channel.k8s.io',
+  'channel.k8s.io',
+  'base64.channel.k8s.io',
+] as const
 
 /** The first byte (in base64 protocols: the first digit) of every message. */
 const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const
@@ -15,7 +21,10 @@ const CODE_NORMAL = 1000
 
 /** The channels of a WebSocket whose subprotocol was agreed on. */
 export function webSocketCommand(socket: WebSocket, { streams, protocol }: { streams: CommandStreams; protocol: string }): CommandChannels {
-  const queues = new Map<number, ByteQueue>([[CHANNEL.stdin, new ByteQueue()], [CHANNEL.resize, new ByteQueue()]])
+  const queues = new Map<number, ByteQueue>([
+    [CHANNEL.stdin, new ByteQueue()],
+    [CHANNEL.resize, new ByteQueue()],
+  ])
   const base64 = protocol.includes('base64')
   socket.on('message', (data: RawData, binary) => {
     const message = bytesOf(data)
@@ -31,7 +40,9 @@ export function webSocketCommand(socket: WebSocket, { streams, protocol }: { str
     if (queue === undefined) return
     // A program that does not read makes its client wait.
     socket.pause()
-    void queue.push(payload).then(() => { socket.resume() })
+    void queue.push(payload).then(() => {
+      socket.resume()
+    })
   })
   const ended = (): void => {
     for (const queue of queues.values()) queue.end()
@@ -41,8 +52,14 @@ export function webSocketCommand(socket: WebSocket, { streams, protocol }: { str
   const send = (channel: number, bytes: Uint8Array): Promise<void> =>
     new Promise((resolve) => {
       if (socket.readyState !== socket.OPEN) resolve()
-      else if (base64) socket.send(`${String(channel)}${Buffer.from(bytes).toString('base64')}`, () => { resolve() })
-      else socket.send(Buffer.concat([Buffer.of(channel), bytes]), { binary: true }, () => { resolve() })
+      else if (base64)
+        socket.send(`${String(channel)}${Buffer.from(bytes).toString('base64')}`, () => {
+          resolve()
+        })
+      else
+        socket.send(Buffer.concat([Buffer.of(channel), bytes]), { binary: true }, () => {
+          resolve()
+        })
     })
   // Says that the connection stands, on the lowest channel that is written.
   void send(streams.stdout ? CHANNEL.stdout : streams.stderr ? CHANNEL.stderr : CHANNEL.error, new Uint8Array(0))

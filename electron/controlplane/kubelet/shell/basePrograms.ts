@@ -39,7 +39,13 @@ const printf: Program = ({ args, out }) => {
       const [, left, width, kind] = /%(-?)(\d*)([sdi%])/.exec(part) ?? []
       if (kind === '%') return Buffer.from('%')
       const value = rest[index++] ?? (kind === 's' ? '' : '0')
-      return Buffer.from(left === '-' ? value.padEnd(Number(width)) : width?.startsWith('0') === true && kind !== 's' ? value.padStart(Number(width), '0') : value.padStart(Number(width)))
+      return Buffer.from(
+        left === '-'
+          ? value.padEnd(Number(width))
+          : width?.startsWith('0') === true && kind !== 's'
+            ? value.padStart(Number(width), '0')
+            : value.padStart(Number(width)),
+      )
     })
     out(Buffer.concat(filled))
     rest = rest.slice(placeholders)
@@ -66,8 +72,20 @@ const date: Program = ({ args, clock, out }) => {
   const day = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'][at.getUTCDay()] ?? ''
   const month = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'][at.getUTCMonth()] ?? ''
   const fields: Record<string, string> = {
-    Y: String(at.getUTCFullYear()), m: two(at.getUTCMonth() + 1), d: two(at.getUTCDate()), H: two(at.getUTCHours()), M: two(at.getUTCMinutes()), S: two(at.getUTCSeconds()),
-    F: at.toISOString().slice(0, 10), T: at.toISOString().slice(11, 19), s: String(Math.floor(at.getTime() / 1000)), N: `${String(at.getUTCMilliseconds()).padStart(3, '0')}000000`, Z: 'UTC', z: '+0000', a: day, b: month,
+    Y: String(at.getUTCFullYear()),
+    m: two(at.getUTCMonth() + 1),
+    d: two(at.getUTCDate()),
+    H: two(at.getUTCHours()),
+    M: two(at.getUTCMinutes()),
+    S: two(at.getUTCSeconds()),
+    F: at.toISOString().slice(0, 10),
+    T: at.toISOString().slice(11, 19),
+    s: String(Math.floor(at.getTime() / 1000)),
+    N: `${String(at.getUTCMilliseconds()).padStart(3, '0')}000000`,
+    Z: 'UTC',
+    z: '+0000',
+    a: day,
+    b: month,
   }
   const format = args.find((arg) => arg.startsWith('+'))
   if (format === undefined) out(`${day} ${month} ${String(at.getUTCDate()).padStart(2)} ${fields['T'] ?? ''} UTC ${fields['Y'] ?? ''}\n`)
@@ -89,14 +107,24 @@ const sed: Program = async (context) => {
     else paths.push(arg)
   }
   const extended = context.args.some((arg) => arg === '-E' || arg === '-r')
-  const pattern = (text: string, flags: string): RegExp => new RegExp(extended ? text : text.replace(/\\?([|(){}+?])/g, (whole, char: string) => (whole.length === 2 ? char : `\\${char}`)), flags)
-  const commands = scripts.flatMap((script) => script.split(/;(?=\s*(?:[sdp/$]|\d))/)).map((text) => {
-    const match = /^\s*(?:(\d+|\$)|\/((?:\\.|[^/])*)\/|\\(.)(.*?)\3)?\s*(.*)$/s.exec(text)
-    const action = match?.[5] ?? ''
-    const separator = action[1] ?? '/'
-    const parts = action.startsWith('s') ? action.slice(2).split(new RegExp(`(?<!\\\\)${separator.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`)) : []
-    return { line: match?.[1], address: match?.[2] ?? match?.[4], kind: action[0] ?? '', from: (parts[0] ?? '').replaceAll(`\\${separator}`, separator), to: (parts[1] ?? '').replaceAll(`\\${separator}`, separator), flags: parts[2] ?? '' }
-  })
+  const pattern = (text: string, flags: string): RegExp =>
+    new RegExp(extended ? text : text.replace(/\\?([|(){}+?])/g, (whole, char: string) => (whole.length === 2 ? char : `\\${char}`)), flags)
+  const commands = scripts
+    .flatMap((script) => script.split(/;(?=\s*(?:[sdp/$]|\d))/))
+    .map((text) => {
+      const match = /^\s*(?:(\d+|\$)|\/((?:\\.|[^/])*)\/|\\(.)(.*?)\3)?\s*(.*)$/s.exec(text)
+      const action = match?.[5] ?? ''
+      const separator = action[1] ?? '/'
+      const parts = action.startsWith('s') ? action.slice(2).split(new RegExp(`(?<!\\\\)${separator.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`)) : []
+      return {
+        line: match?.[1],
+        address: match?.[2] ?? match?.[4],
+        kind: action[0] ?? '',
+        from: (parts[0] ?? '').replaceAll(`\\${separator}`, separator),
+        to: (parts[1] ?? '').replaceAll(`\\${separator}`, separator),
+        flags: parts[2] ?? '',
+      }
+    })
   const edit = (text: string): string => {
     const lines = text.replace(/\n$/, '').split('\n')
     let result = ''
@@ -108,7 +136,15 @@ const sed: Program = async (context) => {
         if (line === null || (address !== undefined && !pattern(address, '').test(line))) continue
         if (kind === 'd') line = null
         else if (kind === 'p') printed += `${line}\n`
-        else if (kind === 's') line = line.replace(pattern(from, `${flags.includes('g') ? 'g' : ''}${/i/i.test(flags) ? 'i' : ''}`), to.replaceAll('$', '$$$$').replace(/\\(\d)/g, '$$$1').replace(/(?<!\\)&/g, '$$&').replaceAll('\\n', '\n'))
+        else if (kind === 's')
+          line = line.replace(
+            pattern(from, `${flags.includes('g') ? 'g' : ''}${/i/i.test(flags) ? 'i' : ''}`),
+            to
+              .replaceAll('$', '$$$$')
+              .replace(/\\(\d)/g, '$$$1')
+              .replace(/(?<!\\)&/g, '$$&')
+              .replaceAll('\\n', '\n'),
+          )
       }
       result += printed + (line === null || quiet ? '' : `${line}\n`)
     }
@@ -153,35 +189,64 @@ export const basePrograms: ReadonlyMap<string, Program> = new Map<string, Progra
   ['id', ({ out, args }) => (out(args.includes('-u') ? '0\n' : 'uid=0(root) gid=0(root) groups=0(root)\n'), 0)],
   ['hostname', ({ out, hostname }) => (out(`${hostname}\n`), 0)],
   ['pwd', ({ out, workingDirectory }) => (out(`${workingDirectory}\n`), 0)],
-  ['uname', ({ out, args, hostname }) => (out(args.includes('-a') ? `Linux ${hostname} 6.12.48-simulated #1 SMP x86_64 GNU/Linux\n` : args.includes('-r') ? '6.12.48-simulated\n' : args.includes('-n') ? `${hostname}\n` : args.includes('-m') ? 'x86_64\n' : 'Linux\n'), 0)],
+  [
+    'uname',
+    ({ out, args, hostname }) => (
+      out(
+        args.includes('-a')
+          ? `Linux ${hostname} 6.12.48-simulated #1 SMP x86_64 GNU/Linux\n`
+          : args.includes('-r')
+            ? '6.12.48-simulated\n'
+            : args.includes('-n')
+              ? `${hostname}\n`
+              : args.includes('-m')
+                ? 'x86_64\n'
+                : 'Linux\n',
+      ),
+      0
+    ),
+  ],
   ['tty', ({ out, terminal }) => (out(terminal === undefined ? 'not a tty\n' : '/dev/pts/0\n'), Number(terminal === undefined))],
-  ['stty', ({ args, out, err, terminal }) => {
-    if (terminal === undefined) return (err('stty: standard input: Inappropriate ioctl for device\n'), 1)
-    if (args.length === 0 || args[0] === '-a') out(`speed 38400 baud; rows ${String(terminal.size.height)}; columns ${String(terminal.size.width)}; line = 0;\n`)
-    else if (args[0] === 'size') out(`${String(terminal.size.height)} ${String(terminal.size.width)}\n`)
-    return 0
-  }],
+  [
+    'stty',
+    ({ args, out, err, terminal }) => {
+      if (terminal === undefined) return (err('stty: standard input: Inappropriate ioctl for device\n'), 1)
+      if (args.length === 0 || args[0] === '-a')
+        out(`speed 38400 baud; rows ${String(terminal.size.height)}; columns ${String(terminal.size.width)}; line = 0;\n`)
+      else if (args[0] === 'size') out(`${String(terminal.size.height)} ${String(terminal.size.width)}\n`)
+      return 0
+    },
+  ],
   ['clear', ({ out, terminal }) => (out(terminal === undefined ? '' : '\u001b[H\u001b[J'), 0)],
-  ['seq', ({ args, out }) => {
-    const [first = 1, last] = args.map(Number)
-    for (let value = last === undefined ? 1 : first; value <= (last ?? first); value++) out(`${String(value)}\n`)
-    return 0
-  }],
-  ['env', (context) => {
-    const assignments = context.args.filter((arg) => arg.includes('='))
-    const argv = context.args.filter((arg) => !arg.includes('=') && !arg.startsWith('-'))
-    for (const assignment of assignments) context.env.set(assignment.slice(0, assignment.indexOf('=')), assignment.slice(assignment.indexOf('=') + 1))
-    if (argv.length > 0) return context.spawn(argv)
-    context.out([...context.env].map(([name, value]) => `${name}=${value}\n`).join(''))
-    return 0
-  }],
-  ['printenv', ({ args, env, out }) => {
-    const [name] = args
-    if (name === undefined) out([...env].map(([key, value]) => `${key}=${value}\n`).join(''))
-    else if (env.has(name)) out(`${env.get(name) ?? ''}\n`)
-    else return 1
-    return 0
-  }],
+  [
+    'seq',
+    ({ args, out }) => {
+      const [first = 1, last] = args.map(Number)
+      for (let value = last === undefined ? 1 : first; value <= (last ?? first); value++) out(`${String(value)}\n`)
+      return 0
+    },
+  ],
+  [
+    'env',
+    (context) => {
+      const assignments = context.args.filter((arg) => arg.includes('='))
+      const argv = context.args.filter((arg) => !arg.includes('=') && !arg.startsWith('-'))
+      for (const assignment of assignments) context.env.set(assignment.slice(0, assignment.indexOf('=')), assignment.slice(assignment.indexOf('=') + 1))
+      if (argv.length > 0) return context.spawn(argv)
+      context.out([...context.env].map(([name, value]) => `${name}=${value}\n`).join(''))
+      return 0
+    },
+  ],
+  [
+    'printenv',
+    ({ args, env, out }) => {
+      const [name] = args
+      if (name === undefined) out([...env].map(([key, value]) => `${key}=${value}\n`).join(''))
+      else if (env.has(name)) out(`${env.get(name) ?? ''}\n`)
+      else return 1
+      return 0
+    },
+  ],
   ['basename', ({ args, out }) => (out(`${(args[0] ?? '').split('/').at(-1) ?? ''}\n`), 0)],
   ['dirname', ({ args, out }) => (out(`${(args[0] ?? '').split('/').slice(0, -1).join('/') || '.'}\n`), 0)],
 ])

@@ -26,7 +26,11 @@ const ls: Program = (context) => {
       continue
     }
     const directory = statSync(host).isDirectory() && !flags.includes('d')
-    const names = directory ? readdirSync(host).sort().filter((name) => flags.includes('a') || flags.includes('A') || !name.startsWith('.')) : [path]
+    const names = directory
+      ? readdirSync(host)
+          .sort()
+          .filter((name) => flags.includes('a') || flags.includes('A') || !name.startsWith('.'))
+      : [path]
     if (wanted.length > 1 && directory) context.out(`${path}:\n`)
     if (!flags.includes('l')) {
       context.out(names.map((name) => `${name}\n`).join(''))
@@ -38,7 +42,9 @@ const ls: Program = (context) => {
       const mode = [...(stat.mode & 0o777).toString(2).padStart(9, '0')].map((bit, index) => (bit === '1' ? 'rwx'.charAt(index % 3) : '-')).join('')
       const at = stat.mtime.toISOString()
       const month = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'][stat.mtime.getUTCMonth()] ?? ''
-      context.out(`${stat.isDirectory() ? 'd' : '-'}${mode} ${String(stat.isDirectory() ? 2 : 1)} root root ${String(stat.size).padStart(6)} ${month} ${String(stat.mtime.getUTCDate()).padStart(2)} ${at.slice(11, 16)} ${name}\n`)
+      context.out(
+        `${stat.isDirectory() ? 'd' : '-'}${mode} ${String(stat.isDirectory() ? 2 : 1)} root root ${String(stat.size).padStart(6)} ${month} ${String(stat.mtime.getUTCDate()).padStart(2)} ${at.slice(11, 16)} ${name}\n`,
+      )
     }
   }
   return code
@@ -131,7 +137,15 @@ const find: Program = (context) => {
   const start = context.args[0] === undefined || isFlag(context.args[0]) ? '.' : context.args[0]
   const option = (name: string): string | undefined => (context.args.includes(name) ? context.args[context.args.indexOf(name) + 1] : undefined)
   const name = option('-name')
-  const matcher = name === undefined ? null : new RegExp(`^${name.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.')}$`)
+  const matcher =
+    name === undefined
+      ? null
+      : new RegExp(
+          `^${name
+            .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+            .replaceAll('*', '.*')
+            .replaceAll('?', '.')}$`,
+        )
   const type = option('-type')
   const walk = (path: string): void => {
     const host = hostOf(context, path)
@@ -155,7 +169,17 @@ const test: Program = (context) => {
   const exists = (path: string | undefined): boolean => path !== undefined && existsSync(hostOf(context, path))
   const holds = (): boolean => {
     if (third !== undefined) {
-      const compare: Record<string, boolean> = { '=': first === third, '==': first === third, '!=': first !== third, '-eq': Number(first) === Number(third), '-ne': Number(first) !== Number(third), '-lt': Number(first) < Number(third), '-le': Number(first) <= Number(third), '-gt': Number(first) > Number(third), '-ge': Number(first) >= Number(third) }
+      const compare: Record<string, boolean> = {
+        '=': first === third,
+        '==': first === third,
+        '!=': first !== third,
+        '-eq': Number(first) === Number(third),
+        '-ne': Number(first) !== Number(third),
+        '-lt': Number(first) < Number(third),
+        '-le': Number(first) <= Number(third),
+        '-gt': Number(first) > Number(third),
+        '-ge': Number(first) >= Number(third),
+      }
       return compare[second ?? ''] ?? false
     }
     if (first === '-z') return (second ?? '') === ''

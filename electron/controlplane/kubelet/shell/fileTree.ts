@@ -53,7 +53,8 @@ export class FileTree {
           continue
         }
         if (!existsSync(host) || !statSync(host).isDirectory()) continue
-        for (const name of readdirSync(host).sort()) if (matcher.test(name) && (!name.startsWith('.') || segment.startsWith('.'))) next.push(posix.join(base, name))
+        for (const name of readdirSync(host).sort())
+          if (matcher.test(name) && (!name.startsWith('.') || segment.startsWith('.'))) next.push(posix.join(base, name))
       }
       found = next
     }
@@ -63,7 +64,9 @@ export class FileTree {
 
 /** A shell pattern with `*`, `?` and `[…]`. */
 export function patternExpression(pattern: string): RegExp {
-  const source = pattern.replace(/\[!?[^\]]+\]|[.+^${}()|[\]\\*?]/g, (part) => (part === '*' ? '.*' : part === '?' ? '.' : part.length > 2 ? part.replace(/^\[!/, '[^') : `\\${part}`))
+  const source = pattern.replace(/\[!?[^\]]+\]|[.+^${}()|[\]\\*?]/g, (part) =>
+    part === '*' ? '.*' : part === '?' ? '.' : part.length > 2 ? part.replace(/^\[!/, '[^') : `\\${part}`,
+  )
   return new RegExp(`^${source}$`, 's')
 }
 

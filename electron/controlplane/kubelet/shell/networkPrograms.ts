@@ -37,7 +37,12 @@ const MAX_REDIRECTS = 20
 
 async function exchange(context: ProcessContext, text: string, options: HttpOptions): Promise<HttpAnswer> {
   const late = new AbortController()
-  const cancel = options.timeoutSeconds > 0 ? context.clock.schedule(options.timeoutSeconds * 1000, () => { late.abort() }) : () => undefined
+  const cancel =
+    options.timeoutSeconds > 0
+      ? context.clock.schedule(options.timeoutSeconds * 1000, () => {
+          late.abort()
+        })
+      : () => undefined
   try {
     return await follow(context, text, options, AbortSignal.any([context.signal, late.signal]))
   } catch (error) {
@@ -81,7 +86,13 @@ async function once(context: ProcessContext, url: URL, options: HttpOptions, sig
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       connection.on('error', reject)
-      const asked = httpRequest({ createConnection: () => connection, method: options.method, path: `${url.pathname}${url.search}`, headers: { host: url.host, accept: '*/*', ...options.headers, ...(options.body === null ? {} : { 'content-length': Buffer.byteLength(options.body) }) }, signal })
+      const asked = httpRequest({
+        createConnection: () => connection,
+        method: options.method,
+        path: `${url.pathname}${url.search}`,
+        headers: { host: url.host, accept: '*/*', ...options.headers, ...(options.body === null ? {} : { 'content-length': Buffer.byteLength(options.body) }) },
+        signal,
+      })
       asked.on('response', resolve)
       asked.on('error', reject)
       asked.end(options.body ?? undefined)
@@ -96,9 +107,29 @@ async function once(context: ProcessContext, url: URL, options: HttpOptions, sig
   }
 }
 
-const headText = ({ status, statusText, headers }: HttpAnswer): string => `HTTP/1.1 ${String(status)} ${statusText}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
+const headText = ({ status, statusText, headers }: HttpAnswer): string =>
+  `HTTP/1.1 ${String(status)} ${statusText}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
 
-const CURL_VALUED = new Set(['-X', '--request', '-H', '--header', '-d', '--data', '--data-raw', '-o', '--output', '-w', '--write-out', '-m', '--max-time', '--connect-timeout', '-A', '--user-agent', '--cacert', '--retry'])
+const CURL_VALUED = new Set([
+  '-X',
+  '--request',
+  '-H',
+  '--header',
+  '-d',
+  '--data',
+  '--data-raw',
+  '-o',
+  '--output',
+  '-w',
+  '--write-out',
+  '-m',
+  '--max-time',
+  '--connect-timeout',
+  '-A',
+  '--user-agent',
+  '--cacert',
+  '--retry',
+])
 
 /** Short flags that stand together, each apart. */
 function curlWords(args: string[]): string[] {
@@ -130,21 +161,43 @@ const curl: Program = async (context) => {
   }
   const value = (...names: string[]): string | undefined => names.flatMap((name) => values.get(name) ?? []).at(-1)
   const flag = (...names: string[]): boolean => names.some((name) => flags.has(name))
-  const data = ['-d', '--data', '--data-raw'].flatMap((name) => values.get(name) ?? []).map((text) => (text.startsWith('@') ? readFileSync(files.host(text.slice(1), workingDirectory), 'utf8') : text))
+  const data = ['-d', '--data', '--data-raw']
+    .flatMap((name) => values.get(name) ?? [])
+    .map((text) => (text.startsWith('@') ? readFileSync(files.host(text.slice(1), workingDirectory), 'utf8') : text))
   const body = data.length === 0 ? null : data.join('&')
-  const headers = Object.fromEntries(['-H', '--header'].flatMap((name) => values.get(name) ?? []).map((text) => [text.slice(0, text.indexOf(':')).toLowerCase(), text.slice(text.indexOf(':') + 1).trim()]))
+  const headers = Object.fromEntries(
+    ['-H', '--header']
+      .flatMap((name) => values.get(name) ?? [])
+      .map((text) => [text.slice(0, text.indexOf(':')).toLowerCase(), text.slice(text.indexOf(':') + 1).trim()]),
+  )
   if (urls.length === 0) return (err('curl: (2) no URL specified\n'), 2)
   const head = flag('-I', '--head')
   for (const url of urls) {
     let answer: HttpAnswer
     try {
       answer = await exchange(context, url, {
-        method: value('-X', '--request') ?? (head ? 'HEAD' : body === null ? 'GET' : 'POST'), body, insecure: flag('-k', '--insecure'), followRedirects: flag('-L', '--location'),
-        headers: { 'user-agent': value('-A', '--user-agent') ?? 'curl/8', ...(body === null ? {} : { 'content-type': 'application/x-www-form-urlencoded' }), ...headers }, timeoutSeconds: Number(value('-m', '--max-time', '--connect-timeout') ?? 0),
+        method: value('-X', '--request') ?? (head ? 'HEAD' : body === null ? 'GET' : 'POST'),
+        body,
+        insecure: flag('-k', '--insecure'),
+        followRedirects: flag('-L', '--location'),
+        headers: {
+          'user-agent': value('-A', '--user-agent') ?? 'curl/8',
+          ...(body === null ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
+          ...headers,
+        },
+        timeoutSeconds: Number(value('-m', '--max-time', '--connect-timeout') ?? 0),
       })
     } catch (error) {
       if (!(error instanceof HttpFault)) throw error
-      const [code, message] = ({ url: [3, error.message], resolve: [6, `Could not resolve host: ${error.message}`], connect: [7, `Failed to connect to ${error.message}`], transfer: [56, error.message], timeout: [28, error.message] } as const)[error.step]
+      const [code, message] = (
+        {
+          url: [3, error.message],
+          resolve: [6, `Could not resolve host: ${error.message}`],
+          connect: [7, `Failed to connect to ${error.message}`],
+          transfer: [56, error.message],
+          timeout: [28, error.message],
+        } as const
+      )[error.step]
       if (!flag('-s', '--silent') || flag('-S', '--show-error')) err(`curl: (${String(code)}) ${message}\n`)
       if (value('-w', '--write-out') !== undefined) out((value('-w', '--write-out') ?? '').replaceAll('%{http_code}', '000').replaceAll('\\n', '\n'))
       return code
@@ -156,7 +209,14 @@ const curl: Program = async (context) => {
     if (target === undefined) out(shown)
     else if (target !== '/dev/null') writeFileSync(files.host(target, workingDirectory), shown)
     const format = value('-w', '--write-out')
-    if (format !== undefined) out(format.replaceAll('%{http_code}', String(answer.status)).replaceAll('%{size_download}', String(answer.body.length)).replaceAll('%{remote_ip}', answer.address).replaceAll('\\n', '\n'))
+    if (format !== undefined)
+      out(
+        format
+          .replaceAll('%{http_code}', String(answer.status))
+          .replaceAll('%{size_download}', String(answer.body.length))
+          .replaceAll('%{remote_ip}', answer.address)
+          .replaceAll('\\n', '\n'),
+      )
     if (failed) return (err(`curl: (22) The requested URL returned error: ${String(answer.status)}\n`), 22)
   }
   return 0
@@ -174,7 +234,14 @@ const wget: Program = async (context) => {
   if (url === undefined) return (err('wget: missing URL\n'), 1)
   try {
     const parsed = parseUrl(url)
-    const answer = await exchange(context, url, { method: 'GET', headers: { 'user-agent': 'Wget' }, body: null, insecure: args.includes('--no-check-certificate'), followRedirects: true, timeoutSeconds })
+    const answer = await exchange(context, url, {
+      method: 'GET',
+      headers: { 'user-agent': 'Wget' },
+      body: null,
+      insecure: args.includes('--no-check-certificate'),
+      followRedirects: true,
+      timeoutSeconds,
+    })
     if (!quiet) err(`Connecting to ${parsed.host} (${answer.address}:${parsed.port === '' ? (parsed.protocol === 'https:' ? '443' : '80') : parsed.port})\n`)
     if (args.includes('-S')) err(headText(answer).trimEnd().replace(/^/gm, '  ') + '\n')
     if (answer.status >= 400) return (err(`wget: server returned error: HTTP/1.1 ${String(answer.status)} ${answer.statusText}\n`), 1)
@@ -189,7 +256,9 @@ const wget: Program = async (context) => {
   } catch (error) {
     if (!(error instanceof HttpFault)) throw error
     const reason = error.message.split(': ').at(-1) ?? error.message
-    err(`wget: ${error.step === 'resolve' ? `bad address '${error.message}'` : error.step === 'connect' ? `can't connect to remote host: ${reason}` : error.step === 'timeout' ? 'download timed out' : error.message}\n`)
+    err(
+      `wget: ${error.step === 'resolve' ? `bad address '${error.message}'` : error.step === 'connect' ? `can't connect to remote host: ${reason}` : error.step === 'timeout' ? 'download timed out' : error.message}\n`,
+    )
     return 1
   }
 }

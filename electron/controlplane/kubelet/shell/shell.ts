@@ -1,11 +1,26 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { arithmetic, ArithmeticFault } from './arithmetic.ts'
 import { FileFault, patternExpression } from './fileTree.ts'
-import { emptyInput, FedInput, Interrupted, noNetwork, textOf, wholeInput, type Input, type Network, type Output, type ProcessContext, type Program } from './process.ts'
+import {
+  emptyInput,
+  FedInput,
+  Interrupted,
+  noNetwork,
+  textOf,
+  wholeInput,
+  type Input,
+  type Network,
+  type Output,
+  type ProcessContext,
+  type Program,
+} from './process.ts'
 import { isUnfinished, parseScript, SyntaxFault, type Command, type Pipeline, type Redirect, type Script, type Word } from './syntax.ts'
 
 /** What stays the same for every command of one shell. */
-export type ShellHost = Pick<ProcessContext, 'files' | 'hostname' | 'clock' | 'signal' | 'terminal'> & { programs: ReadonlyMap<string, Program>; network?: Network }
+export type ShellHost = Pick<ProcessContext, 'files' | 'hostname' | 'clock' | 'signal' | 'terminal'> & {
+  programs: ReadonlyMap<string, Program>
+  network?: Network
+}
 
 interface Streams {
   input: Input
@@ -127,7 +142,10 @@ export class Shell {
    * @param prompts told before each first line and each further one of a command; null when nobody sees them
    * @param interrupted makes of an error the exit code when it ended only the command, as Ctrl-C does; null otherwise
    */
-  async interact(streams: Streams, { prompts, interrupted }: { prompts: { first(): string; more: string } | null; interrupted?: (error: unknown) => number | null }): Promise<number> {
+  async interact(
+    streams: Streams,
+    { prompts, interrupted }: { prompts: { first(): string; more: string } | null; interrupted?: (error: unknown) => number | null },
+  ): Promise<number> {
     for (;;) {
       try {
         if (prompts !== null) streams.out(prompts.first())
@@ -208,7 +226,11 @@ export class Shell {
         return this.#redirected(command.redirects, streams, (target) => this.execute(words, target))
       }
       case 'group':
-        return this.#redirected(command.redirects, streams, (target) => (command.subshell ? new Shell(this.#host, new Map(this.env), this.workingDirectory).runScript(command.body, target) : this.#script(command.body, target)))
+        return this.#redirected(command.redirects, streams, (target) =>
+          command.subshell
+            ? new Shell(this.#host, new Map(this.env), this.workingDirectory).runScript(command.body, target)
+            : this.#script(command.body, target),
+        )
       case 'for': {
         let code = 0
         for (const value of (await Promise.all(command.words.map((word) => this.#expand(word, streams)))).flat()) {
@@ -228,7 +250,8 @@ export class Shell {
       case 'case': {
         const subject = (await this.#expand(command.subject, streams)).join(' ')
         for (const { patterns, body } of command.branches)
-          for (const pattern of patterns) if (patternExpression((await this.#expand(pattern, streams)).join(' ')).test(subject)) return this.#script(body, streams)
+          for (const pattern of patterns)
+            if (patternExpression((await this.#expand(pattern, streams)).join(' ')).test(subject)) return this.#script(body, streams)
         return 0
       }
       case 'if': {
@@ -268,7 +291,8 @@ export class Shell {
         target.input = wholeInput(readFileSync(host))
         continue
       }
-      const sink: (typeof writes)[number] | null = path === '/dev/null' ? null : { host: this.#host.files.host(path, this.workingDirectory), parts: [], append: mode === '>>' }
+      const sink: (typeof writes)[number] | null =
+        path === '/dev/null' ? null : { host: this.#host.files.host(path, this.workingDirectory), parts: [], append: mode === '>>' }
       const write = (output: Output): void => {
         sink?.parts.push(Buffer.from(output))
       }
@@ -356,7 +380,10 @@ export class Shell {
       return child.run(readFileSync(host, 'utf8'), streams)
     }
     if (streams.input !== this.#host.terminal?.input) return child.interact(streams, { prompts: null })
-    const first = (): string => (shell === 'bash' ? `root@${this.#host.hostname}:${child.workingDirectory === (child.env.get('HOME') ?? '') ? '~' : child.workingDirectory}# ` : `${child.workingDirectory} # `)
+    const first = (): string =>
+      shell === 'bash'
+        ? `root@${this.#host.hostname}:${child.workingDirectory === (child.env.get('HOME') ?? '') ? '~' : child.workingDirectory}# `
+        : `${child.workingDirectory} # `
     return child.interact(streams, { prompts: { first, more: '> ' }, interrupted: (error) => (error instanceof Interrupted ? 130 : null) })
   }
 

@@ -1,5 +1,9 @@
 /** A word as written: parts that are expanded when the command runs. */
-export type WordPart = { kind: 'text'; text: string; quoted: boolean } | { kind: 'variable'; name: string; fallback?: string; quoted: boolean } | { kind: 'command'; script: Script; quoted: boolean } | { kind: 'arithmetic'; expression: Word; quoted: boolean }
+export type WordPart =
+  | { kind: 'text'; text: string; quoted: boolean }
+  | { kind: 'variable'; name: string; fallback?: string; quoted: boolean }
+  | { kind: 'command'; script: Script; quoted: boolean }
+  | { kind: 'arithmetic'; expression: Word; quoted: boolean }
 export type Word = WordPart[]
 
 export interface Redirect {
@@ -147,7 +151,9 @@ class Parser {
   /** A compound command's redirects hold for all of it. */
   #withRedirects(command: Command): Command {
     const redirects = this.#redirects()
-    return redirects.length === 0 ? command : { kind: 'group', subshell: false, body: [{ when: 'always', pipeline: { negated: false, commands: [command] } }], redirects }
+    return redirects.length === 0
+      ? command
+      : { kind: 'group', subshell: false, body: [{ when: 'always', pipeline: { negated: false, commands: [command] } }], redirects }
   }
 
   #for(): Command {
@@ -226,7 +232,8 @@ class Parser {
         command.assignments.push({ name: assignment[1], value: /[\s;|&)]/.test(this.#peek()) || this.#at >= this.#text.length ? [] : this.#word() })
       }
     }
-    if (command.words.length + command.assignments.length + command.redirects.length === 0) throw this.#fault(`syntax error: unexpected "${this.#peek() || 'end of file'}"`)
+    if (command.words.length + command.assignments.length + command.redirects.length === 0)
+      throw this.#fault(`syntax error: unexpected "${this.#peek() || 'end of file'}"`)
     return command
   }
 
@@ -248,7 +255,12 @@ class Parser {
     if (match[2].startsWith('<<')) {
       const delimiter = this.#word()
       const redirect: Redirect = { fd: 0, mode: '<<', target: [] }
-      this.#awaited.push({ redirect, delimiter: delimiter.map((part) => (part.kind === 'text' ? part.text : '')).join(''), literal: delimiter.some(({ quoted }) => quoted), tabs: match[2] === '<<-' })
+      this.#awaited.push({
+        redirect,
+        delimiter: delimiter.map((part) => (part.kind === 'text' ? part.text : '')).join(''),
+        literal: delimiter.some(({ quoted }) => quoted),
+        tabs: match[2] === '<<-',
+      })
       return redirect
     }
     const mode = match[2] === '>&' ? '&' : (match[2] as '>' | '>>' | '<')
@@ -271,7 +283,9 @@ class Parser {
       }
       const text = lines.join('')
       // Expanded as in double quotes, but for the quote itself.
-      redirect.target = literal ? [{ kind: 'text', text, quoted: true }] : new Parser(`${text.replace(/\\?"/g, (quote) => (quote.length === 2 ? '\\\\\\"' : '\\"'))}"`).#doubleQuoted()
+      redirect.target = literal
+        ? [{ kind: 'text', text, quoted: true }]
+        : new Parser(`${text.replace(/\\?"/g, (quote) => (quote.length === 2 ? '\\\\\\"' : '\\"'))}"`).#doubleQuoted()
     }
     return true
   }

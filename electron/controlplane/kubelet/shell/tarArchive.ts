@@ -25,12 +25,20 @@ export function encodeTar(entries: Iterable<TarEntry>): Buffer {
   for (const entry of entries) {
     const { name, target, content } = entry
     const split = splitName(name)
-    const extended = [...(split === null ? [paxRecord('path', name)] : []), ...(Buffer.byteLength(target) > 100 ? [paxRecord('linkpath', target)] : [])].join('')
+    const extended = [...(split === null ? [paxRecord('path', name)] : []), ...(Buffer.byteLength(target) > 100 ? [paxRecord('linkpath', target)] : [])].join(
+      '',
+    )
     if (extended !== '') {
       const body = Buffer.from(extended)
       parts.push(header({ ...entry, mode: 0o644, target: '' }, { name: 'PaxHeaders/entry', prefix: '' }, { type: 'x', size: body.length }), padded(body))
     }
-    parts.push(header(entry, split ?? { name: Buffer.from(name).toString('latin1', 0, 99), prefix: '' }, { type: { file: '0', directory: '5', link: '2' }[entry.kind], size: content.length }), padded(Buffer.from(content)))
+    parts.push(
+      header(entry, split ?? { name: Buffer.from(name).toString('latin1', 0, 99), prefix: '' }, {
+        type: { file: '0', directory: '5', link: '2' }[entry.kind],
+        size: content.length,
+      }),
+      padded(Buffer.from(content)),
+    )
   }
   parts.push(Buffer.alloc(2 * BLOCK_BYTES))
   const length = parts.reduce((sum, part) => sum + part.length, 0)
@@ -40,7 +48,7 @@ export function encodeTar(entries: Iterable<TarEntry>): Buffer {
 /** @throws TarFault when a header's checksum is wrong or the archive ends inside an entry */
 export function* decodeTar(archive: Buffer): Generator<TarEntry> {
   const pending = new Map<string, string>()
-  for (let at = 0; at + BLOCK_BYTES <= archive.length; ) {
+  for (let at = 0; at + BLOCK_BYTES <= archive.length;) {
     const block = archive.subarray(at, at + BLOCK_BYTES)
     at += BLOCK_BYTES
     if (block.every((byte) => byte === 0)) return
@@ -57,7 +65,15 @@ export function* decodeTar(archive: Buffer): Generator<TarEntry> {
       const prefix = text(block, 257, 5) === 'ustar' ? text(block, 345, 155) : ''
       const name = pending.get('path') ?? (prefix === '' ? '' : `${prefix}/`) + text(block, 0, 100)
       const kind = type === '5' || name.endsWith('/') ? 'directory' : type === '2' ? 'link' : type === '0' || type === '\0' || type === '7' ? 'file' : null
-      if (kind !== null) yield { name, kind, mode: number(block, 100, 8) & 0o7777, modifiedMs: number(block, 136, 12) * 1000, content, target: pending.get('linkpath') ?? text(block, 157, 100) }
+      if (kind !== null)
+        yield {
+          name,
+          kind,
+          mode: number(block, 100, 8) & 0o7777,
+          modifiedMs: number(block, 136, 12) * 1000,
+          content,
+          target: pending.get('linkpath') ?? text(block, 157, 100),
+        }
       pending.clear()
     }
   }
@@ -65,7 +81,9 @@ export function* decodeTar(archive: Buffer): Generator<TarEntry> {
 
 function header(entry: TarEntry, { name, prefix }: { name: string; prefix: string }, { type, size }: { type: string; size: number }): Buffer {
   const block = Buffer.alloc(BLOCK_BYTES)
-  const octal = (value: number, at: number, length: number): void => { block.write(`${value.toString(8).padStart(length - 1, '0')}\0`, at, 'latin1') }
+  const octal = (value: number, at: number, length: number): void => {
+    block.write(`${value.toString(8).padStart(length - 1, '0')}\0`, at, 'latin1')
+  }
   block.write(name, 0, 100)
   octal(entry.mode & 0o7777, 100, 8)
   octal(0, 108, 8)
@@ -109,7 +127,7 @@ function paxRecord(key: string, value: string): string {
 }
 
 function* paxRecords(content: Buffer): Generator<[string, string]> {
-  for (let at = 0; at < content.length; ) {
+  for (let at = 0; at < content.length;) {
     const length = Number.parseInt(content.toString('latin1', at, at + 20), 10)
     if (!(length > 0)) return
     const record = content.toString('utf8', at, at + length - 1)

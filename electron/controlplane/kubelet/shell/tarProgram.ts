@@ -160,6 +160,12 @@ function extract({ files, clock }: ProcessContext, entry: TarEntry, { directory,
 /** As the C library says it. */
 function reason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
-  const known: Record<string, string> = { ENOENT: 'No such file or directory', EISDIR: 'Is a directory', ENOTDIR: 'Not a directory', EACCES: 'Permission denied', EEXIST: 'File exists' }
+  const known: Record<string, string> = {
+    ENOENT: 'No such file or directory',
+    EISDIR: 'Is a directory',
+    ENOTDIR: 'Not a directory',
+    EACCES: 'Permission denied',
+    EEXIST: 'File exists',
+  }
   return known[/^(E[A-Z]+):/.exec(message)?.[1] ?? ''] ?? message
 }

@@ -4,7 +4,9 @@ import type { ProcessContext, Program } from './process.ts'
 /** The text of the named files, or of the input when there are none; a missing file is told on stderr. */
 async function sources(context: ProcessContext, paths: string[], program: string): Promise<{ text: string; bytes: number; path: string }[]> {
   const found: { text: string; bytes: number; path: string }[] = []
-  const add = (content: Buffer, path: string): void => { found.push({ text: content.toString('utf8'), bytes: content.length, path }) }
+  const add = (content: Buffer, path: string): void => {
+    found.push({ text: content.toString('utf8'), bytes: content.length, path })
+  }
   if (paths.length === 0) {
     const parts: Buffer[] = []
     for (let bytes = await context.input.readBytes(); bytes !== null; bytes = await context.input.readBytes()) parts.push(bytes)
@@ -31,7 +33,11 @@ const cat: Program = async (context) => {
       continue
     }
     const host = context.files.host(path, context.workingDirectory)
-    const problem = !existsSync(host) ? 'No such file or directory' : context.files.isDirectory(context.files.absolute(path, context.workingDirectory)) ? 'Is a directory' : null
+    const problem = !existsSync(host)
+      ? 'No such file or directory'
+      : context.files.isDirectory(context.files.absolute(path, context.workingDirectory))
+        ? 'Is a directory'
+        : null
     if (problem === null) context.out(readFileSync(host))
     else {
       context.err(`cat: ${path}: ${problem}\n`)
@@ -86,7 +92,11 @@ function slice(program: 'head' | 'tail'): Program {
       }
       return 0
     }
-    for (const { text } of await sources(context, paths.filter((path) => path !== '/dev/null'), program)) {
+    for (const { text } of await sources(
+      context,
+      paths.filter((path) => path !== '/dev/null'),
+      program,
+    )) {
       const lines = linesOf(text)
       const kept = program === 'head' ? lines.slice(0, count) : lines.slice(Math.max(0, lines.length - count))
       context.out(kept.map((line) => `${line}\n`).join(''))
@@ -100,7 +110,11 @@ const grep: Program = async (context) => {
   const flags = context.args.filter((arg) => /^-[a-zA-Z]+$/.test(arg)).join('')
   const [pattern = '', ...paths] = context.args.filter((arg) => !/^-[a-zA-Z]+$/.test(arg))
   // Basic expressions write \| and \( where extended ones write | and (.
-  const source = flags.includes('F') ? pattern.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : flags.includes('E') ? pattern : pattern.replace(/\\?([|(){}+?])/g, (whole, char: string) => (whole.length === 2 ? char : `\\${char}`))
+  const source = flags.includes('F')
+    ? pattern.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+    : flags.includes('E')
+      ? pattern
+      : pattern.replace(/\\?([|(){}+?])/g, (whole, char: string) => (whole.length === 2 ? char : `\\${char}`))
   const matcher = new RegExp(source, flags.includes('i') ? 'i' : '')
   let matches = 0
   if (paths.length === 0 && !/[lcq]/.test(flags)) {
@@ -120,23 +134,46 @@ const grep: Program = async (context) => {
     if (flags.includes('q')) continue
     if (flags.includes('l')) context.out(hits.length > 0 ? `${path}\n` : '')
     else if (flags.includes('c')) context.out(`${String(hits.length)}\n`)
-    else for (const { line, index } of hits) context.out(`${paths.length > 1 ? `${path}:` : ''}${flags.includes('n') ? `${String(index + 1)}:` : ''}${flags.includes('o') ? (matcher.exec(line)?.[0] ?? '') : line}\n`)
+    else
+      for (const { line, index } of hits)
+        context.out(
+          `${paths.length > 1 ? `${path}:` : ''}${flags.includes('n') ? `${String(index + 1)}:` : ''}${flags.includes('o') ? (matcher.exec(line)?.[0] ?? '') : line}\n`,
+        )
   }
   return matches > 0 ? 0 : 1
 }
 
 const wc: Program = async (context) => {
   const flags = context.args.filter((arg) => arg.startsWith('-')).join('')
-  for (const { text, bytes, path } of await sources(context, context.args.filter((arg) => !arg.startsWith('-')), 'wc')) {
-    const counts = [[text.split('\n').length - 1, 'l'], [text.split(/\s+/).filter((word) => word !== '').length, 'w'], [bytes, 'c']] as const
-    context.out(`${counts.filter(([, flag]) => flags === '' || flags.includes(flag)).map(([count]) => String(count)).join(' ')}${path === '-' ? '' : ` ${path}`}\n`)
+  for (const { text, bytes, path } of await sources(
+    context,
+    context.args.filter((arg) => !arg.startsWith('-')),
+    'wc',
+  )) {
+    const counts = [
+      [text.split('\n').length - 1, 'l'],
+      [text.split(/\s+/).filter((word) => word !== '').length, 'w'],
+      [bytes, 'c'],
+    ] as const
+    context.out(
+      `${counts
+        .filter(([, flag]) => flags === '' || flags.includes(flag))
+        .map(([count]) => String(count))
+        .join(' ')}${path === '-' ? '' : ` ${path}`}\n`,
+    )
   }
   return 0
 }
 
 const sort: Program = async (context) => {
   const flags = context.args.filter((arg) => arg.startsWith('-')).join('')
-  const all = (await sources(context, context.args.filter((arg) => !arg.startsWith('-')), 'sort')).flatMap(({ text }) => linesOf(text))
+  const all = (
+    await sources(
+      context,
+      context.args.filter((arg) => !arg.startsWith('-')),
+      'sort',
+    )
+  ).flatMap(({ text }) => linesOf(text))
   all.sort((a, b) => (flags.includes('n') ? Number.parseFloat(a) - Number.parseFloat(b) : 0) || (a < b ? -1 : Number(a > b)))
   if (flags.includes('r')) all.reverse()
   const lines = flags.includes('u') ? [...new Set(all)] : all
@@ -146,7 +183,12 @@ const sort: Program = async (context) => {
 
 const uniq: Program = async (context) => {
   const lines = linesOf(await context.input.readAll())
-  context.out(lines.filter((line, index) => line !== lines[index - 1]).map((line) => `${line}\n`).join(''))
+  context.out(
+    lines
+      .filter((line, index) => line !== lines[index - 1])
+      .map((line) => `${line}\n`)
+      .join(''),
+  )
   return 0
 }
 
@@ -154,14 +196,24 @@ const cut: Program = async (context) => {
   const joined = context.args.join(' ')
   const delimiter = /-d\s?(.)/.exec(joined)?.[1] ?? '\t'
   const fields = (/-f\s?([\d,-]+)/.exec(joined)?.[1] ?? '1').split(',').map(Number)
-  context.out(linesOf(await context.input.readAll()).map((line) => `${fields.map((field) => line.split(delimiter)[field - 1] ?? '').join(delimiter)}\n`).join(''))
+  context.out(
+    linesOf(await context.input.readAll())
+      .map((line) => `${fields.map((field) => line.split(delimiter)[field - 1] ?? '').join(delimiter)}\n`)
+      .join(''),
+  )
   return 0
 }
 
 const tr: Program = async (context) => {
-  const [first = '', second = ''] = context.args.filter((arg) => !arg.startsWith('-')).map((set) => set.replaceAll('\\n', '\n').replaceAll('\\t', '\t').replace('a-z', 'abcdefghijklmnopqrstuvwxyz').replace('A-Z', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'))
+  const [first = '', second = ''] = context.args
+    .filter((arg) => !arg.startsWith('-'))
+    .map((set) => set.replaceAll('\\n', '\n').replaceAll('\\t', '\t').replace('a-z', 'abcdefghijklmnopqrstuvwxyz').replace('A-Z', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'))
   const remove = context.args.includes('-d')
-  context.out([...(await context.input.readAll())].map((char) => (first.includes(char) ? (remove ? '' : (second[Math.min(first.indexOf(char), second.length - 1)] ?? '')) : char)).join(''))
+  context.out(
+    [...(await context.input.readAll())]
+      .map((char) => (first.includes(char) ? (remove ? '' : (second[Math.min(first.indexOf(char), second.length - 1)] ?? '')) : char))
+      .join(''),
+  )
   return 0
 }
 

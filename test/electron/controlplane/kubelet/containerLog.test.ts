@@ -10,7 +10,16 @@ const START_MS = Date.parse('2026-01-01T00:00:00Z')
 
 const read = async (log: ContainerLog, options: Partial<LogOptions> = {}): Promise<string> => {
   const parts: Uint8Array[] = []
-  for await (const part of log.read({ container: 'main', follow: false, previous: false, timestamps: false, signal: new AbortController().signal, nowMs: START_MS + 10_000, ...options })) parts.push(part)
+  for await (const part of log.read({
+    container: 'main',
+    follow: false,
+    previous: false,
+    timestamps: false,
+    signal: new AbortController().signal,
+    nowMs: START_MS + 10_000,
+    ...options,
+  }))
+    parts.push(part)
   return Buffer.concat(parts).toString()
 }
 
@@ -21,12 +30,16 @@ describe('ContainerLog', () => {
     log.write('one\ntwo\n', START_MS)
     log.write('bad: thing', START_MS + 1500, 'stderr')
     await Promise.resolve()
-    expect(readFileSync(file, 'utf8')).toBe('2026-01-01T00:00:00.000000000Z stdout F one\n2026-01-01T00:00:00.000000000Z stdout F two\n2026-01-01T00:00:01.500000000Z stderr F bad: thing\n')
+    expect(readFileSync(file, 'utf8')).toBe(
+      '2026-01-01T00:00:00.000000000Z stdout F one\n2026-01-01T00:00:00.000000000Z stdout F two\n2026-01-01T00:00:01.500000000Z stderr F bad: thing\n',
+    )
     const next = new ContainerLog(file, { resume: true })
     next.write('three', START_MS + 2000)
     await Promise.resolve()
     expect(await read(next)).toBe('one\ntwo\nbad: thing\nthree\n')
-    expect(await read(new ContainerLog(file, { resume: true }), { sinceSeconds: 9, timestamps: true })).toBe('2026-01-01T00:00:01.500000000Z bad: thing\n2026-01-01T00:00:02.000000000Z three\n')
+    expect(await read(new ContainerLog(file, { resume: true }), { sinceSeconds: 9, timestamps: true })).toBe(
+      '2026-01-01T00:00:01.500000000Z bad: thing\n2026-01-01T00:00:02.000000000Z three\n',
+    )
     expect(await read(new ContainerLog(file, { resume: false }))).toBe('')
   })
 

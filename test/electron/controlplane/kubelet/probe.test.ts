@@ -16,7 +16,20 @@ function started(container: Partial<Container> & { image: string }): { probe: (p
   const whole: Container = { name: 'main', ...container }
   const rootDir = join(root, whole.image)
   mkdirSync(rootDir, { recursive: true })
-  const process = new ContainerProcess({ container: whole, runsToCompletion: false, rootDir, logFile: null, network: null, hostname: 'pod', node: 'node01', hostIP: '10.0.0.1', podIP: '10.244.1.2', clock, random: new SeededRandom(1), startedAtMs: null })
+  const process = new ContainerProcess({
+    container: whole,
+    runsToCompletion: false,
+    rootDir,
+    logFile: null,
+    network: null,
+    hostname: 'pod',
+    node: 'node01',
+    hostIP: '10.0.0.1',
+    podIP: '10.244.1.2',
+    clock,
+    random: new SeededRandom(1),
+    startedAtMs: null,
+  })
   return { clock, rootDir, probe: (probe) => runProbe(probe, { container: whole, process, podIP: '10.244.1.2', clock, signal }) }
 }
 
@@ -33,7 +46,10 @@ describe('runProbe', () => {
     const { probe } = started({ image: 'httpd' })
     expect(await probe({ tcpSocket: { port: 80 } })).toEqual({ ok: true, message: '' })
     expect(await probe({ tcpSocket: { port: 81 } })).toEqual({ ok: false, message: 'dial tcp 10.244.1.2:81: connect: connection refused' })
-    expect(await probe({ httpGet: { path: '/x', port: 81 } })).toEqual({ ok: false, message: 'Get "http://10.244.1.2:81/x": dial tcp 10.244.1.2:81: connect: connection refused' })
+    expect(await probe({ httpGet: { path: '/x', port: 81 } })).toEqual({
+      ok: false,
+      message: 'Get "http://10.244.1.2:81/x": dial tcp 10.244.1.2:81: connect: connection refused',
+    })
     expect(await probe({ httpGet: { port: 'unnamed' } })).toMatchObject({ ok: false })
     expect((await started({ image: 'busybox', command: ['sleep', '1000'] }).probe({ tcpSocket: { port: 80 } })).ok).toBe(false)
   })

@@ -20,7 +20,9 @@ export function certificateSigningController(context: ControllerContext, signer:
   const { client } = context
   const requests = context.informer(CERTIFICATE_SIGNING_REQUESTS)
   const queue = context.queue('certificatesigningrequest', sync)
-  requests.onEvent(({ type, object }) => { if (type !== 'delete') queue.add(keyOf(object)) })
+  requests.onEvent(({ type, object }) => {
+    if (type !== 'delete') queue.add(keyOf(object))
+  })
 
   async function sync(key: string, signal: AbortSignal): Promise<void> {
     const request = requests.get('', key.slice(1))
@@ -33,21 +35,49 @@ export function certificateSigningController(context: ControllerContext, signer:
     }
     const spec = specOf(request)
     const seconds = spec['expirationSeconds']
-    const options = { signerName: textAt(spec['signerName']), durationMs: typeof seconds === 'number' ? seconds * 1000 : YEAR_MS, usages: Array.isArray(spec['usages']) ? spec['usages'].filter((each) => typeof each === 'string') : [] }
+    const options = {
+      signerName: textAt(spec['signerName']),
+      durationMs: typeof seconds === 'number' ? seconds * 1000 : YEAR_MS,
+      usages: Array.isArray(spec['usages']) ? spec['usages'].filter((each) => typeof each === 'string') : [],
+    }
     const target = { name: request.metadata.name ?? '', subresource: 'status' }
     try {
       const certificate = await signer.sign(Buffer.from(textAt(spec['request']), 'base64').toString('utf8'), options)
-      await client.update(CERTIFICATE_SIGNING_REQUESTS, target, { ...request, status: { ...statusOf(request), certificate: Buffer.from(certificate).toString('base64') } }, signal)
+      await client.update(
+        CERTIFICATE_SIGNING_REQUESTS,
+        target,
+        { ...request, status: { ...statusOf(request), certificate: Buffer.from(certificate).toString('base64') } },
+        signal,
+      )
     } catch (error) {
       if (signal.aborted || (error instanceof Error && error.name === 'StatusError')) throw error
-      const failed = { type: 'Failed', status: 'True', reason: 'SignerValidationFailure', message: error instanceof Error ? error.message : String(error), lastUpdateTime: context.now(), lastTransitionTime: context.now() }
+      const failed = {
+        type: 'Failed',
+        status: 'True',
+        reason: 'SignerValidationFailure',
+        message: error instanceof Error ? error.message : String(error),
+        lastUpdateTime: context.now(),
+        lastTransitionTime: context.now(),
+      }
       await client.update(CERTIFICATE_SIGNING_REQUESTS, target, { ...request, status: { ...statusOf(request), conditions: [...conditions, failed] } }, signal)
     }
   }
 
   async function approve(request: KubeObject, signal: AbortSignal): Promise<void> {
-    const condition = { type: 'Approved', status: 'True', reason: 'AutoApproved', message: 'Auto approving kubelet client certificate after SubjectAccessReview.', lastUpdateTime: context.now(), lastTransitionTime: context.now() }
-    await client.update(CERTIFICATE_SIGNING_REQUESTS, { name: request.metadata.name ?? '', subresource: 'approval' }, { ...request, status: { ...statusOf(request), conditions: [condition] } }, signal)
+    const condition = {
+      type: 'Approved',
+      status: 'True',
+      reason: 'AutoApproved',
+      message: 'Auto approving kubelet client certificate after SubjectAccessReview.',
+      lastUpdateTime: context.now(),
+      lastTransitionTime: context.now(),
+    }
+    await client.update(
+      CERTIFICATE_SIGNING_REQUESTS,
+      { name: request.metadata.name ?? '', subresource: 'approval' },
+      { ...request, status: { ...statusOf(request), conditions: [condition] } },
+      signal,
+    )
   }
 
   return { name: 'certificatesigningrequest', run: (signal) => queue.run(signal) }

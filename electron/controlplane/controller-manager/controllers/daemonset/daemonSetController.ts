@@ -4,7 +4,26 @@ import { isNotFound } from '#shared/kubernetes/status.ts'
 import { matchesNodeSelection } from '#shared/planning/scheduling/affinity.ts'
 import { taintsOf, tolerationsOf, untolerated } from '#shared/planning/scheduling/taints.ts'
 import { DAEMON_SETS, NODES, PODS } from '#electron/client/resources.ts'
-import { controllerRef, countAt, isDeleting, isPodActive, isPodAvailable, isPodReady, keyOf, nodeNameOf, objectAt, objectsAt, podFromTemplate, scaledValue, specOf, splitKey, statusOf, textAt, type Controller, type ControllerContext } from '../../controller.ts'
+import {
+  controllerRef,
+  countAt,
+  isDeleting,
+  isPodActive,
+  isPodAvailable,
+  isPodReady,
+  keyOf,
+  nodeNameOf,
+  objectAt,
+  objectsAt,
+  podFromTemplate,
+  scaledValue,
+  specOf,
+  splitKey,
+  statusOf,
+  textAt,
+  type Controller,
+  type ControllerContext,
+} from '../../controller.ts'
 import { Expectations } from '../../expectations.ts'
 import { podTemplateHash } from '../deployment/podTemplateHash.ts'
 
@@ -55,7 +74,14 @@ export function daemonSetController(context: ControllerContext): Controller {
     const nodeAffinity = objectAt(affinity['nodeAffinity'])
     const pinned = { nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: [node] }] }] }
     const hostNetwork = spec['hostNetwork'] === true ? [{ key: 'node.kubernetes.io/network-unavailable', operator: 'Exists', effect: 'NoSchedule' }] : []
-    return { ...pod, spec: { ...spec, affinity: { ...affinity, nodeAffinity: { ...nodeAffinity, requiredDuringSchedulingIgnoredDuringExecution: pinned } }, tolerations: [...objectsAt(spec['tolerations']), ...TOLERATIONS, ...hostNetwork] } }
+    return {
+      ...pod,
+      spec: {
+        ...spec,
+        affinity: { ...affinity, nodeAffinity: { ...nodeAffinity, requiredDuringSchedulingIgnoredDuringExecution: pinned } },
+        tolerations: [...objectsAt(spec['tolerations']), ...TOLERATIONS, ...hostNetwork],
+      },
+    }
   }
 
   /** Where a pod of the set belongs: selection fits, and no taint stands against it. */
@@ -64,7 +90,10 @@ export function daemonSetController(context: ControllerContext): Controller {
     if (!matchesNodeSelection(template, node)) return { run: false, stay: false }
     const probe = podFor(set, node.metadata.name ?? '', '')
     const tolerations = tolerationsOf(probe)
-    return { run: untolerated(taintsOf(node), tolerations, ['NoSchedule', 'NoExecute']) === null, stay: untolerated(taintsOf(node), tolerations, ['NoExecute']) === null }
+    return {
+      run: untolerated(taintsOf(node), tolerations, ['NoSchedule', 'NoExecute']) === null,
+      stay: untolerated(taintsOf(node), tolerations, ['NoExecute']) === null,
+    }
   }
 
   async function sync(key: string, signal: AbortSignal): Promise<void> {
@@ -99,7 +128,10 @@ export function daemonSetController(context: ControllerContext): Controller {
     for (const [node, here] of byNode) if (!known.has(node)) remove.push(...here.filter((pod) => !isDeleting(pod)))
     if (remove.length === 0 && create.length === 0) remove.push(...outdated(set, hash, byNode))
     expectations.expectCreations(key, create.length)
-    expectations.expectDeletions(key, remove.map(({ metadata }) => metadata.uid ?? ''))
+    expectations.expectDeletions(
+      key,
+      remove.map(({ metadata }) => metadata.uid ?? ''),
+    )
     for (const node of create) {
       try {
         const pod = await client.create(PODS, { namespace: set.metadata.namespace }, podFor(set, node, hash), signal)
@@ -139,7 +171,15 @@ export function daemonSetController(context: ControllerContext): Controller {
   }
 
   async function writeStatus(set: KubeObject, hash: string, byNode: ReadonlyMap<string, readonly KubeObject[]>, signal: AbortSignal): Promise<void> {
-    const figures = { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0, updatedNumberScheduled: 0, numberAvailable: 0, numberUnavailable: 0 }
+    const figures = {
+      currentNumberScheduled: 0,
+      numberMisscheduled: 0,
+      desiredNumberScheduled: 0,
+      numberReady: 0,
+      updatedNumberScheduled: 0,
+      numberAvailable: 0,
+      numberUnavailable: 0,
+    }
     for (const node of nodes.list()) {
       const { run } = belongs(set, node)
       const here = (byNode.get(node.metadata.name ?? '') ?? []).filter((pod) => !isDeleting(pod))
@@ -171,6 +211,8 @@ export function daemonSetController(context: ControllerContext): Controller {
 /** The node a pod was made for, before the scheduler has bound it. */
 function pinnedNode(pod: KubeObject): string {
   const required = objectAt(objectAt(objectAt(specOf(pod)['affinity'])['nodeAffinity'])['requiredDuringSchedulingIgnoredDuringExecution'])
-  for (const term of objectsAt(required['nodeSelectorTerms'])) for (const field of objectsAt(term['matchFields'])) if (field['key'] === 'metadata.name' && Array.isArray(field['values'])) return textAt(field['values'][0])
+  for (const term of objectsAt(required['nodeSelectorTerms']))
+    for (const field of objectsAt(term['matchFields']))
+      if (field['key'] === 'metadata.name' && Array.isArray(field['values'])) return textAt(field['values'][0])
   return ''
 }

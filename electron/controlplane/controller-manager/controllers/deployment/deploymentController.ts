@@ -3,14 +3,36 @@ import { matchesLabelSelector } from '#shared/kubernetes/labelSelector.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isAlreadyExists } from '#shared/kubernetes/status.ts'
 import { DEPLOYMENTS, REPLICA_SETS } from '#electron/client/resources.ts'
-import { controllerRef, countAt, isDeleting, keyOf, newControllerRef, objectAt, objectsAt, scaledValue, specOf, splitKey, statusOf, textAt, type Controller, type ControllerContext } from '../../controller.ts'
+import {
+  controllerRef,
+  countAt,
+  isDeleting,
+  keyOf,
+  newControllerRef,
+  objectAt,
+  objectsAt,
+  scaledValue,
+  specOf,
+  splitKey,
+  statusOf,
+  textAt,
+  type Controller,
+  type ControllerContext,
+} from '../../controller.ts'
 import { podTemplateHash } from './podTemplateHash.ts'
 
 const REVISION = 'deployment.kubernetes.io/revision'
 const DESIRED = 'deployment.kubernetes.io/desired-replicas'
 const MAXIMUM = 'deployment.kubernetes.io/max-replicas'
 const HASH = 'pod-template-hash'
-const NOT_COPIED = new Set(['kubectl.kubernetes.io/last-applied-configuration', REVISION, 'deployment.kubernetes.io/revision-history', DESIRED, MAXIMUM, 'deprecated.deployment.rollback.to'])
+const NOT_COPIED = new Set([
+  'kubectl.kubernetes.io/last-applied-configuration',
+  REVISION,
+  'deployment.kubernetes.io/revision-history',
+  DESIRED,
+  MAXIMUM,
+  'deprecated.deployment.rollback.to',
+])
 
 const replicasOf = (object: KubeObject): number => countAt(specOf(object)['replicas'])
 const availableOf = (object: KubeObject): number => countAt(statusOf(object)['availableReplicas'])
@@ -25,7 +47,9 @@ export function deploymentController(context: ControllerContext): Controller {
   const events = context.recorder('deployment-controller')
   const queue = context.queue('deployment', sync)
 
-  deployments.onEvent(({ object }) => { queue.add(keyOf(object)) })
+  deployments.onEvent(({ object }) => {
+    queue.add(keyOf(object))
+  })
   sets.onEvent(({ object }) => {
     const ref = controllerRef(object)
     if (ref?.kind === 'Deployment') queue.add(`${object.metadata.namespace ?? ''}/${ref.name}`)
@@ -36,7 +60,9 @@ export function deploymentController(context: ControllerContext): Controller {
     const deployment = deployments.get(namespace, name)
     if (deployment === undefined || isDeleting(deployment)) return
     const owned = await claim(deployment, signal)
-    const current = owned.filter((set) => sameTemplate(set, deployment)).sort((a, b) => Date.parse(a.metadata.creationTimestamp ?? '') - Date.parse(b.metadata.creationTimestamp ?? ''))[0]
+    const current = owned
+      .filter((set) => sameTemplate(set, deployment))
+      .sort((a, b) => Date.parse(a.metadata.creationTimestamp ?? '') - Date.parse(b.metadata.creationTimestamp ?? ''))[0]
     const old = owned.filter((set) => set !== current)
     if (specOf(deployment)['paused'] === true) {
       if (current !== undefined) await scaleTo(current, replicasOf(deployment) - sum(old, replicasOf), deployment, signal)
@@ -57,7 +83,15 @@ export function deploymentController(context: ControllerContext): Controller {
       const ref = controllerRef(set)
       if (ref?.uid === deployment.metadata.uid) mine.push(set)
       else if (ref === undefined && matchesLabelSelector(specOf(deployment)['selector'], set.metadata.labels ?? {}) && !isDeleting(set))
-        mine.push(await client.patch(REPLICA_SETS, { namespace: set.metadata.namespace, name: set.metadata.name ?? '' }, { metadata: { ownerReferences: [newControllerRef(deployment)] } }, { type: 'strategic' }, signal))
+        mine.push(
+          await client.patch(
+            REPLICA_SETS,
+            { namespace: set.metadata.namespace, name: set.metadata.name ?? '' },
+            { metadata: { ownerReferences: [newControllerRef(deployment)] } },
+            { type: 'strategic' },
+            signal,
+          ),
+        )
     }
     return mine
   }
@@ -70,12 +104,22 @@ export function deploymentController(context: ControllerContext): Controller {
   }
 
   /** The ReplicaSet of the current template with the highest revision. @returns null when the deployment was just written and comes again */
-  async function ensureNewSet(deployment: KubeObject, current: KubeObject | undefined, old: readonly KubeObject[], signal: AbortSignal): Promise<KubeObject | null> {
+  async function ensureNewSet(
+    deployment: KubeObject,
+    current: KubeObject | undefined,
+    old: readonly KubeObject[],
+    signal: AbortSignal,
+  ): Promise<KubeObject | null> {
     const revision = String(Math.max(0, ...old.map(revisionOf)) + 1)
     const copied = Object.fromEntries(Object.entries(deployment.metadata.annotations ?? {}).filter(([key]) => !NOT_COPIED.has(key)))
     if (current !== undefined) {
       const own = current.metadata.annotations ?? {}
-      const kept = revisionOf(current) > Number(revision) ? (own[REVISION] ?? revision) : old.some((set) => revisionOf(set) > revisionOf(current)) || own[REVISION] === undefined ? revision : own[REVISION]
+      const kept =
+        revisionOf(current) > Number(revision)
+          ? (own[REVISION] ?? revision)
+          : old.some((set) => revisionOf(set) > revisionOf(current)) || own[REVISION] === undefined
+            ? revision
+            : own[REVISION]
       const annotations = { ...own, ...copied, [REVISION]: kept }
       let set = current
       if (!deepEqual(own, annotations)) set = await client.patch(REPLICA_SETS, targetOf(current), { metadata: { annotations } }, { type: 'merge' }, signal)
@@ -90,16 +134,31 @@ export function deploymentController(context: ControllerContext): Controller {
     const selector = objectAt(specOf(deployment)['selector'])
     const replicas = objectAt(specOf(deployment)['strategy'])['type'] === 'Recreate' && sum(old, replicasOf) > 0 ? 0 : newReplicas(deployment, old)
     const set: KubeObject = {
-      apiVersion: 'apps/v1', kind: 'ReplicaSet',
+      apiVersion: 'apps/v1',
+      kind: 'ReplicaSet',
       metadata: {
-        name: `${deployment.metadata.name ?? ''}-${hash}`, namespace: deployment.metadata.namespace ?? '', labels: objectAt(objectAt(template['metadata'])['labels']) as Record<string, string>,
-        annotations: { ...copied, [REVISION]: revision, [DESIRED]: String(replicasOf(deployment)), [MAXIMUM]: String(replicasOf(deployment) + surgeOf(deployment)) }, ownerReferences: [newControllerRef(deployment)],
+        name: `${deployment.metadata.name ?? ''}-${hash}`,
+        namespace: deployment.metadata.namespace ?? '',
+        labels: objectAt(objectAt(template['metadata'])['labels']) as Record<string, string>,
+        annotations: {
+          ...copied,
+          [REVISION]: revision,
+          [DESIRED]: String(replicasOf(deployment)),
+          [MAXIMUM]: String(replicasOf(deployment) + surgeOf(deployment)),
+        },
+        ownerReferences: [newControllerRef(deployment)],
       },
-      spec: { replicas, selector: { ...selector, matchLabels: { ...objectAt(selector['matchLabels']), [HASH]: hash } }, template, ...(specOf(deployment)['minReadySeconds'] === undefined ? {} : { minReadySeconds: specOf(deployment)['minReadySeconds'] }) },
+      spec: {
+        replicas,
+        selector: { ...selector, matchLabels: { ...objectAt(selector['matchLabels']), [HASH]: hash } },
+        template,
+        ...(specOf(deployment)['minReadySeconds'] === undefined ? {} : { minReadySeconds: specOf(deployment)['minReadySeconds'] }),
+      },
     }
     try {
       const created = await client.create(REPLICA_SETS, { namespace: deployment.metadata.namespace }, set, signal)
-      if (replicas > 0) events.event(deployment, 'Normal', 'ScalingReplicaSet', `Scaled up replica set ${set.metadata.name ?? ''} from 0 to ${String(replicas)}`)
+      if (replicas > 0)
+        events.event(deployment, 'Normal', 'ScalingReplicaSet', `Scaled up replica set ${set.metadata.name ?? ''} from 0 to ${String(replicas)}`)
       await setRevision(deployment, revision, signal)
       return created
     } catch (error) {
@@ -107,7 +166,13 @@ export function deploymentController(context: ControllerContext): Controller {
       const existing = sets.get(deployment.metadata.namespace ?? '', set.metadata.name ?? '')
       // Ours and not seen yet: it comes with the next event. Somebody else's: another name is tried.
       if (existing !== undefined && controllerRef(existing)?.uid !== deployment.metadata.uid)
-        await client.patch(DEPLOYMENTS, { ...targetOf(deployment), subresource: 'status' }, { status: { collisionCount: collisions + 1 } }, { type: 'merge' }, signal)
+        await client.patch(
+          DEPLOYMENTS,
+          { ...targetOf(deployment), subresource: 'status' },
+          { status: { collisionCount: collisions + 1 } },
+          { type: 'merge' },
+          signal,
+        )
       else queue.addAfter(keyOf(deployment), 50)
       return null
     }
@@ -167,14 +232,28 @@ export function deploymentController(context: ControllerContext): Controller {
     const annotations = { [DESIRED]: String(replicasOf(deployment)), [MAXIMUM]: String(replicasOf(deployment) + surgeOf(deployment)) }
     const annotated = Object.entries(annotations).every(([key, value]) => set.metadata.annotations?.[key] === value)
     if (before === replicas && annotated) return
-    await client.patch(REPLICA_SETS, targetOf(set), { metadata: { annotations, resourceVersion: set.metadata.resourceVersion }, spec: { replicas } }, { type: 'merge' }, signal)
-    if (before !== replicas) events.event(deployment, 'Normal', 'ScalingReplicaSet', `Scaled ${replicas > before ? 'up' : 'down'} replica set ${set.metadata.name ?? ''} from ${String(before)} to ${String(replicas)}`)
+    await client.patch(
+      REPLICA_SETS,
+      targetOf(set),
+      { metadata: { annotations, resourceVersion: set.metadata.resourceVersion }, spec: { replicas } },
+      { type: 'merge' },
+      signal,
+    )
+    if (before !== replicas)
+      events.event(
+        deployment,
+        'Normal',
+        'ScalingReplicaSet',
+        `Scaled ${replicas > before ? 'up' : 'down'} replica set ${set.metadata.name ?? ''} from ${String(before)} to ${String(replicas)}`,
+      )
   }
 
   async function cleanUp(deployment: KubeObject, old: readonly KubeObject[], signal: AbortSignal): Promise<void> {
     const limit = specOf(deployment)['revisionHistoryLimit']
     if (typeof limit !== 'number') return
-    const idle = old.filter((set) => replicasOf(set) === 0 && countAt(statusOf(set)['replicas']) === 0 && !isDeleting(set)).sort((a, b) => revisionOf(a) - revisionOf(b))
+    const idle = old
+      .filter((set) => replicasOf(set) === 0 && countAt(statusOf(set)['replicas']) === 0 && !isDeleting(set))
+      .sort((a, b) => revisionOf(a) - revisionOf(b))
     for (const set of idle.slice(0, Math.max(0, idle.length - limit))) await client.delete(REPLICA_SETS, targetOf(set), { uid: set.metadata.uid }, signal)
   }
 
@@ -186,28 +265,60 @@ export function deploymentController(context: ControllerContext): Controller {
     const updated = fresh === undefined ? 0 : countAt(statusOf(fresh)['replicas'])
     const unavailable = Math.max(0, sum(all, replicasOf) - available)
     const figures: JsonObject = {}
-    for (const [name, value] of Object.entries({ replicas: total, updatedReplicas: updated, readyReplicas: ready, availableReplicas: available, unavailableReplicas: unavailable })) if (value !== 0) figures[name] = value
+    for (const [name, value] of Object.entries({
+      replicas: total,
+      updatedReplicas: updated,
+      readyReplicas: ready,
+      availableReplicas: available,
+      unavailableReplicas: unavailable,
+    }))
+      if (value !== 0) figures[name] = value
     const before = statusOf(deployment)
-    const status: JsonObject = { ...figures, observedGeneration: deployment.metadata.generation ?? 0, ...(before['collisionCount'] === undefined ? {} : { collisionCount: before['collisionCount'] }) }
+    const status: JsonObject = {
+      ...figures,
+      observedGeneration: deployment.metadata.generation ?? 0,
+      ...(before['collisionCount'] === undefined ? {} : { collisionCount: before['collisionCount'] }),
+    }
     status['conditions'] = conditions(deployment, fresh, { total, available, updated, status, before })
-    const comparable = (value: JsonObject): JsonObject => ({ ...value, conditions: objectsAt(value['conditions']).map(({ lastUpdateTime: _, ...each }) => each) })
+    const comparable = (value: JsonObject): JsonObject => ({
+      ...value,
+      conditions: objectsAt(value['conditions']).map(({ lastUpdateTime: _, ...each }) => each),
+    })
     const { terminatingReplicas: _, ...known } = before
     if (deepEqual(comparable(known), comparable(status))) return
     const latest = deployments.get(deployment.metadata.namespace ?? '', deployment.metadata.name ?? '') ?? deployment
     await client.update(DEPLOYMENTS, { ...targetOf(deployment), subresource: 'status' }, { ...latest, status }, signal)
   }
 
-  function conditions(deployment: KubeObject, fresh: KubeObject | undefined, { total, available, updated, before, status }: { total: number; available: number; updated: number; status: JsonObject; before: JsonObject }): JsonObject[] {
+  function conditions(
+    deployment: KubeObject,
+    fresh: KubeObject | undefined,
+    { total, available, updated, before, status }: { total: number; available: number; updated: number; status: JsonObject; before: JsonObject },
+  ): JsonObject[] {
     const now = context.now()
     const known = objectsAt(before['conditions'])
     const wanted = replicasOf(deployment)
     const set = (type: string, value: string, reason: string, message: string): JsonObject => {
       const last = known.find((each) => each['type'] === type)
       const same = last?.['status'] === value && last['reason'] === reason && last['message'] === message
-      return { type, status: value, lastUpdateTime: same ? last['lastUpdateTime'] : now, lastTransitionTime: last?.['status'] === value ? last['lastTransitionTime'] : now, reason, message }
+      return {
+        type,
+        status: value,
+        lastUpdateTime: same ? last['lastUpdateTime'] : now,
+        lastTransitionTime: last?.['status'] === value ? last['lastTransitionTime'] : now,
+        reason,
+        message,
+      }
     }
     const enough = available >= wanted - unavailableOf(deployment)
-    const result = [set('Available', enough ? 'True' : 'False', enough ? 'MinimumReplicasAvailable' : 'MinimumReplicasUnavailable', enough ? 'Deployment has minimum availability.' : 'Deployment does not have minimum availability.')]
+    const result = [
+      set(
+        'Available',
+        enough ? 'True' : 'False',
+        enough ? 'MinimumReplicasAvailable' : 'MinimumReplicasUnavailable',
+        enough ? 'Deployment has minimum availability.' : 'Deployment does not have minimum availability.',
+      ),
+    ]
     const last = known.find((each) => each['type'] === 'Progressing')
     const name = fresh?.metadata.name ?? ''
     const complete = updated === wanted && total === wanted && available === wanted
@@ -215,8 +326,18 @@ export function deploymentController(context: ControllerContext): Controller {
     const progressed = figures.some((figure) => before[figure] !== status[figure]) || before['observedGeneration'] !== status['observedGeneration']
     const deadline = countAt(specOf(deployment)['progressDeadlineSeconds'])
     if (complete) result.push(set('Progressing', 'True', 'NewReplicaSetAvailable', `ReplicaSet "${name}" has successfully progressed.`))
-    else if (progressed || last === undefined) result.push({ ...set('Progressing', 'True', last === undefined ? 'NewReplicaSetCreated' : 'ReplicaSetUpdated', last === undefined ? `Created new replica set "${name}"` : `ReplicaSet "${name}" is progressing.`), lastUpdateTime: now })
-    else if (deadline > 0 && last['reason'] !== 'NewReplicaSetAvailable' && Date.parse(textAt(last['lastUpdateTime'])) + deadline * 1000 <= clock.now()) result.push(set('Progressing', 'False', 'ProgressDeadlineExceeded', `ReplicaSet "${name}" has timed out progressing.`))
+    else if (progressed || last === undefined)
+      result.push({
+        ...set(
+          'Progressing',
+          'True',
+          last === undefined ? 'NewReplicaSetCreated' : 'ReplicaSetUpdated',
+          last === undefined ? `Created new replica set "${name}"` : `ReplicaSet "${name}" is progressing.`,
+        ),
+        lastUpdateTime: now,
+      })
+    else if (deadline > 0 && last['reason'] !== 'NewReplicaSetAvailable' && Date.parse(textAt(last['lastUpdateTime'])) + deadline * 1000 <= clock.now())
+      result.push(set('Progressing', 'False', 'ProgressDeadlineExceeded', `ReplicaSet "${name}" has timed out progressing.`))
     else {
       result.push(last)
       if (deadline > 0) queue.addAfter(keyOf(deployment), deadline * 1000)

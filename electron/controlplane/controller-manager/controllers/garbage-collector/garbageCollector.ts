@@ -47,7 +47,8 @@ export function garbageCollector(context: ControllerContext): Controller {
       // An owner that waits for its dependents may be free now.
       for (const owner of owners) queue.add(owner.uid)
     } else if (owners.length > 0 || isDeleting(object)) queue.add(uid)
-    if (type === 'update') for (const owner of owners) if (objects.get(owner.uid)?.object.metadata.finalizers?.includes('foregroundDeletion') === true) queue.add(owner.uid)
+    if (type === 'update')
+      for (const owner of owners) if (objects.get(owner.uid)?.object.metadata.finalizers?.includes('foregroundDeletion') === true) queue.add(owner.uid)
   }
 
   async function discover(signal: AbortSignal): Promise<void> {
@@ -56,7 +57,9 @@ export function garbageCollector(context: ControllerContext): Controller {
       if (informers.has(key) || resource.gvr.resource === 'events') continue
       informers.set(key, resource)
       const informer = new Informer({ client, gvr: resource.gvr, clock, random, logger })
-      informer.onEvent(({ type, object }) => { observe(resource, type, object) })
+      informer.onEvent(({ type, object }) => {
+        observe(resource, type, object)
+      })
       void informer.run(signal)
     }
   }
@@ -88,7 +91,11 @@ export function garbageCollector(context: ControllerContext): Controller {
     const known = objects.get(owner.uid)
     if (known !== undefined) return isDeleting(known.object) && known.object.metadata.finalizers?.includes('foregroundDeletion') === true ? 'waiting' : 'solid'
     // Not seen: the server decides, as the owner may be newer than what was watched.
-    const resource = [...informers.values()].find((each) => each.kind === owner.kind && `${each.gvr.group === '' ? '' : `${each.gvr.group}/`}`.concat(each.gvr.version).split('/')[0] === owner.apiVersion.split('/')[0])
+    const resource = [...informers.values()].find(
+      (each) =>
+        each.kind === owner.kind &&
+        `${each.gvr.group === '' ? '' : `${each.gvr.group}/`}`.concat(each.gvr.version).split('/')[0] === owner.apiVersion.split('/')[0],
+    )
     if (resource === undefined) return 'solid'
     try {
       const found = await client.get(resource.gvr, { namespace: resource.namespaced ? namespace : undefined, name: owner.name }, signal)
@@ -101,7 +108,9 @@ export function garbageCollector(context: ControllerContext): Controller {
 
   async function finishForeground(known: Known, signal: AbortSignal): Promise<void> {
     const uid = known.object.metadata.uid ?? ''
-    const blocking = [...(dependents.get(uid) ?? [])].flatMap((each) => objects.get(each) ?? []).filter(({ object }) => object.metadata.ownerReferences?.some((owner) => owner.uid === uid && owner.blockOwnerDeletion === true) === true)
+    const blocking = [...(dependents.get(uid) ?? [])]
+      .flatMap((each) => objects.get(each) ?? [])
+      .filter(({ object }) => object.metadata.ownerReferences?.some((owner) => owner.uid === uid && owner.blockOwnerDeletion === true) === true)
     if (blocking.length === 0) {
       await removeFinalizer(known, 'foregroundDeletion', signal)
       return
@@ -128,7 +137,13 @@ export function garbageCollector(context: ControllerContext): Controller {
   async function removeFinalizer({ gvr, object }: Known, finalizer: string, signal: AbortSignal): Promise<void> {
     const { namespace, name = '', finalizers = [], resourceVersion } = object.metadata
     try {
-      await client.patch(gvr, { namespace, name }, { metadata: { resourceVersion, finalizers: finalizers.filter((each) => each !== finalizer) } }, { type: 'merge' }, signal)
+      await client.patch(
+        gvr,
+        { namespace, name },
+        { metadata: { resourceVersion, finalizers: finalizers.filter((each) => each !== finalizer) } },
+        { type: 'merge' },
+        signal,
+      )
     } catch (error) {
       if (!isNotFound(error)) throw error
     }

@@ -13,8 +13,12 @@ const UNREACHABLE = 'node.kubernetes.io/unreachable'
 
 /** Conditions of a node that keep new pods away: condition, the status that counts, the taint. */
 const CONDITION_TAINTS = [
-  ['Ready', 'False', NOT_READY], ['Ready', 'Unknown', UNREACHABLE], ['MemoryPressure', 'True', 'node.kubernetes.io/memory-pressure'], ['DiskPressure', 'True', 'node.kubernetes.io/disk-pressure'],
-  ['PIDPressure', 'True', 'node.kubernetes.io/pid-pressure'], ['NetworkUnavailable', 'True', 'node.kubernetes.io/network-unavailable'],
+  ['Ready', 'False', NOT_READY],
+  ['Ready', 'Unknown', UNREACHABLE],
+  ['MemoryPressure', 'True', 'node.kubernetes.io/memory-pressure'],
+  ['DiskPressure', 'True', 'node.kubernetes.io/disk-pressure'],
+  ['PIDPressure', 'True', 'node.kubernetes.io/pid-pressure'],
+  ['NetworkUnavailable', 'True', 'node.kubernetes.io/network-unavailable'],
 ] as const
 
 /** Watches nodes' heartbeats, taints nodes by their conditions, and evicts pods that do not bear NoExecute taints. */
@@ -35,7 +39,8 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
       return
     }
     nodeQueue.add(keyOf(object))
-    if (old === undefined || !deepEqual(specOf(old)['taints'], specOf(object)['taints'])) for (const pod of podsOn(object.metadata.name ?? '')) evictions.add(keyOf(pod))
+    if (old === undefined || !deepEqual(specOf(old)['taints'], specOf(object)['taints']))
+      for (const pod of podsOn(object.metadata.name ?? '')) evictions.add(keyOf(pod))
   })
   pods.onEvent(({ type, object }) => {
     if (type !== 'delete' && nodeNameOf(object) !== '') evictions.add(keyOf(object))
@@ -65,7 +70,13 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
     // A node that has said nothing yet keeps the taint it was born with.
     if (conditions.length === 0 && current.some((taint) => taint['key'] === NOT_READY)) add(NOT_READY, 'NoSchedule')
     if (sameTaints(current, wanted)) return
-    await client.patch(NODES, { name: node.metadata.name ?? '' }, { metadata: { resourceVersion: node.metadata.resourceVersion }, spec: { taints: wanted.length === 0 ? null : wanted } }, { type: 'merge' }, signal)
+    await client.patch(
+      NODES,
+      { name: node.metadata.name ?? '' },
+      { metadata: { resourceVersion: node.metadata.resourceVersion }, spec: { taints: wanted.length === 0 ? null : wanted } },
+      { type: 'merge' },
+      signal,
+    )
   }
 
   /** @returns whether the node was written */
@@ -82,7 +93,13 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
     }
     if (clock.now() - last.atMs < GRACE_MS || ready === undefined || ready['status'] === 'Unknown') return false
     const now = context.now()
-    const changed = conditions.map((each) => ({ ...each, status: 'Unknown', reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.', lastTransitionTime: now }))
+    const changed = conditions.map((each) => ({
+      ...each,
+      status: 'Unknown',
+      reason: 'NodeStatusUnknown',
+      message: 'Kubelet stopped posting node status.',
+      lastTransitionTime: now,
+    }))
     await client.patch(NODES, { name, subresource: 'status' }, { status: { conditions: changed } }, { type: 'strategic' }, signal)
     events.event(node, 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`)
     for (const pod of podsOn(name)) await markNotReady(pod, now, signal)
@@ -94,7 +111,13 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
     if (ready?.['status'] !== 'True') return
     const { namespace, name = '' } = pod.metadata
     try {
-      await client.patch(PODS, { namespace, name, subresource: 'status' }, { status: { conditions: [{ ...ready, status: 'False', lastTransitionTime: now }] } }, { type: 'strategic' }, signal)
+      await client.patch(
+        PODS,
+        { namespace, name, subresource: 'status' },
+        { status: { conditions: [{ ...ready, status: 'False', lastTransitionTime: now }] } },
+        { type: 'strategic' },
+        signal,
+      )
     } catch (error) {
       if (!isNotFound(error)) throw error
     }
@@ -137,10 +160,16 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
     }
   }
 
-  return { name: 'node-lifecycle', run: async (signal) => { await Promise.all([nodeQueue.run(signal), evictions.run(signal), monitor(signal)]) } }
+  return {
+    name: 'node-lifecycle',
+    run: async (signal) => {
+      await Promise.all([nodeQueue.run(signal), evictions.run(signal), monitor(signal)])
+    },
+  }
 }
 
 function sameTaints(a: readonly JsonObject[], b: readonly JsonObject[]): boolean {
-  const text = (taints: readonly JsonObject[]): string[] => taints.map((taint) => `${textAt(taint['key'])}=${textAt(taint['value'])}:${textAt(taint['effect'])}`).sort()
+  const text = (taints: readonly JsonObject[]): string[] =>
+    taints.map((taint) => `${textAt(taint['key'])}=${textAt(taint['value'])}:${textAt(taint['effect'])}`).sort()
   return deepEqual(text(a), text(b))
 }

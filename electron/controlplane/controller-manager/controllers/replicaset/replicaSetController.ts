@@ -4,8 +4,24 @@ import type { GroupVersionResource, KubeObject } from '#shared/kubernetes/object
 import { isNotFound } from '#shared/kubernetes/status.ts'
 import { PODS, REPLICA_SETS } from '#electron/client/resources.ts'
 import {
-  controllerRef, countAt, isDeleting, isPodActive, isPodAvailable, isPodReady, keyOf, newControllerRef, nodeNameOf, objectAt, objectsAt, podFromTemplate, specOf, splitKey, statusOf, textAt,
-  type Controller, type ControllerContext,
+  controllerRef,
+  countAt,
+  isDeleting,
+  isPodActive,
+  isPodAvailable,
+  isPodReady,
+  keyOf,
+  newControllerRef,
+  nodeNameOf,
+  objectAt,
+  objectsAt,
+  podFromTemplate,
+  specOf,
+  splitKey,
+  statusOf,
+  textAt,
+  type Controller,
+  type ControllerContext,
 } from '../../controller.ts'
 import { Expectations } from '../../expectations.ts'
 
@@ -14,7 +30,10 @@ const FIRST_BATCH = 1
 const BURST = 500
 
 /** Keeps as many pods as a ReplicaSet (or ReplicationController) wants. */
-export function replicaSetController(context: ControllerContext, options: { gvr: GroupVersionResource; kind: string; name: string } = { gvr: REPLICA_SETS, kind: 'ReplicaSet', name: 'replicaset' }): Controller {
+export function replicaSetController(
+  context: ControllerContext,
+  options: { gvr: GroupVersionResource; kind: string; name: string } = { gvr: REPLICA_SETS, kind: 'ReplicaSet', name: 'replicaset' },
+): Controller {
   const { client, clock } = context
   const sets = context.informer(options.gvr)
   const pods = context.informer(PODS)
@@ -22,7 +41,8 @@ export function replicaSetController(context: ControllerContext, options: { gvr:
   const expectations = new Expectations(clock)
   const queue = context.queue(options.name, sync)
 
-  const selectorOf = (set: KubeObject): unknown => (options.kind === 'ReplicationController' ? { matchLabels: objectAt(specOf(set)['selector']) } : specOf(set)['selector'])
+  const selectorOf = (set: KubeObject): unknown =>
+    options.kind === 'ReplicationController' ? { matchLabels: objectAt(specOf(set)['selector']) } : specOf(set)['selector']
   const matches = (set: KubeObject, pod: KubeObject): boolean => matchesLabelSelector(selectorOf(set), pod.metadata.labels ?? {})
 
   function ownerKey(pod: KubeObject): string | null {
@@ -55,7 +75,11 @@ export function replicaSetController(context: ControllerContext, options: { gvr:
     const owned = await claim(set, signal)
     const active = owned.filter(isPodActive)
     if (!isDeleting(set) && expectations.satisfied(key)) await manage(key, set, active, signal)
-    await writeStatus(set, owned.filter((pod) => !isDeleting(pod) && textAt(statusOf(pod)['phase']) !== 'Failed' && textAt(statusOf(pod)['phase']) !== 'Succeeded'), signal)
+    await writeStatus(
+      set,
+      owned.filter((pod) => !isDeleting(pod) && textAt(statusOf(pod)['phase']) !== 'Failed' && textAt(statusOf(pod)['phase']) !== 'Succeeded'),
+      signal,
+    )
     const minReady = countAt(specOf(set)['minReadySeconds'])
     if (minReady > 0 && active.some((pod) => isPodReady(pod) && !isPodAvailable(pod, minReady, clock.now()))) queue.addAfter(key, minReady * 1000)
   }
@@ -70,9 +94,12 @@ export function replicaSetController(context: ControllerContext, options: { gvr:
       const target = { namespace: pod.metadata.namespace, name: pod.metadata.name ?? '' }
       if (ref !== undefined) {
         if (matches(set, pod) || isDeleting(pod)) mine.push(pod)
-        else await client.patch(PODS, target, { metadata: { ownerReferences: [{ $patch: 'delete', uid }], uid: pod.metadata.uid } }, { type: 'strategic' }, signal)
+        else
+          await client.patch(PODS, target, { metadata: { ownerReferences: [{ $patch: 'delete', uid }], uid: pod.metadata.uid } }, { type: 'strategic' }, signal)
       } else if (matches(set, pod) && isPodActive(pod) && !isDeleting(set)) {
-        mine.push(await client.patch(PODS, target, { metadata: { ownerReferences: [newControllerRef(set)], uid: pod.metadata.uid } }, { type: 'strategic' }, signal))
+        mine.push(
+          await client.patch(PODS, target, { metadata: { ownerReferences: [newControllerRef(set)], uid: pod.metadata.uid } }, { type: 'strategic' }, signal),
+        )
       }
     }
     return mine
@@ -83,7 +110,10 @@ export function replicaSetController(context: ControllerContext, options: { gvr:
     if (difference < 0) await createPods(key, set, Math.min(-difference, BURST), signal)
     else if (difference > 0) {
       const victims = rank(active).slice(0, Math.min(difference, BURST))
-      expectations.expectDeletions(key, victims.map(({ metadata }) => metadata.uid ?? ''))
+      expectations.expectDeletions(
+        key,
+        victims.map(({ metadata }) => metadata.uid ?? ''),
+      )
       await Promise.all(victims.map((pod) => deletePod(key, set, pod, signal)))
     }
   }
@@ -93,9 +123,12 @@ export function replicaSetController(context: ControllerContext, options: { gvr:
     let left = count
     for (let batch = FIRST_BATCH; left > 0; batch *= 2) {
       const size = Math.min(batch, left)
-      const results = await Promise.allSettled(Array.from({ length: size }, () => client.create(PODS, { namespace: set.metadata.namespace }, podFromTemplate(specOf(set)['template'], set), signal)))
+      const results = await Promise.allSettled(
+        Array.from({ length: size }, () => client.create(PODS, { namespace: set.metadata.namespace }, podFromTemplate(specOf(set)['template'], set), signal)),
+      )
       left -= size
-      for (const result of results) if (result.status === 'fulfilled') events.event(set, 'Normal', 'SuccessfulCreate', `Created pod: ${result.value.metadata.name ?? ''}`)
+      for (const result of results)
+        if (result.status === 'fulfilled') events.event(set, 'Normal', 'SuccessfulCreate', `Created pod: ${result.value.metadata.name ?? ''}`)
       const failed = results.find((each) => each.status === 'rejected')
       if (failed === undefined) continue
       expectations.created(key, left + results.filter((each) => each.status === 'rejected').length)
@@ -122,8 +155,12 @@ export function replicaSetController(context: ControllerContext, options: { gvr:
     for (const pod of active) perNode.set(nodeNameOf(pod), (perNode.get(nodeNameOf(pod)) ?? 0) + 1)
     const phases = ['Pending', 'Unknown', 'Running']
     const order = (pod: KubeObject): number[] => [
-      nodeNameOf(pod) === '' ? 0 : 1, phases.indexOf(textAt(statusOf(pod)['phase'])), isPodReady(pod) ? 1 : 0,
-      Number(pod.metadata.annotations?.['controller.kubernetes.io/pod-deletion-cost'] ?? 0), -(perNode.get(nodeNameOf(pod)) ?? 0), -Date.parse(pod.metadata.creationTimestamp ?? ''),
+      nodeNameOf(pod) === '' ? 0 : 1,
+      phases.indexOf(textAt(statusOf(pod)['phase'])),
+      isPodReady(pod) ? 1 : 0,
+      Number(pod.metadata.annotations?.['controller.kubernetes.io/pod-deletion-cost'] ?? 0),
+      -(perNode.get(nodeNameOf(pod)) ?? 0),
+      -Date.parse(pod.metadata.creationTimestamp ?? ''),
     ]
     return active.toSorted((a, b) => {
       const [left, right] = [order(a), order(b)]
@@ -141,8 +178,11 @@ export function replicaSetController(context: ControllerContext, options: { gvr:
     const conditions = objectsAt(statusOf(set)['conditions'])
     const status = {
       replicas: counted.length,
-      ...(labeled === 0 ? {} : { fullyLabeledReplicas: labeled }), ...(ready === 0 ? {} : { readyReplicas: ready }), ...(available === 0 ? {} : { availableReplicas: available }),
-      observedGeneration: set.metadata.generation ?? 0, ...(conditions.length === 0 ? {} : { conditions }),
+      ...(labeled === 0 ? {} : { fullyLabeledReplicas: labeled }),
+      ...(ready === 0 ? {} : { readyReplicas: ready }),
+      ...(available === 0 ? {} : { availableReplicas: available }),
+      observedGeneration: set.metadata.generation ?? 0,
+      ...(conditions.length === 0 ? {} : { conditions }),
     }
     if (deepEqual(withoutTerminating(statusOf(set)), status)) return
     await client.update(options.gvr, { namespace: set.metadata.namespace, name: set.metadata.name ?? '', subresource: 'status' }, { ...set, status }, signal)

@@ -4,7 +4,20 @@ import { describe, expect, it } from 'vitest'
 import { HeaderCompression } from '#electron/controlplane/apiserver/streaming/headerCompression.ts'
 import { SpdyConnection, type SpdyStream } from '#electron/controlplane/apiserver/streaming/spdyConnection.ts'
 import { spdyDictionary } from '#electron/controlplane/apiserver/streaming/spdyDictionary.ts'
-import { controlFrame, dataFrame, encodeHeaders, FLAG_FIN, GOAWAY, PING, RST_STREAM, SpdyFrameReader, SYN_REPLY, SYN_STREAM, words, type SpdyFrame } from '#electron/controlplane/apiserver/streaming/spdyFrames.ts'
+import {
+  controlFrame,
+  dataFrame,
+  encodeHeaders,
+  FLAG_FIN,
+  GOAWAY,
+  PING,
+  RST_STREAM,
+  SpdyFrameReader,
+  SYN_REPLY,
+  SYN_STREAM,
+  words,
+  type SpdyFrame,
+} from '#electron/controlplane/apiserver/streaming/spdyFrames.ts'
 
 /** A client on the other end of a connection: sends frames, collects what comes back. */
 class Client {
@@ -58,7 +71,11 @@ const textOf = async (stream: SpdyStream | undefined): Promise<string> => {
 describe('SpdyConnection', () => {
   it('knows the dictionary of SPDY/3 by its length and ends', () => {
     const dictionary = spdyDictionary()
-    expect([dictionary.length, dictionary.subarray(0, 11).toString('latin1'), dictionary.subarray(-5).toString()]).toEqual([1423, '\0\0\0\x07options', 'enq=0'.slice(1) + '.'])
+    expect([dictionary.length, dictionary.subarray(0, 11).toString('latin1'), dictionary.subarray(-5).toString()]).toEqual([
+      1423,
+      '\0\0\0\x07options',
+      'enq=0'.slice(1) + '.',
+    ])
   })
 
   it('reads headers of stream after stream from one compressed context, and answers each', async () => {
@@ -66,7 +83,10 @@ describe('SpdyConnection', () => {
     await client.open(1, { streamtype: 'error' })
     await client.open(3, { streamtype: 'data', port: '80' })
     const frames = await client.until(2)
-    expect(frames.map((frame) => (frame.kind === 'control' ? [frame.type, frame.payload.readUInt32BE(0)] : []))).toEqual([[SYN_REPLY, 1], [SYN_REPLY, 3]])
+    expect(frames.map((frame) => (frame.kind === 'control' ? [frame.type, frame.payload.readUInt32BE(0)] : []))).toEqual([
+      [SYN_REPLY, 1],
+      [SYN_REPLY, 3],
+    ])
     expect(client.streams.map(({ headers }) => Object.fromEntries(headers))).toEqual([{ streamtype: 'error' }, { streamtype: 'data', port: '80' }])
     await client.end()
   })
@@ -107,7 +127,11 @@ describe('SpdyConnection', () => {
     await client.open(3, { streamtype: 'other' })
     await client.open(1, { streamtype: 'stdin' })
     const frames = await client.until(3)
-    expect(frames.map((frame) => (frame.kind === 'control' ? [frame.type, frame.payload.readUInt32BE(0)] : []))).toEqual([[SYN_REPLY, 3], [RST_STREAM, 3], [RST_STREAM, 1]])
+    expect(frames.map((frame) => (frame.kind === 'control' ? [frame.type, frame.payload.readUInt32BE(0)] : []))).toEqual([
+      [SYN_REPLY, 3],
+      [RST_STREAM, 3],
+      [RST_STREAM, 1],
+    ])
     await client.end()
   })
 

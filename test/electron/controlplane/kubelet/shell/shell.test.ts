@@ -10,7 +10,10 @@ import { hasProgram, runProgram } from '#test/support/peers.ts'
 const root = temporaryDirectory('shell')
 
 async function run(script: string): Promise<{ code: number; stdout: string; stderr: string }> {
-  const shell = new Shell({ programs: basePrograms, files: new FileTree(root), hostname: 'node1', clock: new SystemClock(), signal: new AbortController().signal }, new Map([['HOME', '/root']]))
+  const shell = new Shell(
+    { programs: basePrograms, files: new FileTree(root), hostname: 'node1', clock: new SystemClock(), signal: new AbortController().signal },
+    new Map([['HOME', '/root']]),
+  )
   let [stdout, stderr] = ['', '']
   const code = await shell.run(script, { input: emptyInput, out: (output) => (stdout += textOf(output)), err: (text) => (stderr += text) })
   return { code, stdout, stderr }

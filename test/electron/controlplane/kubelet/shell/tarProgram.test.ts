@@ -22,7 +22,11 @@ describe.skipIf(!hasProgram('tar'))('tar in a container', () => {
     const parts: Buffer[] = []
     let err = ''
     const shell = new Shell({ files, hostname: 'box', clock: new FakeClock(), signal: new AbortController().signal, programs: basePrograms }, new Map())
-    const code = await shell.execute(['tar', ...args], { input: wholeInput(input), out: (output) => parts.push(Buffer.from(output)), err: (text) => (err += text) })
+    const code = await shell.execute(['tar', ...args], {
+      input: wholeInput(input),
+      out: (output) => parts.push(Buffer.from(output)),
+      err: (text) => (err += text),
+    })
     return { code, out: Buffer.concat(parts), err }
   }
 
@@ -70,7 +74,10 @@ describe.skipIf(!hasProgram('tar'))('tar in a container', () => {
   it('says what is wrong', async () => {
     const files = tree('wrong')
     expect(await run(files, ['cf', '-', 'missing'])).toMatchObject({ code: 1, err: 'tar: missing: No such file or directory\n' })
-    expect(await run(files, ['xf', '-', '-C', '/nowhere'], encodeTar([]))).toMatchObject({ code: 1, err: "tar: can't change directory to '/nowhere': No such file or directory\n" })
+    expect(await run(files, ['xf', '-', '-C', '/nowhere'], encodeTar([]))).toMatchObject({
+      code: 1,
+      err: "tar: can't change directory to '/nowhere': No such file or directory\n",
+    })
     expect(await run(files, ['xf', '-'], Buffer.alloc(512, 'x'))).toMatchObject({ code: 1, err: 'tar: invalid tar header checksum\n' })
     expect(await run(files, ['f', '-'])).toMatchObject({ code: 1 })
   })

@@ -11,7 +11,14 @@ function terminal(): { shown(): string; typed: Terminal; interrupts: Interrupted
   let shown = ''
   const interrupts: Interrupted[] = []
   const typed = new Terminal({ write: (text) => (shown += text), interrupted: (error) => interrupts.push(error) })
-  return { shown: () => shown, typed, interrupts, keys: (text) => { typed.type(Buffer.from(text)) } }
+  return {
+    shown: () => shown,
+    typed,
+    interrupts,
+    keys: (text) => {
+      typed.type(Buffer.from(text))
+    },
+  }
 }
 
 describe('Terminal', () => {
