@@ -5,6 +5,17 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: 'node', environment: 'node', include: ['test/{shared,electron,architecture,build}/**/*.test.ts'], testTimeout: 30_000 } },
+      // Long proofs against real programs (docs/conformance.md); not part of `npm test`. One file at a time: they measure and load.
+      {
+        test: {
+          name: 'conformance',
+          environment: 'node',
+          include: ['test/conformance/**/*.test.ts'],
+          testTimeout: 3_600_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
       { plugins: [vue()], test: { name: 'page', environment: 'happy-dom', include: ['test/renderer/**/*.test.ts'] } },
     ],
   },

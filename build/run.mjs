@@ -1,4 +1,4 @@
-// `npm run drydock -- …` and `npm run bench -- …`: installs and builds what is missing, then runs it on the project's Node.
+// `npm run drydock -- …`, `npm run bench -- …` and `npm run conformance -- …`: installs and builds what is missing, then runs it on the project's Node.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ensureInstalled, root, run } from './environment.mjs'
@@ -12,4 +12,5 @@ if (what === 'cli') {
   }
   process.exit(await run('node', ['--disable-warning=ExperimentalWarning', join(root, 'electron', 'cli.ts'), ...args]))
 }
+if (what === 'conformance') process.exit(await run('vitest', ['run', '--project=conformance', ...args]))
 process.exit(await run('node', ['--disable-warning=ExperimentalWarning', join(root, 'test', 'bench', 'bench.ts'), ...args]))

@@ -39,7 +39,7 @@ async function vitest() {
   const report = join(folder, 'vitest.json')
   rmSync(report, { force: true })
   // Run by the project's Node: vitest's own launcher takes the first `node` on the PATH, which is that one too.
-  const code = await run('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`])
+  const code = await run('vitest', ['run', '--project=node', '--project=page', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`])
   if (!existsSync(report)) {
     totals.failed += 1
     return
@@ -77,6 +77,8 @@ async function e2e() {
 await ensureInstalled()
 await installPeers()
 await check('types', 'vue-tsc', ['-b'])
+await check('lint', 'eslint', ['.', '--max-warnings', '0'])
+await check('format', 'prettier', ['--check', '--log-level', 'warn', '.'])
 if (existsSync(join(root, 'build', 'build.mjs'))) await check('build', 'node', ['build/build.mjs'])
 await vitest()
 await e2e()
