@@ -152,7 +152,7 @@ const sed: Program = async (context) => {
   }
   if (paths.length === 0) context.out(edit(await context.input.readAll()))
   for (const path of paths) {
-    const host = context.files.host(path, context.workingDirectory)
+    const host = (inPlace ? context.files.hostToChange : context.files.host).call(context.files, path, context.workingDirectory)
     if (!existsSync(host)) {
       context.err(`sed: can't read ${path}: No such file or directory\n`)
       return 2

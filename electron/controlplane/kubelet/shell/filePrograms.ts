@@ -9,6 +9,7 @@ function split({ args }: ProcessContext): { flags: string; paths: string[] } {
 }
 
 const hostOf = (context: ProcessContext, path: string): string => context.files.host(path, context.workingDirectory)
+const hostToChange = (context: ProcessContext, path: string): string => context.files.hostToChange(path, context.workingDirectory)
 
 function missing(context: ProcessContext, program: string, path: string): number {
   context.err(`${program}: cannot access '${path}': No such file or directory\n`)
@@ -70,18 +71,29 @@ function transfer(program: 'cp' | 'mv'): Program {
         context.err(`${program}: cannot stat '${path}': No such file or directory\n`)
         return 1
       }
-      const to = into ? posix.join(hostOf(context, target), posix.basename(posix.normalize(path))) : hostOf(context, target)
+      const to = into ? posix.join(hostToChange(context, target), posix.basename(posix.normalize(path))) : hostToChange(context, target)
       if (!existsSync(posix.dirname(to))) {
         context.err(`${program}: cannot ${program === 'mv' ? 'move' : 'create'} '${path}' to '${target}': No such file or directory\n`)
         return 1
       }
-      if (program === 'mv') renameSync(from, to)
+      if (program === 'mv') move(hostToChange(context, path), to)
       else if (statSync(from).isDirectory() && !/[raR]/.test(flags)) {
         context.err(`cp: -r not specified; omitting directory '${path}'\n`)
         return 1
       } else cpSync(from, to, { recursive: true, preserveTimestamps: flags.includes('a') || flags.includes('p') })
     }
     return 0
+  }
+}
+
+/** Also from one mounted directory to another, which may be another disk. */
+function move(from: string, to: string): void {
+  try {
+    renameSync(from, to)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EXDEV')) throw error
+    cpSync(from, to, { recursive: true, preserveTimestamps: true })
+    rmSync(from, { recursive: true, force: true })
   }
 }
 
@@ -100,7 +112,7 @@ const rm: Program = (context) => {
     } else if (host === context.files.root) {
       context.err("rm: it is dangerous to operate recursively on '/'\n")
       code = 1
-    } else rmSync(host, { recursive: true, force: true })
+    } else rmSync(hostToChange(context, path), { recursive: true, force: true })
   }
   return code
 }
@@ -117,19 +129,19 @@ const mkdir: Program = (context) => {
       context.err(`mkdir: cannot create directory '${path}': No such file or directory\n`)
       return 1
     }
-    mkdirSync(host, { recursive: true })
+    if (!existsSync(host)) mkdirSync(hostToChange(context, path), { recursive: true })
   }
   return 0
 }
 
 const touch: Program = (context) => {
-  for (const path of split(context).paths) writeFileSync(hostOf(context, path), '', { flag: 'a' })
+  for (const path of split(context).paths) writeFileSync(hostToChange(context, path), '', { flag: 'a' })
   return 0
 }
 
 const chmod: Program = (context) => {
   const [mode = '', ...paths] = split(context).paths
-  if (/^[0-7]{3,4}$/.test(mode)) for (const path of paths) chmodSync(hostOf(context, path), Number.parseInt(mode, 8))
+  if (/^[0-7]{3,4}$/.test(mode)) for (const path of paths) chmodSync(hostToChange(context, path), Number.parseInt(mode, 8))
   return 0
 }
 

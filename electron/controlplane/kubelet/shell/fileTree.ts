@@ -6,12 +6,28 @@ export class FileFault extends Error {
   override readonly name = 'FileFault'
 }
 
-/** A directory of this machine that a simulated node or container sees as `/`. Nothing outside can be reached. */
+/** A directory or file of this machine that stands at another place of the tree. */
+export interface Mount {
+  /** Where it is seen, absolute. */
+  path: string
+  /** Where it is on this machine. */
+  host: string
+  readOnly: boolean
+  /** As `mount` tells it: `ext4`, `tmpfs`. */
+  fsType: string
+}
+
+/** A directory of this machine that a simulated node or container sees as `/`, with what is mounted in it. Nothing outside can be reached. */
 export class FileTree {
   readonly root: string
+  readonly readOnly: boolean
+  /** The deepest first. */
+  readonly mounts: readonly Mount[]
 
-  constructor(root: string) {
+  constructor(root: string, { mounts = [], readOnly = false }: { mounts?: readonly Mount[]; readOnly?: boolean } = {}) {
     this.root = resolve(root)
+    this.readOnly = readOnly
+    this.mounts = [...mounts].sort((a, b) => b.path.length - a.path.length)
   }
 
   /** Absolute path inside the tree. */
@@ -19,19 +35,40 @@ export class FileTree {
     return posix.normalize(posix.isAbsolute(path) ? path : posix.join(workingDirectory, path)).replace(/(.)\/$/, '$1')
   }
 
-  /** Where an inside path is on this machine. @throws when a symbolic link leads out of the tree */
+  /** What is mounted at or above an inside path; null for the tree itself. */
+  mountOf(path: string, workingDirectory = '/'): Mount | null {
+    const absolute = this.absolute(path, workingDirectory)
+    return this.mounts.find((mount) => absolute === mount.path || absolute.startsWith(`${mount.path}/`)) ?? null
+  }
+
+  /** Where an inside path is on this machine. @throws FileFault when a symbolic link leads out of the tree */
   host(path: string, workingDirectory = '/'): string {
-    const target = join(this.root, normalize(this.absolute(path, workingDirectory)))
-    let existing = target
+    const absolute = this.absolute(path, workingDirectory)
+    const mount = this.mountOf(absolute)
+    const base = mount === null ? this.root : mount.host
+    const target = mount === null ? join(base, normalize(absolute)) : join(base, normalize(absolute.slice(mount.path.length)))
+    let existing = target.replace(/(.)\/$/, '$1')
     // A link to nothing is there: what it points to would be made.
     const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined
-    while (!isThere(existing) && existing.length > this.root.length) existing = dirname(existing)
+    while (!isThere(existing) && existing.length > base.length) existing = dirname(existing)
     if (isThere(existing)) {
       const real = realOf(existing)
-      const root = realpathSync(this.root)
+      const root = realpathSync(base)
       if (real !== root && !real.startsWith(root + sep)) throw new FileFault(`${path}: Permission denied`)
     }
-    return target
+    return target.replace(/(.)\/$/, '$1')
+  }
+
+  /** As `host`, for a change there. @throws FileFault also where nothing may be changed */
+  hostToChange(path: string, workingDirectory = '/'): string {
+    if (this.mountOf(path, workingDirectory)?.readOnly ?? this.readOnly) throw new FileFault(`${path}: Read-only file system`)
+    return this.host(path, workingDirectory)
+  }
+
+  /** The inside path of a file of this machine, for messages. */
+  inside(host: string): string {
+    for (const mount of this.mounts) if (host === mount.host || host.startsWith(mount.host + sep)) return mount.path + host.slice(mount.host.length)
+    return host.startsWith(this.root) ? host.slice(this.root.length) || '/' : host
   }
 
   isDirectory(path: string): boolean {

@@ -207,7 +207,7 @@ const curl: Program = async (context) => {
     const shown = Buffer.concat([Buffer.from(flag('-i', '--include') || head ? headText(answer) : ''), failed ? Buffer.alloc(0) : answer.body])
     const target = value('-o', '--output') ?? (flag('-O', '--remote-name') ? parseUrl(url).pathname.split('/').at(-1) : undefined)
     if (target === undefined) out(shown)
-    else if (target !== '/dev/null') writeFileSync(files.host(target, workingDirectory), shown)
+    else if (target !== '/dev/null') writeFileSync(files.hostToChange(target, workingDirectory), shown)
     const format = value('-w', '--write-out')
     if (format !== undefined)
       out(
@@ -249,7 +249,7 @@ const wget: Program = async (context) => {
     if (toStdout) out(answer.body)
     else {
       const name = target ?? (parsed.pathname.split('/').at(-1) || 'index.html')
-      writeFileSync(files.host(name, workingDirectory), answer.body)
+      writeFileSync(files.hostToChange(name, workingDirectory), answer.body)
       if (!quiet) err(`saving to '${name}'\n'${name}' saved\n`)
     }
     return 0

@@ -56,6 +56,8 @@ export class Shell {
   readonly env: Map<string, string>
   workingDirectory: string
   #lastExitCode = 0
+  /** What it was started as; messages begin with it. */
+  #name = 'sh'
   #busyTurns = 0
   readonly #host: ShellHost
 
@@ -107,10 +109,10 @@ export class Shell {
     if (base === 'set' || base === ':' || base === 'trap' || base === 'wait') return 0
     if (base === 'exec' && args.length > 0) throw new ExitRequest(await this.execute(args, streams))
     if (base === 'read') return this.#read(args, streams)
-    if (SHELLS.has(base)) return this.#nested(base, args, streams)
+    if (SHELLS.has(base)) return this.#nested(name, args, streams)
     const program = this.#host.programs.get(base)
     if (program === undefined) {
-      streams.err(`sh: ${name}: not found\n`)
+      streams.err(`${this.#name}: ${name}: not found\n`)
       return 127
     }
     const context: ProcessContext = {
@@ -131,7 +133,7 @@ export class Shell {
     } catch (error) {
       // What the file system refuses is told, as by any program.
       if (!(error instanceof FileFault) && !(error instanceof Error && 'syscall' in error)) throw error
-      streams.err(`${base}: ${error.message.replaceAll(this.#host.files.root, '')}\n`)
+      streams.err(`${base}: ${error.message.replace(/\/[^'\s]+/g, (path) => this.#host.files.inside(path))}\n`)
       return 1
     }
   }
@@ -270,7 +272,6 @@ export class Shell {
 
   async #redirected(redirects: Redirect[], streams: Streams, run: (streams: Streams) => Promise<number>): Promise<number> {
     const target = { ...streams }
-    const writes: { host: string; parts: Uint8Array[]; append: boolean }[] = []
     for (const { fd, mode, target: word } of redirects) {
       const path = (await this.#expand(word, streams)).join(' ')
       if (mode === '<<') {
@@ -285,31 +286,47 @@ export class Shell {
       if (mode === '<') {
         const host = this.#host.files.host(path, this.workingDirectory)
         if (!existsSync(host)) {
-          streams.err(`sh: can't open ${path}: no such file\n`)
+          streams.err(`${this.#name}: can't open ${path}: no such file\n`)
           return 1
         }
         target.input = wholeInput(readFileSync(host))
         continue
       }
-      const sink: (typeof writes)[number] | null =
-        path === '/dev/null' ? null : { host: this.#host.files.host(path, this.workingDirectory), parts: [], append: mode === '>>' }
-      const write = (output: Output): void => {
-        sink?.parts.push(Buffer.from(output))
+      let write: (output: Output) => void = () => undefined
+      if (path === '/dev/stdout') write = streams.out
+      else if (path === '/dev/stderr')
+        write = (output) => {
+          streams.err(textOf(output))
+        }
+      else if (path !== '/dev/null') {
+        const host = this.#openToWrite(path, { append: mode === '>>', err: streams.err })
+        if (host === null) return 1
+        // At once, so that who reads the file meanwhile sees what is there.
+        write = (output) => {
+          appendFileSync(host, output)
+        }
       }
-      if (sink !== null) writes.push(sink)
       if (fd === 2) target.err = write
       else target.out = write
     }
-    const code = await run(target)
-    for (const { host, parts, append } of writes) {
-      try {
-        ;(append ? appendFileSync : writeFileSync)(host, Buffer.concat(parts))
-      } catch {
-        streams.err(`sh: can't create ${host.slice(this.#host.files.root.length)}: nonexistent directory\n`)
-        return 1
-      }
+    return run(target)
+  }
+
+  /** Makes or empties a file. @returns where it is on this machine; null when it cannot be, which was told */
+  #openToWrite(path: string, { append, err }: { append: boolean; err(text: string): void }): string | null {
+    let reason = 'nonexistent directory'
+    try {
+      const host = this.#host.files.hostToChange(path, this.workingDirectory)
+      writeFileSync(host, '', { flag: append ? 'a' : 'w' })
+      return host
+    } catch (error) {
+      if (error instanceof FileFault) reason = error.message.slice(path.length + 2)
+      else if (!(error instanceof Error && 'code' in error)) throw error
+      else if (error.code === 'EISDIR') reason = 'Is a directory'
+      else if (error.code === 'EACCES') reason = 'Permission denied'
+      err(`${this.#name}: can't create ${path}: ${reason}\n`)
+      return null
     }
-    return code
   }
 
   /** Expands a word to the arguments it stands for: none, one, or several after splitting and globbing. */
@@ -362,10 +379,11 @@ export class Shell {
     return this.env.get(name)
   }
 
-  async #nested(shell: string, args: string[], streams: Streams): Promise<number> {
+  async #nested(name: string, args: string[], streams: Streams): Promise<number> {
     const flags = args.filter((arg) => arg.startsWith('-'))
     const rest = args.filter((arg) => !arg.startsWith('-'))
     const child = new Shell(this.#host, new Map(this.env), this.workingDirectory)
+    child.#name = name
     if (flags.some((flag) => /^-\w*c/.test(flag))) {
       for (const [index, value] of rest.slice(1).entries()) child.env.set(String(index), value)
       return child.run(rest[0] ?? '', streams)
@@ -381,7 +399,7 @@ export class Shell {
     }
     if (streams.input !== this.#host.terminal?.input) return child.interact(streams, { prompts: null })
     const first = (): string =>
-      shell === 'bash'
+      name.endsWith('bash')
         ? `root@${this.#host.hostname}:${child.workingDirectory === (child.env.get('HOME') ?? '') ? '~' : child.workingDirectory}# `
         : `${child.workingDirectory} # `
     return child.interact(streams, { prompts: { first, more: '> ' }, interrupted: (error) => (error instanceof Interrupted ? 130 : null) })

@@ -105,7 +105,7 @@ function create(context: ProcessContext, { archive, directory, gzip, verbose, pa
   const bytes = encodeTar(entries)
   const sent = gzip ? gzipSync(bytes) : bytes
   if (archive === '-') out(sent)
-  else writeFileSync(files.host(archive, context.workingDirectory), sent)
+  else writeFileSync(files.hostToChange(archive, context.workingDirectory), sent)
   return code
 }
 
@@ -138,7 +138,7 @@ function read(context: ProcessContext, options: TarOptions, archive: Buffer): nu
 function extract({ files, clock }: ProcessContext, entry: TarEntry, { directory, touch }: { directory: string; touch: boolean }): void {
   if (entry.name.split('/').includes('..')) throw new Error('member name has ..')
   const path = files.absolute(`./${entry.name}`, directory)
-  const host = files.host(path)
+  const host = files.hostToChange(path)
   if (entry.kind === 'directory') {
     mkdirSync(host, { recursive: true })
     return
