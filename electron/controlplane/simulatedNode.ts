@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
+import { minorOf } from '#shared/kubernetes/schema/served.ts'
 import type { Transport } from '#shared/kubernetes/transport.ts'
 import { NODES } from '#electron/client/resources.ts'
 import type { RestClient } from '#electron/client/restClient.ts'
@@ -92,7 +93,7 @@ export class SimulatedNode {
       readVersion: () => this.packages.kubernetesVersion('kubelet'),
       network: options.network,
       labels: {},
-      taints: plan.controlPlane ? [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }] : [],
+      taints: plan.controlPlane ? controlPlaneTaints(kubernetesVersion) : [],
       images: imagesOf(this.packages.kubernetesVersion('kubelet'), plan.controlPlane),
       onStaticPod: ({ component, image, running }) => {
         const tag = image.slice(image.lastIndexOf(':') + 1)
@@ -109,7 +110,7 @@ export class SimulatedNode {
   }
 
   async #markControlPlane(signal: AbortSignal): Promise<void> {
-    const labels = { 'node-role.kubernetes.io/control-plane': '', 'node.kubernetes.io/exclude-from-external-load-balancers': '' }
+    const labels = controlPlaneLabels(this.#options.kubernetesVersion)
     while (!signal.aborted) {
       try {
         await this.#options.admin.patch(NODES, { name: this.name }, { metadata: { labels } }, { type: 'merge' }, signal)
@@ -156,6 +157,23 @@ export class SimulatedNode {
       ]),
       '/root',
     )
+  }
+}
+
+/** kubeadm's taint was `master` until 1.23, both in 1.24, and `control-plane` since. */
+function controlPlaneTaints(kubernetesVersion: string): { key: string; effect: string }[] {
+  const minor = minorOf(kubernetesVersion)
+  const roles = [...(minor <= 24 ? ['master'] : []), ...(minor >= 24 ? ['control-plane'] : [])]
+  return roles.map((role) => ({ key: `node-role.kubernetes.io/${role}`, effect: 'NoSchedule' }))
+}
+
+/** kubeadm's label `master` went with 1.24; the one for load balancers came with 1.21. */
+function controlPlaneLabels(kubernetesVersion: string): Record<string, string> {
+  const minor = minorOf(kubernetesVersion)
+  return {
+    'node-role.kubernetes.io/control-plane': '',
+    ...(minor < 24 ? { 'node-role.kubernetes.io/master': '' } : {}),
+    ...(minor >= 21 ? { 'node.kubernetes.io/exclude-from-external-load-balancers': '' } : {}),
   }
 }
 
