@@ -2,16 +2,18 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import type { Logger } from '#shared/base/logger.ts'
+import { minorOf } from '#shared/kubernetes/schema/served.ts'
 import type { Transport, UserInfo } from '#shared/kubernetes/transport.ts'
 import { RestClient } from '#electron/client/restClient.ts'
 import { signCertificateRequest } from '#electron/pki/certificateRequest.ts'
 import { issueCertificate, type ExtendedKeyUsage } from '#electron/pki/certificate.ts'
 import { replaceServer } from '#electron/pki/kubeconfig.ts'
 import { ensureKubernetesPki, leafTemplate, readAuthority, writeKeyed } from '#electron/pki/kubernetesPki.ts'
+import { signLegacyServiceAccountToken } from '#electron/pki/serviceAccountToken.ts'
 import { encodeSnapshot } from '#electron/snapshot/encodeSnapshot.ts'
 import { createApiServer } from './apiserver/apiServer.ts'
 import type { ApiServer } from './apiserver/interface.ts'
-import { runControllerManager, type CsrSigner } from './controller-manager/controllerManager.ts'
+import { runControllerManager, type CsrSigner, type ServiceAccountTokenSigner } from './controller-manager/controllerManager.ts'
 import { lockDataDir } from './dataDirLock.ts'
 import { openEtcdStore } from './etcd/embeddedEtcd.ts'
 import { serveEtcd } from './etcd/server.ts'
@@ -152,7 +154,15 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
   const nodes: SimulatedNode[] = []
   if (options.readOnly !== true) {
     const client = new RestClient(api.transport(masters), { userAgent: 'kubeadm' })
-    const components = runComponents(api, options, { signal, ca, csrSigner: signerOf(kubernetesDir, () => clock.now()) })
+    const components = runComponents(api, options, {
+      signal,
+      ca,
+      csrSigner: signerOf(kubernetesDir, () => clock.now()),
+      serviceAccountTokens: {
+        sign: (account, secretName) => signLegacyServiceAccountToken(text('sa.key'), account, secretName),
+        everyAccount: minorOf(kubernetesVersion) < 24,
+      },
+    })
     stops.push(async () => {
       aborter.abort(new Error('the control plane is stopping'))
       await components
@@ -229,7 +239,11 @@ async function orderly(aborter: AbortController, stop: () => Promise<void>): Pro
 async function runComponents(
   api: ApiServer,
   options: ControlPlaneOptions,
-  { signal, ca, csrSigner }: { signal: AbortSignal; ca: string; csrSigner: CsrSigner },
+  {
+    signal,
+    ca,
+    ...signers
+  }: { signal: AbortSignal; ca: string; csrSigner: CsrSigner; serviceAccountTokens: { sign: ServiceAccountTokenSigner; everyAccount: boolean } },
 ): Promise<void> {
   const { clock, random, logger } = options
   const user = (name: string, ...groups: string[]): UserInfo => ({ username: name, groups })
@@ -251,7 +265,7 @@ async function runComponents(
         random: random.fork('controller-manager'),
         logger: own,
         signal,
-        csrSigner,
+        ...signers,
         rootCa: ca,
       }),
     ),

@@ -15,8 +15,10 @@ import { nodeIpamController } from './controllers/node-ipam/nodeIpamController.t
 import { nodeLifecycleController } from './controllers/node-lifecycle/nodeLifecycleController.ts'
 import { replicaSetController } from './controllers/replicaset/replicaSetController.ts'
 import { serviceAccountController } from './controllers/serviceaccount/serviceAccountController.ts'
+import { tokensController, type ServiceAccountTokenSigner } from './controllers/serviceaccount/tokensController.ts'
 
 export type { CsrSigner } from './controllers/csr/certificateSigningController.ts'
+export type { ServiceAccountTokenSigner } from './controllers/serviceaccount/tokensController.ts'
 
 export interface ControllerManagerOptions {
   /** As `system:kube-controller-manager` with the rights of all controllers. */
@@ -28,6 +30,8 @@ export interface ControllerManagerOptions {
   csrSigner?: CsrSigner
   /** PEM, published as kube-root-ca.crt. */
   rootCa?: string
+  /** Without it no token secrets are kept. */
+  serviceAccountTokens?: { sign: ServiceAccountTokenSigner; everyAccount: boolean }
 }
 
 /** Runs all controllers until the signal aborts. */
@@ -37,6 +41,7 @@ export async function runControllerManager(options: ControllerManagerOptions): P
   const controllers: Controller[] = [
     nodeIpamController(context),
     serviceAccountController(context, options.rootCa),
+    ...(options.serviceAccountTokens === undefined ? [] : [tokensController(context, { ...options.serviceAccountTokens, rootCa: options.rootCa })]),
     replicaSetController(context),
     replicaSetController(context, { gvr: REPLICATION_CONTROLLERS, kind: 'ReplicationController', name: 'replication' }),
     deploymentController(context),
