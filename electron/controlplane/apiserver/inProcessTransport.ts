@@ -18,16 +18,16 @@ export class InProcessTransport implements Transport {
   }
 
   async request(request: TransportRequest): Promise<TransportResponse> {
-    const { status, headers, body, stream } = await this.#answer(request)
-    if (stream === undefined) return { status, headers, body: bytesOf(body) }
+    const { status, headers, body, joined, stream } = await this.#answer(request)
+    if (stream === undefined) return { status, headers, body: joined?.bytes() ?? bytesOf(body) }
     const parts: Uint8Array[] = []
     for await (const part of stream) parts.push(bytesOf(part))
     return { status, headers, body: Buffer.concat(parts) }
   }
 
   async stream(request: TransportRequest): Promise<TransportStream> {
-    const { status, headers, body, stream } = await this.#answer(request)
-    return { status, headers, body: parts(stream ?? [body]) }
+    const { status, headers, body, joined, stream } = await this.#answer(request)
+    return { status, headers, body: parts(stream ?? joined?.chunks() ?? [body]) }
   }
 
   #answer(request: TransportRequest): Promise<ApiResponse> {

@@ -1,21 +1,20 @@
-import { ServerResponse, type IncomingMessage } from 'node:http'
-import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2'
+import { createServer as createHttp1Server, ServerResponse, type IncomingMessage, type Server as Http1Server } from 'node:http'
+import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
-import type { PeerCertificate as TlsPeerCertificate, TLSSocket } from 'node:tls'
-import { constants, gzip } from 'node:zlib'
-import { promisify } from 'node:util'
+import { createServer as createTlsServer, type PeerCertificate as TlsPeerCertificate, type Server as TlsServer, type TLSSocket } from 'node:tls'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
-import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { Authenticator, PeerCertificate } from './authentication/authenticator.ts'
 import type { ApiHandler } from './handlers/apiHandler.ts'
+import { sendAnswer } from './http/answer.ts'
+import type { Exchange } from './http/exchange.ts'
+import { Http1Exchange, plainHeaders } from './http/http1Exchange.ts'
+import { Http2Exchange } from './http/http2Exchange.ts'
 import { textResponse, type ApiRequest, type ApiResponse } from './request/apiRequest.ts'
-import { MAX_BODY_BYTES } from './request/body.ts'
 import { UpgradedConnections } from './streaming/upgradedConnections.ts'
 
-const compress = promisify(gzip)
-const GZIP_FROM_BYTES = 128 * 1024
+/** Idle connections are kept so long; clients reuse them for later requests. */
+const KEEP_ALIVE_MS = 120_000
 
 export interface SecureServerOptions {
   handler: ApiHandler
@@ -28,10 +27,14 @@ export interface SecureServerOptions {
 /** HTTPS on loopback: HTTP/2 and HTTP/1.1 on one port, client certificates asked for but not demanded. */
 export class SecureServer {
   readonly #options: SecureServerOptions
-  readonly #server: Http2SecureServer
+  readonly #server: TlsServer
+  readonly #http1: Http1Server
+  readonly #http2: Http2Server
   readonly #sessions = new Set<ServerHttp2Session>()
   readonly #sockets = new Set<TLSSocket>()
   readonly #peers = new WeakMap<TLSSocket, PeerCertificate | null>()
+  /** Requests that are being answered. */
+  readonly #open = new Set<AbortController>()
   readonly #closed = new AbortController()
   readonly #upgraded: UpgradedConnections
 
@@ -39,35 +42,55 @@ export class SecureServer {
     this.#options = options
     this.#upgraded = new UpgradedConnections(options)
     const { certificate, key, clientCa } = options.tls
-    this.#server = createSecureServer({
-      cert: certificate,
-      key,
-      ca: clientCa,
-      requestCert: true,
-      rejectUnauthorized: false,
-      allowHTTP1: true,
-      minVersion: 'TLSv1.2',
-      settings: { maxConcurrentStreams: 1000, initialWindowSize: 1 << 20 },
+    this.#http1 = this.#http1Server()
+    this.#http2 = this.#http2Server()
+    this.#server = createTlsServer(
+      {
+        cert: certificate,
+        key,
+        ca: clientCa,
+        requestCert: true,
+        rejectUnauthorized: false,
+        minVersion: 'TLSv1.2',
+        ALPNProtocols: ['h2', 'http/1.1'],
+      },
+      (socket) => {
+        this.#sockets.add(socket)
+        socket.setNoDelay(true)
+        socket.on('close', () => this.#sockets.delete(socket))
+        socket.on('error', () => undefined)
+        ;(socket.alpnProtocol === 'h2' ? this.#http2 : this.#http1).emit('connection', socket)
+      },
+    )
+    // A client that does not get through the handshake is its own trouble.
+    this.#server.on('tlsClientError', (error: Error) => {
+      options.logger.debug('a TLS handshake failed', { error: error.message })
     })
-    this.#server.on('session', (session) => {
+  }
+
+  #http1Server(): Http1Server {
+    const server = createHttp1Server({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+      void this.#serve(new Http1Exchange(request, response))
+    })
+    server.on('upgrade', (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
+      void this.#serveUpgrade(request, socket, head)
+    })
+    return server
+  }
+
+  #http2Server(): Http2Server {
+    const server = createHttp2Server({ settings: { maxConcurrentStreams: 1000, initialWindowSize: 1 << 20 } })
+    server.on('session', (session) => {
       this.#sessions.add(session)
       session.setLocalWindowSize(4 << 20)
       session.on('close', () => this.#sessions.delete(session))
       session.on('error', () => undefined)
     })
-    this.#server.on('secureConnection', (socket: TLSSocket) => {
-      this.#sockets.add(socket)
-      socket.setNoDelay(true)
-      socket.on('close', () => this.#sockets.delete(socket))
-      socket.on('error', () => undefined)
+    server.on('sessionError', () => undefined)
+    server.on('stream', (stream, headers) => {
+      void this.#serve(new Http2Exchange(stream, headers))
     })
-    this.#server.on('sessionError', () => undefined)
-    this.#server.on('request', (request, response) => {
-      void this.#serve(request, response)
-    })
-    this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      void this.#serveUpgrade(request, socket, head)
-    })
+    return server
   }
 
   /** @returns the port */
@@ -86,7 +109,9 @@ export class SecureServer {
 
   /** Ends watches and connections. */
   async close(): Promise<void> {
-    this.#closed.abort(new Error('the API server is shutting down'))
+    const reason = new Error('the API server is shutting down')
+    this.#closed.abort(reason)
+    for (const request of this.#open) request.abort(reason)
     const ended = new Promise<void>((resolve) => {
       if (!this.#server.listening) resolve()
       else
@@ -96,38 +121,40 @@ export class SecureServer {
     })
     for (const session of this.#sessions) session.destroy()
     for (const socket of this.#sockets) socket.destroy()
+    // Its timers, of connections it was handed.
+    this.#http1.close()
     await ended
   }
 
-  async #serve(request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
-    const gone = new AbortController()
-    response.on('close', () => {
-      gone.abort(new Error('the client went away'))
+  async #serve(exchange: Exchange): Promise<void> {
+    const request = new AbortController()
+    this.#open.add(request)
+    exchange.gone.addEventListener('abort', () => {
+      request.abort(exchange.gone.reason)
     })
-    response.on('error', () => undefined)
-    request.on('error', () => undefined)
-    const answer = await this.#answer(request, { body: () => readBody(request), signal: AbortSignal.any([gone.signal, this.#closed.signal]) })
-    if (gone.signal.aborted) return
-    await this.#send(answer, response, headersOf(request))
+    if (this.#closed.signal.aborted) request.abort(this.#closed.signal.reason)
+    const answer = await this.#answer(exchange, request.signal)
+    await sendAnswer(answer, exchange, this.#options.logger)
+    this.#open.delete(request)
   }
 
   /** HTTP/1.1 with an Upgrade header: an answer in plain HTTP when there is nothing to upgrade to. */
-  async #serveUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  async #serveUpgrade(request: IncomingMessage, socket: TLSSocket, head: Buffer): Promise<void> {
     const gone = new AbortController()
     socket.on('close', () => {
       gone.abort(new Error('the client went away'))
     })
     socket.on('error', () => undefined)
     const signal = AbortSignal.any([gone.signal, this.#closed.signal])
-    let answer = await this.#answer(request, { body: () => Promise.resolve(new Uint8Array(0)), signal })
+    const { url = '/', method = 'GET' } = request
+    let answer = await this.#answer({ method, url, headers: plainHeaders(request), socket, body: () => Promise.resolve(new Uint8Array(0)) }, signal)
     if (answer.upgrade !== undefined) {
-      const { url: path = '/', method = 'GET' } = request
       try {
         const refusal = await this.#upgraded.serve(answer.upgrade, { request, socket, head, signal })
         if (refusal === null) return
         answer = textResponse(refusal.status, refusal.text)
       } catch (error) {
-        answer = this.#options.handler.failed(error, { path, method })
+        answer = this.#options.handler.failed(error, { path: url, method })
       }
     }
     if (gone.signal.aborted) return
@@ -136,40 +163,33 @@ export class SecureServer {
     response.on('finish', () => {
       socket.end()
     })
-    response.on('error', () => undefined)
     response.assignSocket(socket as Socket)
-    // node:http2 types HTTP/1.1's responses as its own, too.
-    await this.#send(answer, response as unknown as Http2ServerResponse, headersOf(request))
+    await sendAnswer(answer, new Http1Exchange(request, response), this.#options.logger)
   }
 
-  async #answer(
-    request: Http2ServerRequest | IncomingMessage,
-    { body, signal }: { body: () => Promise<Uint8Array>; signal: AbortSignal },
-  ): Promise<ApiResponse> {
-    const { url = '/', method = 'GET' } = request
+  async #answer(exchange: Pick<Exchange, 'method' | 'url' | 'headers' | 'socket' | 'body'>, signal: AbortSignal): Promise<ApiResponse> {
+    const { url, method, headers, socket } = exchange
     const at = url.indexOf('?')
     const path = at < 0 ? url : url.slice(0, at)
-    const headers = headersOf(request)
     try {
-      const user = this.#options.authenticator.authenticate(headers['authorization'], this.#peer(request))
+      const user = this.#options.authenticator.authenticate(headers['authorization'], this.#peer(socket))
       const asked: ApiRequest = {
         method: method === 'HEAD' ? 'GET' : method,
         path,
         query: new URLSearchParams(at < 0 ? '' : url.slice(at + 1)),
         headers,
         user,
-        body: await body(),
+        body: await exchange.body(),
         signal,
       }
       return await this.#options.handler.handle(asked)
     } catch (error) {
-      return this.#options.handler.failed(error, { path, method })
+      return this.#options.handler.failed(error, { path, method, signal })
     }
   }
 
-  /** Read once per connection: on HTTP/2 the request's own socket is a proxy without certificates. */
-  #peer(request: Http2ServerRequest | IncomingMessage): PeerCertificate | null {
-    const socket = ('stream' in request && request.httpVersionMajor === 2 ? request.stream.session?.socket : request.socket) as TLSSocket | undefined
+  /** Read once per connection. */
+  #peer(socket: TLSSocket | undefined): PeerCertificate | null {
     if (socket === undefined) return null
     const known = this.#peers.get(socket)
     if (known !== undefined) return known
@@ -177,75 +197,10 @@ export class SecureServer {
     this.#peers.set(socket, peer)
     return peer
   }
-
-  async #send(answer: ApiResponse, response: Http2ServerResponse, asked: Record<string, string | undefined>): Promise<void> {
-    const headers: Record<string, string | string[]> = { 'cache-control': 'no-cache, private', ...answer.headers }
-    if (answer.warnings !== undefined && answer.warnings.length > 0) headers['warning'] = answer.warnings.map((text) => `299 - ${JSON.stringify(text)}`)
-    const zipped = (asked['accept-encoding'] ?? '').includes('gzip')
-    try {
-      if (answer.stream !== undefined) {
-        response.writeHead(answer.status, headers)
-        // HTTP/1.1 keeps headers back until the first byte; who watches waits for them.
-        ;(response as { flushHeaders?: () => void }).flushHeaders?.()
-        await this.#stream(answer.stream, response)
-        return
-      }
-      let body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body
-      if (zipped && body.length > GZIP_FROM_BYTES) {
-        body = await compress(body, { level: constants.Z_BEST_SPEED })
-        headers['content-encoding'] = 'gzip'
-      }
-      if (answer.status !== 304) headers['content-length'] = String(body.length)
-      response.writeHead(answer.status, headers)
-      response.end(body)
-    } catch (error) {
-      // The client went while it was being answered.
-      this.#options.logger.debug('answer not sent', { error: error instanceof Error ? error.message : String(error) })
-      response.stream?.destroy()
-    }
-  }
-
-  async #stream(stream: AsyncIterable<Uint8Array | string>, response: Http2ServerResponse): Promise<void> {
-    const gone = new Promise<void>((resolve) => {
-      response.once('close', resolve)
-    })
-    try {
-      for await (const part of stream) {
-        if (response.writableEnded || response.destroyed) return
-        // HTTP/2's write wants a Buffer or a string.
-        if (!response.write(typeof part === 'string' ? part : Buffer.from(part)))
-          await Promise.race([
-            new Promise<void>((resolve) => {
-              response.once('drain', resolve)
-            }),
-            gone,
-          ])
-      }
-    } catch (error) {
-      if (!(error instanceof StatusError)) this.#options.logger.debug('stream ended', { error: error instanceof Error ? error.message : String(error) })
-    }
-    response.end()
-  }
 }
 
 function nameOf({ subject }: Partial<TlsPeerCertificate>): PeerCertificate | null {
   if (subject === undefined) return null
   const { CN, O } = subject as { CN?: string | string[]; O?: string | string[] }
   return { commonName: (Array.isArray(CN) ? CN[0] : CN) ?? '', organizations: O === undefined ? [] : Array.isArray(O) ? O : [O] }
-}
-
-function headersOf(request: Http2ServerRequest | IncomingMessage): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(',') : value]))
-}
-
-async function readBody(request: Http2ServerRequest): Promise<Uint8Array> {
-  if (request.method === 'GET' || request.method === 'HEAD') return new Uint8Array(0)
-  const parts: Buffer[] = []
-  let length = 0
-  for await (const part of request as AsyncIterable<Buffer>) {
-    length += part.length
-    if (length > MAX_BODY_BYTES) throw new StatusError(failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${String(MAX_BODY_BYTES)}`))
-    parts.push(part)
-  }
-  return Buffer.concat(parts)
 }

@@ -1,5 +1,6 @@
 import type { Negotiated } from '../request/mediaType.ts'
 import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
+import { JoinedBody } from '../request/joinedBody.ts'
 import { encodeProtobuf } from '#shared/kubernetes/codec/codec.ts'
 import { matchesFields, parseFieldSelector, type FieldRequirement } from '#shared/kubernetes/fieldSelector.ts'
 import { matchesRequirements, parseLabelSelector, type Requirement } from '#shared/kubernetes/labelSelector.ts'
@@ -13,7 +14,7 @@ import type { ApiResource } from '../registry/apiResources.ts'
 import { fromStorage } from '../registry/conversion.ts'
 import { badRequest } from '../registry/failures.ts'
 import type { RestStore } from '../registry/restStore.ts'
-import { entryJson, type Entry } from '../storage/collection.ts'
+import { storedJson, type Entry } from '../storage/entry.ts'
 
 /** Which objects of a collection a request means. */
 export interface Selection {
@@ -130,7 +131,12 @@ function listResponse(
   const { as, version, encoding } = negotiated
   if (encoding === 'json' && as === '' && isStorageVersion(resource)) {
     const head = `{"kind":"${resource.kind}List","apiVersion":"${groupVersion(resource)}","metadata":${JSON.stringify(metadata)},"items":[`
-    return { status: 200, headers: { 'content-type': 'application/json' }, body: `${head}${entries.map(entryJson).join(',')}]}` }
+    const joined = new JoinedBody(
+      head,
+      entries.map(({ json }) => json),
+      ']}',
+    )
+    return { status: 200, headers: { 'content-type': 'application/json' }, body: '', joined }
   }
   const objects = entries.map(({ object }) => fromStorage(object, resource))
   if (as === 'Table')
@@ -149,7 +155,7 @@ export function encoded(value: object, { encoding }: Negotiated, status = 200): 
   const object = value as KubeObject
   if (encoding === 'protobuf' && builtinSchema.typeOf(object.apiVersion ?? '', object.kind ?? '') !== null)
     return { status, headers: { 'content-type': 'application/vnd.kubernetes.protobuf' }, body: encodeProtobuf(object) }
-  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) }
+  return { status, headers: { 'content-type': 'application/json' }, body: storedJson(value) ?? JSON.stringify(value) }
 }
 
 /** One object in the form that was asked for. */

@@ -10,13 +10,16 @@ import type { ApiResource } from '../registry/apiResources.ts'
 import { fromStorage } from '../registry/conversion.ts'
 import { badRequest } from '../registry/failures.ts'
 import type { RestStore } from '../registry/restStore.ts'
-import { entryJson, type Entry, type StoreEvent } from '../storage/collection.ts'
+import type { Collection, StoreEvent } from '../storage/collection.ts'
+import type { Entry } from '../storage/entry.ts'
 import { includeObjectOf, isSelected, isStorageVersion, parseSelection, selectsAll, type Selection } from './listing.ts'
 
 const BOOKMARK_MS = 60_000
 const DEFAULT_TIMEOUT_MS = 30 * 60_000
 /** Events waiting for a reader that does not read; beyond it the watch ends and the client starts anew. */
 const MAX_BACKLOG = 20_000
+const INITIAL_CHUNK_BYTES = 256 * 1024
+const LINE_END = Buffer.from('}\n')
 
 type EventType = 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'
 
@@ -26,6 +29,9 @@ class EventWriter {
   readonly #negotiated: Negotiated
   readonly #request: ApiRequest
   readonly #nowMs: () => number
+  readonly #asStored: boolean
+  /** Names what else the bytes depend on besides the event and its type. */
+  readonly #form: string
   #columnsSent = false
 
   constructor(resource: ApiResource, negotiated: Negotiated, request: ApiRequest, nowMs: () => number) {
@@ -33,18 +39,29 @@ class EventWriter {
     this.#negotiated = negotiated
     this.#request = request
     this.#nowMs = nowMs
+    // A wrong value is answered before the watch begins.
+    if (negotiated.as === 'Table') includeObjectOf(request.query)
+    this.#asStored = negotiated.as === '' && isStorageVersion(resource)
+    this.#form = [groupVersion(resource), negotiated.as, negotiated.version, request.query.get('includeObject') ?? ''].join(' ')
   }
 
-  line(type: EventType, entry: Entry): string {
-    if (this.#negotiated.as === '' && isStorageVersion(this.#resource)) return `{"type":"${type}","object":${entryJson(entry)}}\n`
+  line(type: EventType, entry: Entry): Uint8Array {
+    if (this.#asStored) return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), entry.json, LINE_END])
     return this.object(type, fromStorage(entry.object, this.#resource))
   }
 
-  object(type: EventType, object: KubeObject): string {
-    return `${JSON.stringify({ type, object: this.#form(object, type) })}\n`
+  /** A change's line, made once for all watches that want it alike. */
+  shared(type: EventType, event: StoreEvent, collection: Collection): Uint8Array {
+    const columns = this.#negotiated.as === 'Table' && !this.#columnsSent
+    if (columns) return this.line(type, event.entry)
+    return collection.shared(event, `${type} ${this.#form}`, () => this.line(type, event.entry))
   }
 
-  bookmark(revision: number, initialEnd: boolean): string {
+  object(type: EventType, object: KubeObject): Uint8Array {
+    return Buffer.from(`${JSON.stringify({ type, object: this.#formed(object, type) })}\n`)
+  }
+
+  bookmark(revision: number, initialEnd: boolean): Uint8Array {
     const metadata = {
       resourceVersion: String(revision),
       creationTimestamp: null,
@@ -53,11 +70,11 @@ class EventWriter {
     return this.object('BOOKMARK', { kind: this.#resource.kind, apiVersion: groupVersion(this.#resource), metadata })
   }
 
-  error(status: Status): string {
-    return `${JSON.stringify({ type: 'ERROR', object: status })}\n`
+  error(status: Status): Uint8Array {
+    return Buffer.from(`${JSON.stringify({ type: 'ERROR', object: status })}\n`)
   }
 
-  #form(object: KubeObject, type: EventType): object {
+  #formed(object: KubeObject, type: EventType): object {
     const { as, version } = this.#negotiated
     if (as === 'Table') {
       const withColumns = !this.#columnsSent
@@ -77,11 +94,17 @@ class EventWriter {
 
 /** Lines from a source of events to a reader that takes them at its own pace. */
 class LineQueue {
-  #lines: string[] = []
+  readonly #initial: Iterator<Uint8Array>
+  #lines: Uint8Array[] = []
   #ended = false
   #wake: (() => void) | null = null
 
-  push(line: string): void {
+  /** @param initial lines that come first, made as they are read */
+  constructor(initial: Iterator<Uint8Array>) {
+    this.#initial = initial
+  }
+
+  push(line: Uint8Array): void {
     if (this.#ended) return
     this.#lines.push(line)
     if (this.#lines.length > MAX_BACKLOG) this.end()
@@ -93,10 +116,12 @@ class LineQueue {
     this.#wake?.()
   }
 
-  async *read(): AsyncGenerator<string> {
+  async *read(): AsyncGenerator<Uint8Array> {
+    for (let chunk = this.#initialChunk(); chunk !== null; chunk = this.#initialChunk()) yield chunk
     for (;;) {
       if (this.#lines.length > 0) {
-        const chunk = this.#lines.join('')
+        const [first] = this.#lines
+        const chunk = this.#lines.length === 1 && first !== undefined ? first : Buffer.concat(this.#lines)
         this.#lines = []
         yield chunk
       } else if (this.#ended) return
@@ -107,6 +132,17 @@ class LineQueue {
         this.#wake = null
       }
     }
+  }
+
+  #initialChunk(): Uint8Array | null {
+    const lines: Uint8Array[] = []
+    for (let bytes = 0; bytes < INITIAL_CHUNK_BYTES;) {
+      const { value, done } = this.#initial.next()
+      if (done === true) break
+      lines.push(value)
+      bytes += value.length
+    }
+    return lines.length === 0 ? null : Buffer.concat(lines)
   }
 }
 
@@ -143,30 +179,37 @@ export async function watch(
   const collection = rest.store.collection(resource.storagePrefix ?? '')
   const prefix = rest.prefixOf(resource, target.namespace)
   const writer = new EventWriter(resource, negotiated, request, () => rest.nowMs())
-  const queue = new LineQueue()
   const bookmarks = isTrue(query.get('allowWatchBookmarks'))
-  const send = (event: StoreEvent): void => {
-    if (!event.entry.key.startsWith(prefix)) return
-    const type = visibleType(event, selection, resource)
-    if (type === null) return
-    // An object that left the selection is told as it was last seen in it, at the revision of the change.
-    if (type === 'DELETED' && event.type !== 'DELETED' && event.previous !== null) {
-      const { object } = event.previous
-      queue.push(writer.object('DELETED', fromStorage({ ...object, metadata: { ...object.metadata, resourceVersion: String(event.revision) } }, resource)))
-    } else queue.push(writer.line(type, event.entry))
-  }
   const fromNow = since === 0 || isTrue(initialEvents)
-  if (fromNow) {
-    if (initialEvents !== 'false')
-      for (const entry of collection.range(prefix))
-        if (selectsAll(selection) || isSelected(selection, fromStorage(entry.object, resource))) queue.push(writer.line('ADDED', entry))
-    if (isTrue(initialEvents) && bookmarks) queue.push(writer.bookmark(rest.store.revision, true))
-  } else {
-    const missed = collection.since(since)
-    if (missed === null) {
-      queue.push(writer.error(failure(410, 'Expired', `too old resource version: ${String(since)} (${String(collection.oldestRevision)})`)))
-      queue.end()
-    } else for (const event of missed) send(event)
+  const lineOf = (event: StoreEvent): Uint8Array | null => {
+    if (!event.entry.key.startsWith(prefix)) return null
+    const type = visibleType(event, selection, resource)
+    if (type === null) return null
+    if (type !== 'DELETED' || event.type === 'DELETED' || event.previous === null) return writer.shared(type, event, collection)
+    // An object that left the selection is told as it was last seen in it, at the revision of the change.
+    const { object } = event.previous
+    return writer.object('DELETED', fromStorage({ ...object, metadata: { ...object.metadata, resourceVersion: String(event.revision) } }, resource))
+  }
+  // What there is to tell of now, though it is read later.
+  const present = fromNow && initialEvents !== 'false' ? [...collection.range(prefix)] : []
+  const missed = fromNow ? [] : collection.since(since)
+  const { revision } = rest.store
+  function* initial(): Generator<Uint8Array> {
+    for (const entry of present) if (selectsAll(selection) || isSelected(selection, fromStorage(entry.object, resource))) yield writer.line('ADDED', entry)
+    if (isTrue(initialEvents) && bookmarks) yield writer.bookmark(revision, true)
+    for (const event of missed ?? []) {
+      const line = lineOf(event)
+      if (line !== null) yield line
+    }
+  }
+  const queue = new LineQueue(initial())
+  const send = (event: StoreEvent): void => {
+    const line = lineOf(event)
+    if (line !== null) queue.push(line)
+  }
+  if (missed === null) {
+    queue.push(writer.error(failure(410, 'Expired', `too old resource version: ${String(since)} (${String(collection.oldestRevision)})`)))
+    queue.end()
   }
   const stops = [collection.onEvent(send)]
   const timeoutMs = Number(query.get('timeoutSeconds') ?? 0) * 1000 || DEFAULT_TIMEOUT_MS
@@ -195,7 +238,7 @@ export async function watch(
   return { status: 200, headers: { 'content-type': 'application/json' }, body: '', stream: untilDone(queue.read(), stop) }
 }
 
-async function* untilDone(lines: AsyncGenerator<string>, stop: () => void): AsyncGenerator<string> {
+async function* untilDone(lines: AsyncGenerator<Uint8Array>, stop: () => void): AsyncGenerator<Uint8Array> {
   try {
     yield* lines
   } finally {

@@ -6,7 +6,7 @@ import { fromStorage, storedBytes } from './conversion.ts'
 import { badRequest, conflict, forbidden, modified } from './failures.ts'
 import type { RestStore, WriteContext } from './restStore.ts'
 import type { Admission } from '../admission/admission.ts'
-import type { Entry } from '../storage/collection.ts'
+import type { Entry } from '../storage/entry.ts'
 
 /** metav1.DeleteOptions as sent in the body or the query. */
 export interface DeleteOptions {

@@ -1,4 +1,5 @@
 import type { UserInfo } from '#shared/kubernetes/transport.ts'
+import type { JoinedBody } from './joinedBody.ts'
 import type { StreamTarget } from '../streaming/streamTarget.ts'
 
 /** One request after authentication, however it came in. */
@@ -15,11 +16,12 @@ export interface ApiRequest {
   signal: AbortSignal
 }
 
-/** `body` is sent whole; `stream` as it comes. */
+/** `body` is sent whole; `stream` as it comes; one of `joined` piece by piece, when there is one. */
 export interface ApiResponse {
   status: number
   headers: Record<string, string>
   body: Uint8Array | string
+  joined?: JoinedBody
   stream?: AsyncIterable<Uint8Array | string>
   /** `Warning: 299` texts. */
   warnings?: string[]

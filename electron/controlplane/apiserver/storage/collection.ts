@@ -1,16 +1,5 @@
 import { Emitter } from '#shared/base/emitter.ts'
-import type { KubeObject } from '#shared/kubernetes/object.ts'
-
-/** One stored object, in its storage version, with `metadata.resourceVersion` set. Shared by all readers: never changed in place. */
-export interface Entry {
-  /** The etcd key, e.g. `/registry/pods/default/web`. */
-  readonly key: string
-  readonly object: KubeObject
-  readonly createRevision: number
-  readonly modRevision: number
-  /** `object` as JSON, made when first wanted. */
-  json?: string
-}
+import type { Entry } from './entry.ts'
 
 /** A change of one collection. For DELETED `entry` is the last state with the delete's revision. */
 export interface StoreEvent {
@@ -20,13 +9,11 @@ export interface StoreEvent {
   readonly revision: number
 }
 
-/** Changes remembered for watches that resume. Upstream's watch cache grows to about as many. */
+/** Changes remembered for watches that resume: upstream's watch cache grows to about as many. At most about so many bytes of JSON. */
 const HISTORY = 10_000
-
-/** The JSON of an entry's object, kept with it. */
-export function entryJson(entry: Entry): string {
-  return (entry.json ??= JSON.stringify(entry.object))
-}
+const HISTORY_BYTES = 16 * 1024 * 1024
+/** Kept whatever they weigh. */
+const LEAST_HISTORY = 1_000
 
 /** The objects below one storage prefix, in key order, with their last changes. */
 export class Collection {
@@ -35,7 +22,11 @@ export class Collection {
   #keys: string[] = []
   #keysStale = false
   #history: StoreEvent[] = []
+  #historyBytes = 0
   #oldest: number
+  /** What the last event looks like in each form that a watch wants. */
+  #lastEvent: StoreEvent | null = null
+  readonly #lastForms = new Map<string, Uint8Array>()
 
   /** @param sinceRevision changes after this revision will be in the history */
   constructor(sinceRevision: number) {
@@ -85,6 +76,20 @@ export class Collection {
     return this.#oldest
   }
 
+  /** The bytes of an event in a form, made once for all watches that want that form. */
+  shared(event: StoreEvent, form: string, make: () => Uint8Array): Uint8Array {
+    if (this.#lastEvent !== event) {
+      this.#lastEvent = event
+      this.#lastForms.clear()
+    }
+    let bytes = this.#lastForms.get(form)
+    if (bytes === undefined) {
+      bytes = make()
+      this.#lastForms.set(form, bytes)
+    }
+    return bytes
+  }
+
   onEvent(listener: (event: StoreEvent) => void): () => void {
     return this.#listeners.subscribe(listener)
   }
@@ -106,23 +111,29 @@ export class Collection {
     this.#tell({ type: previous === null ? 'ADDED' : 'MODIFIED', entry, previous, revision: entry.modRevision })
   }
 
-  remove(key: string, revision: number): void {
+  /** @param last the last state with the delete's revision */
+  remove(key: string, last: (previous: Entry) => Entry): void {
     const previous = this.#entries.get(key)
     if (previous === undefined) return
     this.#entries.delete(key)
     this.#keysStale = true
-    const object = { ...previous.object, metadata: { ...previous.object.metadata, resourceVersion: String(revision) } }
-    this.#tell({ type: 'DELETED', entry: { key, object, createRevision: previous.createRevision, modRevision: revision }, previous, revision })
+    const entry = last(previous)
+    this.#tell({ type: 'DELETED', entry, previous, revision: entry.modRevision })
   }
 
   #tell(event: StoreEvent): void {
     this.#history.push(event)
-    if (this.#history.length > 2 * HISTORY) {
-      const dropped = this.#history.length - HISTORY
-      this.#oldest = this.#history[dropped - 1]?.revision ?? this.#oldest
-      this.#history = this.#history.slice(dropped)
-    }
+    this.#historyBytes += event.entry.json.length
+    const { length } = this.#history
+    if (length > 2 * HISTORY || (this.#historyBytes > 2 * HISTORY_BYTES && length > 2 * LEAST_HISTORY)) this.#dropHalf()
     this.#listeners.emit(event)
+  }
+
+  #dropHalf(): void {
+    const kept = this.#history.slice(Math.ceil(this.#history.length / 2))
+    this.#oldest = this.#history[this.#history.length - kept.length - 1]?.revision ?? this.#oldest
+    this.#history = kept
+    this.#historyBytes = kept.reduce((sum, { entry }) => sum + entry.json.length, 0)
   }
 
   #sorted(): string[] {

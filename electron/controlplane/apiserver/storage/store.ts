@@ -3,7 +3,8 @@ import type { Logger } from '#shared/base/logger.ts'
 import type { Bytes, EtcdClient, KeyValue, TxnRequest, WatchResponse } from '#shared/etcd/rpc.ts'
 import { decodeObject } from '#shared/kubernetes/codec/codec.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { Collection, type Entry } from './collection.ts'
+import { Collection } from './collection.ts'
+import { ParsedObjects, StoredEntry, type Entry } from './entry.ts'
 import { TtlLeases } from './ttlLeases.ts'
 
 const ROOT = '/registry/'
@@ -33,6 +34,7 @@ export class Store {
   readonly #pending = new Map<string, PendingWrite>()
   readonly #waiters = new Set<{ revision: number; resolve: () => void }>()
   readonly #leases: TtlLeases
+  readonly #parsed = new ParsedObjects()
   #revision = 0
   #loadedRevision = 0
 
@@ -140,9 +142,7 @@ export class Store {
       if (!answer.succeeded) return null
       const entry = this.collection(prefixOf(path)).get(path)
       // Somebody may have written again already; the caller gets what it wrote.
-      return entry?.modRevision === revision
-        ? entry
-        : { key: path, object: atRevision(object, revision), createRevision: entry?.createRevision ?? revision, modRevision: revision }
+      return entry?.modRevision === revision ? entry : this.#entry(path, object, { create: entry?.createRevision ?? revision, mod: revision })
     } finally {
       if (this.#pending.get(path)?.value === value) this.#pending.delete(path)
     }
@@ -152,7 +152,7 @@ export class Store {
     for (const { type, kv } of response.events) {
       const key = decoder.decode(kv.key)
       if (!key.startsWith(ROOT)) continue
-      if (type === 'DELETE') this.collection(prefixOf(key)).remove(key, kv.modRevision)
+      if (type === 'DELETE') this.#remove(this.collection(prefixOf(key)), key, kv.modRevision)
       else {
         const entry = this.#decode(kv)
         if (entry !== null) this.collection(prefixOf(key)).put(entry)
@@ -184,8 +184,16 @@ export class Store {
       if (collection.get(entry.key)?.modRevision !== entry.modRevision) collection.put(entry)
     }
     for (const collection of this.#collections.values())
-      for (const { key } of [...collection.values()]) if (!seen.has(key)) collection.remove(key, page.header.revision)
+      for (const { key } of [...collection.values()]) if (!seen.has(key)) this.#remove(collection, key, page.header.revision)
     this.#advance(page.header.revision)
+  }
+
+  #entry(key: string, object: KubeObject, revisions: { create: number; mod: number }): Entry {
+    return new StoredEntry(key, atRevision(object, revisions.mod), revisions, this.#parsed)
+  }
+
+  #remove(collection: Collection, key: string, revision: number): void {
+    collection.remove(key, (previous) => this.#entry(key, previous.object, { create: previous.createRevision, mod: revision }))
   }
 
   #decode(kv: KeyValue): Entry | null {
@@ -194,7 +202,7 @@ export class Store {
     try {
       const object = pending !== undefined && sameBytes(pending.value, kv.value) ? pending.object : decodeObject(kv.value).object
       if (typeof object.metadata !== 'object') return null
-      return { key, object: atRevision(object, kv.modRevision), createRevision: kv.createRevision, modRevision: kv.modRevision }
+      return this.#entry(key, object, { create: kv.createRevision, mod: kv.modRevision })
     } catch (error) {
       this.#logger.warn('a stored value is no Kubernetes object and is not served', { key, error: error instanceof Error ? error.message : String(error) })
       return null

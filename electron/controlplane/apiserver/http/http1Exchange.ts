@@ -1,0 +1,83 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { TLSSocket } from 'node:tls'
+import type { AnswerHeaders, Exchange } from './exchange.ts'
+import { readBody } from './requestBody.ts'
+
+/** A request over HTTP/1.1. */
+export class Http1Exchange implements Exchange {
+  readonly method: string
+  readonly url: string
+  readonly headers: Record<string, string | undefined>
+  readonly #request: IncomingMessage
+  readonly #response: ServerResponse
+  readonly #gone = new AbortController()
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.#request = request
+    this.#response = response
+    this.method = request.method ?? 'GET'
+    this.url = request.url ?? '/'
+    this.headers = plainHeaders(request)
+    response.on('close', () => {
+      if (!response.writableFinished) this.#gone.abort(new Error('the client went away'))
+    })
+    response.on('error', () => undefined)
+    request.on('error', () => undefined)
+  }
+
+  get socket(): TLSSocket {
+    return this.#request.socket as TLSSocket
+  }
+
+  get gone(): AbortSignal {
+    return this.#gone.signal
+  }
+
+  body(): Promise<Uint8Array> {
+    return readBody(this.#request, this.method)
+  }
+
+  begin(status: number, headers: AnswerHeaders): void {
+    this.#response.writeHead(status, headers)
+    // Headers wait for the first byte otherwise; who watches waits for them. With a length the body follows at once.
+    if (headers['content-length'] === undefined) this.#response.flushHeaders()
+  }
+
+  write(bytes: Uint8Array | string): boolean {
+    return this.#response.destroyed || this.#response.write(bytes)
+  }
+
+  drained(): Promise<void> {
+    return drained(this.#response)
+  }
+
+  end(bytes?: Uint8Array): void {
+    if (bytes === undefined) this.#response.end()
+    else this.#response.end(bytes)
+  }
+
+  abandon(): void {
+    this.#response.destroy()
+  }
+}
+
+/** Headers with repeated ones joined. */
+export function plainHeaders({ headers }: Pick<IncomingMessage, 'headers'>): Record<string, string | undefined> {
+  for (const [name, value] of Object.entries(headers))
+    if (Array.isArray(value)) return { ...plainHeaders({ headers: { ...headers, [name]: value.join(',') } }) }
+  return headers as Record<string, string | undefined>
+}
+
+/** Resolves when a stream takes more, or is gone. */
+export function drained(stream: NodeJS.EventEmitter & { destroyed: boolean; writableNeedDrain: boolean }): Promise<void> {
+  if (stream.destroyed || !stream.writableNeedDrain) return Promise.resolve()
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.off('drain', done)
+      stream.off('close', done)
+      resolve()
+    }
+    stream.on('drain', done)
+    stream.on('close', done)
+  })
+}
