@@ -1,5 +1,5 @@
 import type { ServedResource } from '#shared/kubernetes/schema/served.ts'
-import { servedResources } from '#shared/kubernetes/schema/served.ts'
+import { minorOf, servedResources } from '#shared/kubernetes/schema/served.ts'
 import { builtinSchema, type StructType } from '#shared/kubernetes/schema/schema.ts'
 import type { MergeType } from '#shared/kubernetes/apply/mergeType.ts'
 import { structMergeType } from '#shared/kubernetes/apply/mergeType.ts'
@@ -11,6 +11,8 @@ export interface ApiResource extends ServedResource {
   struct: StructType
   mergeType: MergeType
   zero: JsonObject
+  /** Of the release that serves it. */
+  kubernetesMinor: number
 }
 
 /** `deployments.apps`, or `pods`: how errors name a resource. */
@@ -24,7 +26,7 @@ export function qualifiedKind({ group, kind }: { group: string; kind: string }):
 }
 
 /** Virtual kinds whose struct has no stored form still need one for decoding; the table has them all. */
-function resourceOf(served: ServedResource): ApiResource | null {
+function resourceOf(served: ServedResource, kubernetesMinor: number): ApiResource | null {
   const struct = builtinSchema.struct(served.type)
   if (struct === null) return null
   let mergeType: MergeType | null = null
@@ -32,6 +34,7 @@ function resourceOf(served: ServedResource): ApiResource | null {
   return {
     ...served,
     struct,
+    kubernetesMinor,
     get mergeType() {
       return (mergeType ??= structMergeType(struct))
     },
@@ -48,7 +51,7 @@ export class ApiResources {
   readonly #groupVersions = new Set<string>()
 
   constructor(kubernetesVersion: string) {
-    this.list = servedResources(kubernetesVersion).flatMap((served) => resourceOf(served) ?? [])
+    this.list = servedResources(kubernetesVersion).flatMap((served) => resourceOf(served, minorOf(kubernetesVersion)) ?? [])
     for (const resource of this.list) {
       this.#byPath.set(`${resource.group}/${resource.version}/${resource.plural}`, resource)
       this.#groupVersions.add(`${resource.group}/${resource.version}`)

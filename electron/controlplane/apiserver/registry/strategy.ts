@@ -64,6 +64,33 @@ export const hasStatus = (resource: ApiResource): boolean => resource.subresourc
 /** Seconds an object lives; only events end by themselves. */
 export const ttlSeconds = (resource: ApiResource): number | undefined => (resource.plural === 'events' ? 3600 : undefined)
 
+/**
+ * A job's selector is made for it unless `manualSelector` says otherwise: its pods are labelled with its uid and name, since
+ * 1.27 under names with the batch prefix too, and the selector asks for the uid.
+ *
+ * @see pkg/registry/batch/job/strategy.go generateSelector
+ */
+function generateJobSelector(job: KubeObject, minor: number): void {
+  const spec = isObject(job['spec']) ? job['spec'] : {}
+  if (spec['manualSelector'] === true) return
+  const template = isObject(spec['template']) ? spec['template'] : {}
+  const metadata = isObject(template['metadata']) ? template['metadata'] : {}
+  const { name = '', uid = '' } = job.metadata
+  const prefixed = minor >= 27
+  const labels = {
+    ...(isObject(metadata['labels']) ? metadata['labels'] : {}),
+    'controller-uid': uid,
+    'job-name': name,
+    ...(prefixed ? { 'batch.kubernetes.io/controller-uid': uid, 'batch.kubernetes.io/job-name': name } : {}),
+  }
+  const selector = isObject(spec['selector']) ? spec['selector'] : {}
+  const matchLabels = {
+    ...(isObject(selector['matchLabels']) ? selector['matchLabels'] : {}),
+    [prefixed ? 'batch.kubernetes.io/controller-uid' : 'controller-uid']: uid,
+  }
+  job['spec'] = { ...spec, selector: { ...selector, matchLabels }, template: { ...template, metadata: { ...metadata, labels } } }
+}
+
 /** What a new object's status starts as; the sent one counts for nodes alone. */
 export function prepareForCreate(object: KubeObject, resource: ApiResource): void {
   if (hasStatus(resource) && nameOf(resource) !== '/nodes') {
@@ -82,6 +109,9 @@ export function prepareForCreate(object: KubeObject, resource: ApiResource): voi
       object.metadata.labels = { ...object.metadata.labels, 'kubernetes.io/metadata.name': object.metadata.name ?? '' }
       break
     }
+    case 'batch/jobs':
+      generateJobSelector(object, resource.kubernetesMinor)
+      break
     case '/persistentvolumes':
     case '/persistentvolumeclaims':
       object['status'] = { phase: 'Pending' }
