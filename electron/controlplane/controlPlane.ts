@@ -2,7 +2,6 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import type { Logger } from '#shared/base/logger.ts'
-import { minorOf } from '#shared/kubernetes/schema/served.ts'
 import type { Transport, UserInfo } from '#shared/kubernetes/transport.ts'
 import { RestClient } from '#electron/client/restClient.ts'
 import { signCertificateRequest } from '#electron/pki/certificateRequest.ts'
@@ -154,14 +153,13 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
   const nodes: SimulatedNode[] = []
   if (options.readOnly !== true) {
     const client = new RestClient(api.transport(masters), { userAgent: 'kubeadm' })
+    const release = new ServedRelease(kubernetesVersion)
     const components = runComponents(api, options, {
       signal,
       ca,
+      release,
       csrSigner: signerOf(kubernetesDir, () => clock.now()),
-      serviceAccountTokens: {
-        sign: (account, secretName) => signLegacyServiceAccountToken(text('sa.key'), account, secretName),
-        everyAccount: minorOf(kubernetesVersion) < 24,
-      },
+      signServiceAccountToken: (account, secretName) => signLegacyServiceAccountToken(text('sa.key'), account, secretName),
     })
     stops.push(async () => {
       aborter.abort(new Error('the control plane is stopping'))
@@ -199,7 +197,9 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
         admin: client,
         onApiServerVersion: (version) => {
           writeFileSync(join(dataDir, 'kubernetes-version'), `${version}\n`)
-          void api.setKubernetesVersion(version)
+          void api.setKubernetesVersion(version).then(() => {
+            release.change(version)
+          })
         },
         manifestOptions: { ...manifestOptions, nodeName: plan.name, advertiseAddress: plan.address },
         ca,
@@ -236,35 +236,66 @@ async function orderly(aborter: AbortController, stop: () => Promise<void>): Pro
   await stop()
 }
 
+/** Which release the components run as; a change ends the running ones, as an upgrade replaces their static pods. */
+class ServedRelease {
+  version: string
+  #changed = new AbortController()
+
+  constructor(version: string) {
+    this.version = version
+  }
+
+  /** Aborts when the release changes after this was asked for. */
+  get signal(): AbortSignal {
+    return this.#changed.signal
+  }
+
+  change(version: string): void {
+    if (version === this.version) return
+    this.version = version
+    const changed = this.#changed
+    this.#changed = new AbortController()
+    changed.abort(new Error('the control plane runs another release'))
+  }
+}
+
 async function runComponents(
   api: ApiServer,
   options: ControlPlaneOptions,
   {
     signal,
     ca,
+    release,
     ...signers
-  }: { signal: AbortSignal; ca: string; csrSigner: CsrSigner; serviceAccountTokens: { sign: ServiceAccountTokenSigner; everyAccount: boolean } },
+  }: { signal: AbortSignal; ca: string; release: ServedRelease; csrSigner: CsrSigner; signServiceAccountToken: ServiceAccountTokenSigner },
 ): Promise<void> {
   const { clock, random, logger } = options
   const user = (name: string, ...groups: string[]): UserInfo => ({ username: name, groups })
-  const guard = async (component: string, logged: Logger, run: (logger: Logger) => Promise<void>): Promise<void> => {
-    try {
-      await run(logged)
-    } catch (error) {
-      if (!signal.aborted) logged.error('a component ended', { component, error: error instanceof Error ? error.message : String(error) })
+  const guard = async (
+    component: string,
+    logged: Logger,
+    run: (options: { logger: Logger; signal: AbortSignal; kubernetesVersion: string }) => Promise<void>,
+  ) => {
+    while (!signal.aborted) {
+      const round = AbortSignal.any([signal, release.signal])
+      try {
+        await run({ logger: logged, signal: round, kubernetesVersion: release.version })
+      } catch (error) {
+        if (!round.aborted) logged.error('a component ended', { component, error: error instanceof Error ? error.message : String(error) })
+      }
+      if (!round.aborted) return
     }
   }
   await Promise.all([
     guard('kube-scheduler', logger.with({ component: 'kube-scheduler' }), (own) =>
-      runScheduler({ transport: api.transport(user('system:kube-scheduler')), clock, random: random.fork('scheduler'), logger: own, signal }),
+      runScheduler({ ...own, transport: api.transport(user('system:kube-scheduler')), clock, random: random.fork('scheduler') }),
     ),
     guard('kube-controller-manager', logger.with({ component: 'kube-controller-manager' }), (own) =>
       runControllerManager({
+        ...own,
         transport: api.transport(user('system:kube-controller-manager', 'system:masters')),
         clock,
         random: random.fork('controller-manager'),
-        logger: own,
-        signal,
         ...signers,
         rootCa: ca,
       }),

@@ -3,6 +3,7 @@ import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
 import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { GroupVersionResource, KubeObject, OwnerReference } from '#shared/kubernetes/object.ts'
+import { minorOf, servedResources } from '#shared/kubernetes/schema/served.ts'
 import { EventRecorder } from '#electron/client/eventRecorder.ts'
 import { Informer } from '#electron/client/informer.ts'
 import { RestClient } from '#electron/client/restClient.ts'
@@ -15,18 +16,40 @@ export class ControllerContext {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** The minor release that is served; what controllers do differs between releases. */
+  readonly minor: number
+  readonly #versions = new Map<string, string[]>()
   readonly #informers = new Map<string, Informer>()
+  readonly #unserved = new Set<string>()
   readonly #recorders: EventRecorder[] = []
 
-  constructor(options: { transport: Transport; clock: Clock; random: Random; logger: Logger }) {
+  constructor(options: { transport: Transport; clock: Clock; random: Random; logger: Logger; kubernetesVersion: string }) {
+    this.minor = minorOf(options.kubernetesVersion)
+    for (const { group, version, plural } of servedResources(options.kubernetesVersion))
+      this.#versions.set(`${group}/${plural}`, [...(this.#versions.get(`${group}/${plural}`) ?? []), version])
     this.client = new RestClient(options.transport, { userAgent: 'kube-controller-manager' })
     this.clock = options.clock
     this.random = options.random
     this.logger = options.logger
   }
 
-  informer(gvr: GroupVersionResource): Informer {
+  /** The resource in the asked version, or in the one this release serves instead; null when it serves none. */
+  served(gvr: GroupVersionResource): GroupVersionResource | null {
+    const versions = this.#versions.get(`${gvr.group}/${gvr.resource}`) ?? []
+    const version = versions.includes(gvr.version) ? gvr.version : versions[0]
+    return version === undefined ? null : { ...gvr, version }
+  }
+
+  /** Like `served`, for resources without which a controller is not started. */
+  resource(gvr: GroupVersionResource): GroupVersionResource {
+    return this.served(gvr) ?? gvr
+  }
+
+  /** The shared copy of a collection; one that this release does not serve stays empty. */
+  informer(asked: GroupVersionResource): Informer {
+    const gvr = this.served(asked) ?? asked
     const key = `${gvr.group}/${gvr.version}/${gvr.resource}`
+    if (this.served(asked) === null) this.#unserved.add(key)
     let informer = this.#informers.get(key)
     if (informer === undefined) {
       informer = new Informer({
@@ -42,8 +65,9 @@ export class ControllerContext {
     return informer
   }
 
+  /** Those to run: collections that are served. */
   get informers(): Informer[] {
-    return [...this.#informers.values()]
+    return [...this.#informers].flatMap(([key, informer]) => (this.#unserved.has(key) ? [] : [informer]))
   }
 
   recorder(component: string): EventRecorder {

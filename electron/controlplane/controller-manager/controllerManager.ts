@@ -5,17 +5,20 @@ import type { Transport } from '#shared/kubernetes/transport.ts'
 import { REPLICATION_CONTROLLERS } from '#electron/client/resources.ts'
 import { ControllerContext, type Controller } from './controller.ts'
 import { certificateSigningController, type CsrSigner } from './controllers/csr/certificateSigningController.ts'
+import { cronJobController } from './controllers/cronjob/cronJobController.ts'
 import { daemonSetController } from './controllers/daemonset/daemonSetController.ts'
 import { deploymentController } from './controllers/deployment/deploymentController.ts'
 import { disruptionController } from './controllers/disruption/disruptionController.ts'
 import { endpointsController } from './controllers/endpoints/endpointsController.ts'
 import { garbageCollector } from './controllers/garbage-collector/garbageCollector.ts'
+import { jobController } from './controllers/job/jobController.ts'
 import { namespaceController } from './controllers/namespace/namespaceController.ts'
 import { nodeIpamController } from './controllers/node-ipam/nodeIpamController.ts'
 import { nodeLifecycleController } from './controllers/node-lifecycle/nodeLifecycleController.ts'
 import { replicaSetController } from './controllers/replicaset/replicaSetController.ts'
 import { serviceAccountController } from './controllers/serviceaccount/serviceAccountController.ts'
 import { tokensController, type ServiceAccountTokenSigner } from './controllers/serviceaccount/tokensController.ts'
+import { statefulSetController } from './controllers/statefulset/statefulSetController.ts'
 
 export type { CsrSigner } from './controllers/csr/certificateSigningController.ts'
 export type { ServiceAccountTokenSigner } from './controllers/serviceaccount/tokensController.ts'
@@ -27,33 +30,49 @@ export interface ControllerManagerOptions {
   random: Random
   logger: Logger
   signal: AbortSignal
+  /** What is served: controllers behave as that release's. */
+  kubernetesVersion: string
   csrSigner?: CsrSigner
   /** PEM, published as kube-root-ca.crt. */
   rootCa?: string
   /** Without it no token secrets are kept. */
-  serviceAccountTokens?: { sign: ServiceAccountTokenSigner; everyAccount: boolean }
+  signServiceAccountToken?: ServiceAccountTokenSigner
 }
 
-/** Runs all controllers until the signal aborts. */
-export async function runControllerManager(options: ControllerManagerOptions): Promise<void> {
-  const { signal, logger } = options
-  const context = new ControllerContext(options)
-  const controllers: Controller[] = [
+/** All controllers of a release, not yet running. */
+export function newControllers(
+  context: ControllerContext,
+  { csrSigner, rootCa, signServiceAccountToken: signToken }: Pick<ControllerManagerOptions, 'csrSigner' | 'rootCa' | 'signServiceAccountToken'>,
+): Controller[] {
+  return [
     nodeIpamController(context),
-    serviceAccountController(context, options.rootCa),
-    ...(options.serviceAccountTokens === undefined ? [] : [tokensController(context, { ...options.serviceAccountTokens, rootCa: options.rootCa })]),
+    serviceAccountController(context, rootCa),
+    ...(signToken === undefined ? [] : [tokensController(context, { sign: signToken, rootCa, everyAccount: context.minor < 24 })]),
     replicaSetController(context),
     replicaSetController(context, { gvr: REPLICATION_CONTROLLERS, kind: 'ReplicationController', name: 'replication' }),
     deploymentController(context),
     daemonSetController(context),
+    statefulSetController(context),
+    jobController(context),
+    cronJobController(context),
     namespaceController(context),
     garbageCollector(context),
     nodeLifecycleController(context),
     endpointsController(context),
     disruptionController(context),
-    ...(options.csrSigner === undefined ? [] : [certificateSigningController(context, options.csrSigner)]),
+    ...(csrSigner === undefined ? [] : [certificateSigningController(context, csrSigner)]),
   ]
-  const informers = context.informers
+}
+
+/** Runs all controllers until the signal aborts. */
+export async function runControllerManager(options: ControllerManagerOptions): Promise<void> {
+  const context = new ControllerContext(options)
+  await runControllers(context, newControllers(context, options), options.signal)
+}
+
+/** Runs controllers of one context until the signal aborts: their informers first. */
+export async function runControllers(context: ControllerContext, controllers: readonly Controller[], signal: AbortSignal): Promise<void> {
+  const { logger, informers } = context
   const running = informers.map((informer) => informer.run(signal))
   try {
     await Promise.all(informers.map((informer) => informer.synced(signal)))

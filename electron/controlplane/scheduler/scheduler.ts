@@ -21,6 +21,8 @@ export interface SchedulerOptions {
   random: Random
   logger: Logger
   signal: AbortSignal
+  /** Which plugins and messages there are differs between releases. */
+  kubernetesVersion: string
   /** Pods that ask for another one are left alone. @default default-scheduler */
   schedulerName?: string
 }

@@ -1,0 +1,171 @@
+import { createPublicKey } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
+import { join } from 'node:path'
+import { afterAll } from 'vitest'
+import { FakeClock } from '#shared/base/clock.ts'
+import { silentLogger } from '#shared/base/logger.ts'
+import { SeededRandom } from '#shared/base/random.ts'
+import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import type { GroupVersionResource, KubeObject } from '#shared/kubernetes/object.ts'
+import { isNotFound } from '#shared/kubernetes/status.ts'
+import type { Transport } from '#shared/kubernetes/transport.ts'
+import { EVENTS, NAMESPACES, PODS } from '#electron/client/resources.ts'
+import { RestClient } from '#electron/client/restClient.ts'
+import { createApiServer } from '#electron/controlplane/apiserver/apiServer.ts'
+import type { NodeConnection } from '#electron/controlplane/apiserver/interface.ts'
+import { ControllerContext, type Controller } from '#electron/controlplane/controller-manager/controller.ts'
+import { runControllers } from '#electron/controlplane/controller-manager/controllerManager.ts'
+import { openEtcdStore } from '#electron/controlplane/etcd/embeddedEtcd.ts'
+import { createAuthority, generateKey, issueCertificate } from '#electron/pki/certificate.ts'
+import { encodeSnapshot } from '#electron/snapshot/encodeSnapshot.ts'
+import { temporaryDirectory } from '#test/support/peers.ts'
+
+/** Rounds of the event loop that a condition may take to hold; beyond it never will. */
+const MAX_TURNS = 3_000
+
+const noNodes: NodeConnection = {
+  // eslint-disable-next-line require-yield
+  logs: async function* () {
+    await Promise.reject(new Error('no nodes'))
+  },
+  exec: () => Promise.reject(new Error('no nodes')),
+  attach: () => Promise.reject(new Error('no nodes')),
+  portForward: () => Promise.reject(new Error('no nodes')),
+  usage: () => Promise.resolve([]),
+}
+
+/** The real API server over the real store, on a clock that tests move; pods become what tests say. */
+export interface ControllerFixture {
+  clock: FakeClock
+  client: RestClient
+  transport: Transport
+  signal: AbortSignal
+  create(gvr: GroupVersionResource, object: object): Promise<KubeObject>
+  get(gvr: GroupVersionResource, name: string, namespace?: string): Promise<KubeObject>
+  list(gvr: GroupVersionResource, namespace?: string): Promise<KubeObject[]>
+  patch(gvr: GroupVersionResource, name: string, patch: object, subresource?: string): Promise<KubeObject>
+  delete(gvr: GroupVersionResource, name: string, options?: Parameters<RestClient['delete']>[2]): Promise<unknown>
+  /** Waits until `look` gives something, without moving the clock. @throws Error with `what` when it never does */
+  until<T>(what: string, look: () => Promise<T | null | undefined | false>): Promise<T>
+  /** Reasons and messages of the object's events in order. */
+  events(name: string): Promise<string[]>
+  /** A status a kubelet would write. */
+  setPod(name: string, status: 'Running' | 'Ready' | 'Succeeded' | 'Failed', more?: JsonObject): Promise<void>
+  /** Deletes as a kubelet does once the containers have ended. */
+  removePod(name: string): Promise<void>
+  /** Starts controllers; they end with the suite. */
+  run(controllers: (context: ControllerContext) => Controller[]): void
+  /** Another namespace to work in from now on. */
+  namespace(name: string): Promise<void>
+}
+
+export async function controllerFixture(kubernetesVersion = 'v1.36.0', startMs?: number): Promise<ControllerFixture> {
+  const clock = new FakeClock(startMs)
+  const aborter = new AbortController()
+  const { signal } = aborter
+  const authority = createAuthority({ commonName: 'test', notBeforeMs: clock.now(), notAfterMs: clock.now() + 1e10 }, 'ECDSA-P256')
+  const serving = issueCertificate(
+    {
+      subject: { commonName: 'test', organizations: [] },
+      notBeforeMs: clock.now(),
+      notAfterMs: clock.now() + 1e10,
+      isCa: false,
+      dnsNames: ['localhost'],
+      ipAddresses: ['127.0.0.1'],
+      usages: ['serverAuth'],
+    },
+    authority,
+    'ECDSA-P256',
+  )
+  const privateKey = generateKey('RSA-2048')
+  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString()
+  const etcd = openEtcdStore({ dataDir: join(temporaryDirectory('controllers'), 'etcd'), clock, logger: silentLogger, memberName: 'test', encodeSnapshot })
+  const api = createApiServer({
+    etcd,
+    nodes: noNodes,
+    kubernetesVersion,
+    tls: { certificate: serving.certificate, key: serving.key, clientCa: authority.certificate },
+    serviceAccount: { issuer: 'https://kubernetes.default.svc', privateKey, publicKey },
+    serviceClusterIpRange: '10.96.0.0/12',
+    clock,
+    random: new SeededRandom(1),
+    logger: silentLogger,
+    readOnly: false,
+  })
+  await api.listen({ host: '127.0.0.1', port: 0 })
+  const transport = api.transport({ username: 'admin', groups: ['system:masters'] })
+  const client = new RestClient(transport)
+  const running: Promise<void>[] = []
+  afterAll(async () => {
+    aborter.abort(new Error('the suite is over'))
+    await Promise.all(running)
+    await api.close()
+    await etcd.close()
+  })
+  let current = 'default'
+
+  const fixture: ControllerFixture = {
+    clock,
+    client,
+    transport,
+    signal,
+    create: (gvr, object) => client.create(gvr, { namespace: isClusterWide(object) ? undefined : current }, object, signal),
+    get: (gvr, name, namespace = current) => client.get(gvr, { namespace: namespace === '' ? undefined : namespace, name }, signal),
+    list: async (gvr, namespace = current) => (await client.list(gvr, { namespace: namespace === '' ? undefined : namespace }, signal)).items,
+    patch: (gvr, name, patch, subresource) => client.patch(gvr, { namespace: current, name, subresource }, patch, { type: 'merge' }, signal),
+    delete: (gvr, name, options = {}) => client.delete(gvr, { namespace: current, name }, options, signal),
+    until: async (what, look) => {
+      for (let turn = 0; turn < MAX_TURNS; turn++) {
+        const found = await look()
+        if (found !== null && found !== undefined && found !== false) return found
+        await setImmediate()
+      }
+      throw new Error(`never: ${what}`)
+    },
+    events: async (name) => {
+      const list = await client.list(EVENTS, { namespace: current }, signal)
+      return list.items
+        .filter((event) => isObject(event['involvedObject']) && event['involvedObject']['name'] === name)
+        .sort((a, b) => Number(a.metadata.resourceVersion) - Number(b.metadata.resourceVersion))
+        .map((event) => `${String(event['reason'])}: ${String(event['message'])}`)
+    },
+    setPod: async (name, status, more = {}) => {
+      const at = `${new Date(clock.now()).toISOString().slice(0, 19)}Z`
+      const ready = status === 'Ready'
+      const conditions = [{ type: 'Ready', status: ready ? 'True' : 'False', lastTransitionTime: at }]
+      await client.patch(
+        PODS,
+        { namespace: current, name, subresource: 'status' },
+        { status: { phase: ready ? 'Running' : status, conditions, ...more } },
+        { type: 'merge' },
+        signal,
+      )
+    },
+    removePod: async (name) => {
+      try {
+        await client.delete(PODS, { namespace: current, name }, { gracePeriodSeconds: 0 }, signal)
+      } catch (error) {
+        // One that was never bound to a node went at once.
+        if (!isNotFound(error)) throw error
+      }
+    },
+    run: (controllers) => {
+      const context = new ControllerContext({ transport, clock, random: new SeededRandom(2), logger: silentLogger, kubernetesVersion })
+      running.push(runControllers(context, controllers(context), signal))
+    },
+    namespace: async (name) => {
+      await client.create(NAMESPACES, {}, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } }, signal)
+      await client.create(
+        { group: '', version: 'v1', resource: 'serviceaccounts' },
+        { namespace: name },
+        { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } },
+        signal,
+      )
+      current = name
+    },
+  }
+  return fixture
+}
+
+const CLUSTER_WIDE = new Set(['Node', 'Namespace', 'PersistentVolume', 'StorageClass', 'ClusterRole', 'PriorityClass', 'CertificateSigningRequest'])
+const isClusterWide = (object: object): boolean => 'kind' in object && CLUSTER_WIDE.has(String(object.kind))
