@@ -58,7 +58,7 @@ export function register(program: Command): void {
     .option('--log-level <level>', 'debug, info, warn or error, on stderr', 'warn')
     .option('--stop-with-parent', 'end when standard input ends', false)
     .option('--etcd-servers <urls>', 'an existing etcd as storage')
-    .option('--from-snapshot <file>', 'start from an etcd snapshot')
+    .option('--from-snapshot <file>', 'begin with an etcd snapshot; with --read-only nothing in it moves')
     .action(async (options: Options) => {
       await run(options)
     })
@@ -66,7 +66,6 @@ export function register(program: Command): void {
 
 async function run(options: Options): Promise<void> {
   if (options.etcdServers !== undefined) throw new Error('--etcd-servers is not built yet; without it the embedded etcd is used')
-  if (options.fromSnapshot !== undefined) throw new Error('--from-snapshot is not built yet; drydock snapshot restore --data-dir fills a data directory')
   if (!Number.isFinite(options.timeScale) || options.timeScale <= 0) throw new Error('--time-scale must be a number above 0')
   const logger = stderrLogger(options.logLevel)
   const cluster = await startControlPlane({
@@ -81,6 +80,7 @@ async function run(options: Options): Promise<void> {
     random: new SeededRandom(options.seed ?? randomBytes(4).readUInt32LE()),
     logger,
     readOnly: options.readOnly,
+    ...(options.fromSnapshot === undefined ? {} : { fromSnapshot: resolve(options.fromSnapshot) }),
   })
   process.stdout.write(
     `drydock: cluster ready ${cluster.apiUrl} kubeconfig=${cluster.kubeconfigPath} etcd=${cluster.etcdUrl} pki=${cluster.pkiDir} ssh=${cluster.ssh.host}:${String(cluster.ssh.port)} ssh-key=${cluster.ssh.keyFile}\n`,

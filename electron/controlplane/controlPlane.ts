@@ -10,6 +10,7 @@ import { replaceServer } from '#electron/pki/kubeconfig.ts'
 import { ensureKubernetesPki, leafTemplate, readAuthority, writeKeyed } from '#electron/pki/kubernetesPki.ts'
 import { signLegacyServiceAccountToken } from '#electron/pki/serviceAccountToken.ts'
 import { encodeSnapshot } from '#electron/snapshot/encodeSnapshot.ts'
+import { importSnapshot, readOrigin, readOriginRecord, writeOriginManifests } from './clusterOrigin.ts'
 import { createApiServer } from './apiserver/apiServer.ts'
 import type { ApiServer } from './apiserver/interface.ts'
 import { runControllerManager, type CsrSigner, type ServiceAccountTokenSigner } from './controller-manager/controllerManager.ts'
@@ -103,11 +104,18 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
 async function start(options: ControlPlaneOptions, stops: (() => Promise<void> | void)[], stop: () => Promise<void>): Promise<RunningControlPlane> {
   const { dataDir, clock, logger, clusterName } = options
   if (options.etcd !== undefined) throw new Error('an existing etcd as storage (--etcd-servers) is not built yet')
-  const kubernetesVersion = readServedVersion(dataDir, options.kubernetesVersion)
   const random = options.random
-  const plans = planNodes(options.nodes)
-  const [first] = plans
-  if (first === undefined) throw new Error('a cluster needs at least one control-plane node')
+  if (options.fromSnapshot !== undefined) await importSnapshot(options.fromSnapshot, { dataDir, signal: new AbortController().signal })
+  const memberName = planNodes(options.nodes)[0]?.name ?? 'controlplane'
+  const etcd = openEtcdStore({ dataDir: join(dataDir, 'etcd'), clock, logger: logger.with({ component: 'etcd' }), memberName, encodeSnapshot })
+  stops.push(() => etcd.close())
+  const origin = readOriginRecord(dataDir) === null ? null : await readOrigin(etcd, new AbortController().signal)
+  const kubernetesVersion = readServedVersion(dataDir, origin?.kubernetesVersion ?? options.kubernetesVersion)
+  const serviceSubnet = origin?.serviceSubnet ?? SERVICE_SUBNET
+  const podSubnet = origin?.podSubnet ?? POD_SUBNET
+  const plans = origin?.nodes ?? planNodes(options.nodes)
+  // A cluster without a node of its own control plane (a managed one's snapshot) still has a PKI somewhere.
+  const first = plans.find(({ controlPlane }) => controlPlane) ?? { name: memberName, address: '127.0.0.1', controlPlane: true }
   const firstRoot = join(dataDir, 'nodes', first.name)
   const kubernetesDir = join(firstRoot, 'etc/kubernetes')
   const pkiDir = join(kubernetesDir, 'pki')
@@ -115,8 +123,6 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
   preparePki(kubernetesDir, first, clusterName, clock.now())
   const text = (file: string): string => readFileSync(join(pkiDir, file), 'utf8')
 
-  const etcd = openEtcdStore({ dataDir: join(dataDir, 'etcd'), clock, logger: logger.with({ component: 'etcd' }), memberName: first.name, encodeSnapshot })
-  stops.push(() => etcd.close())
   const etcdServer = await serveEtcd({
     etcd,
     port: options.etcdPort,
@@ -134,7 +140,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
     kubernetesVersion,
     tls: { certificate: text('apiserver.crt'), key: text('apiserver.key'), clientCa: text('ca.crt') },
     serviceAccount: { issuer: `https://kubernetes.default.svc.${DNS_DOMAIN}`, privateKey: text('sa.key'), publicKey: text('sa.pub') },
-    serviceClusterIpRange: SERVICE_SUBNET,
+    serviceClusterIpRange: serviceSubnet,
     clock,
     random: random.fork('apiserver'),
     logger: logger.with({ component: 'kube-apiserver' }),
@@ -170,15 +176,14 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
       nodeName: first.name,
       advertiseAddress: first.address,
       clusterName,
-      serviceSubnet: SERVICE_SUBNET,
-      podSubnet: POD_SUBNET,
+      serviceSubnet,
+      podSubnet,
     }
-    if (!existsSync(join(kubernetesDir, 'manifests'))) writeManifests(kubernetesDir, manifestOptions)
-    await ensureClusterObjects(
-      client,
-      { kubernetesVersion, clusterName, serviceSubnet: SERVICE_SUBNET, podSubnet: POD_SUBNET, dnsAddress: DNS_ADDRESS, apiUrl, ca },
-      signal,
-    )
+    if (origin !== null) for (const [node, manifests] of origin.manifests) writeOriginManifests(join(dataDir, 'nodes', node), manifests)
+    else if (!existsSync(join(kubernetesDir, 'manifests'))) writeManifests(kubernetesDir, manifestOptions)
+    // A snapshot's cluster has what its own kubeadm, if any, left in it.
+    if (origin === null)
+      await ensureClusterObjects(client, { kubernetesVersion, clusterName, serviceSubnet, podSubnet, dnsAddress: DNS_ADDRESS, apiUrl, ca }, signal)
     const network = new ClusterNetwork({
       transport: api.transport({ username: 'system:kube-proxy', groups: [] }),
       random: random.fork('network'),
@@ -222,7 +227,8 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
     apiUrl,
     etcdUrl,
     ssh: { host: '127.0.0.1', port: ssh.port, keyFile: ssh.keyFile, hostKeyFile: ssh.hostKeyFile },
-    kubeconfigPath: join(kubernetesDir, 'admin.conf'),
+    // A snapshot's cluster need not bind what kubeadm's admin.conf needs: its user is of system:masters.
+    kubeconfigPath: join(kubernetesDir, origin === null ? 'admin.conf' : 'super-admin.conf'),
     pkiDir,
     etcd: etcd as EtcdClient,
     transport: (user: UserInfo): Transport => api.transport(user),
@@ -288,7 +294,7 @@ async function runComponents(
   }
   await Promise.all([
     guard('kube-scheduler', logger.with({ component: 'kube-scheduler' }), (own) =>
-      runScheduler({ ...own, transport: api.transport(user('system:kube-scheduler')), clock, random: random.fork('scheduler') }),
+      runScheduler({ ...own, transport: api.transport(user('system:kube-scheduler', 'system:masters')), clock, random: random.fork('scheduler') }),
     ),
     guard('kube-controller-manager', logger.with({ component: 'kube-controller-manager' }), (own) =>
       runControllerManager({

@@ -22,7 +22,10 @@ export interface ControlPlaneOptions {
   logger: Logger
   /** Existing etcd instead of the embedded one. */
   etcd?: { endpoints: string[]; caFile?: string; certFile?: string; keyFile?: string }
+  /** Refuses every write, and runs no nodes, controllers or scheduler: the cluster stands still. @default false */
   readOnly?: boolean
+  /** An etcd snapshot to begin with: its nodes become simulated ones that take over their pods as they are, at its own version. */
+  fromSnapshot?: string
 }
 
 /** A running control plane: what `drydock cluster` prints, and what the application uses in the same way as anybody. */

@@ -12,6 +12,7 @@ import { COMPONENTS, componentImage, REGISTRY, type ManifestOptions } from './ku
 import { nodePrograms } from './kubeadm/nodePrograms.ts'
 import { Packages } from './kubeadm/packages.ts'
 import { Kubelet } from './kubelet/kubelet.ts'
+import type { NodeCapacity } from './kubelet/nodeStatus.ts'
 import { basePrograms } from './kubelet/shell/basePrograms.ts'
 import { FileTree } from './kubelet/shell/fileTree.ts'
 import type { PodNetwork } from './kubelet/podNetwork.ts'
@@ -23,6 +24,8 @@ export interface NodePlan {
   name: string
   address: string
   controlPlane: boolean
+  /** What a node has that was there before: one of a snapshot's cluster. */
+  existing?: { kubeletVersion: string; capacity: NodeCapacity }
 }
 
 /** Names and addresses of a cluster's nodes. */
@@ -79,7 +82,8 @@ export class SimulatedNode {
     this.name = plan.name
     this.files = new FileTree(rootDir)
     this.packages = new Packages(rootDir)
-    this.packages.ensure(kubernetesVersion)
+    const { kubeletVersion = '' } = plan.existing ?? {}
+    this.packages.ensure(kubeletVersion === '' ? kubernetesVersion : kubeletVersion)
     prepareFiles(rootDir, options)
     this.kubelet = new Kubelet({
       transport,
@@ -88,7 +92,7 @@ export class SimulatedNode {
       logger,
       name: plan.name,
       internalIP: plan.address,
-      capacity: CAPACITY,
+      capacity: plan.existing?.capacity ?? CAPACITY,
       rootDir,
       readVersion: () => this.packages.kubernetesVersion('kubelet'),
       network: options.network,
@@ -105,7 +109,7 @@ export class SimulatedNode {
   /** Runs the kubelet until the signal aborts, and labels the node as kubeadm does. */
   async run(signal: AbortSignal): Promise<void> {
     const running = this.kubelet.run({ signal })
-    if (this.#options.plan.controlPlane) await this.#markControlPlane(signal)
+    if (this.#options.plan.controlPlane && this.#options.plan.existing === undefined) await this.#markControlPlane(signal)
     await running
   }
 
