@@ -86,6 +86,9 @@ export async function servePage({ dispatcher, pageDir, port, logger }: ServeOpti
       // Used once; a page that is opened anew has its cookie.
       token = randomBytes(32).toString('base64url')
       response.writeHead(204, { ...SECURITY_HEADERS, 'set-cookie': `${COOKIE}=${session}; HttpOnly; SameSite=Strict; Path=/` }).end()
+    } else if (request.method === 'GET' && request.url === '/session') {
+      // A browser cannot see why a WebSocket was refused; here it can.
+      answer(response, hasSession(request) ? 200 : 401, hasSession(request) ? 'signed in' : 'not signed in')
     } else if (request.method === 'GET' || request.method === 'HEAD') sendFile(response, pageDir, request.url ?? '/')
     else answer(response, 405, 'this is not served')
   })

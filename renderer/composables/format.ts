@@ -56,3 +56,14 @@ export function percent(ratio: number): string {
 export function count(value: number): string {
   return Number.isNaN(value) ? '' : value.toLocaleString('en-US', { maximumFractionDigits: 2 })
 }
+
+/** The wall clock with its zone: `20:48:03 UTC`, `21:48:03 UTC+1`. */
+export function clockTime(ms: number): string {
+  const date = new Date(ms)
+  const two = (value: number): string => String(value).padStart(2, '0')
+  const minutesEast = -date.getTimezoneOffset()
+  const hours = Math.trunc(minutesEast / 60)
+  const rest = Math.abs(minutesEast % 60)
+  const zone = minutesEast === 0 ? 'UTC' : `UTC${minutesEast > 0 ? '+' : '−'}${String(Math.abs(hours))}${rest === 0 ? '' : `:${two(rest)}`}`
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())} ${zone}`
+}

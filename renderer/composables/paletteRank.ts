@@ -3,6 +3,8 @@ export interface PaletteEntry {
   text: string
   /** The heading it belongs to, shown beside it and searched too. */
   group: string
+  /** Left out until something is asked: there are too many of them. */
+  onlyFound?: boolean
 }
 
 /** How well a text fits: 0 not at all; whole words and starts before scattered letters. */
@@ -23,7 +25,7 @@ function score(text: string, query: string): number {
 /** Entries that fit the query, best first; all, in their order, without one. */
 export function rankEntries<E extends PaletteEntry>(entries: readonly E[], query: string): E[] {
   const wanted = query.trim().toLowerCase()
-  if (wanted === '') return [...entries]
+  if (wanted === '') return entries.filter((entry) => entry.onlyFound !== true)
   return entries
     .map((entry, index) => ({ entry, index, points: Math.max(score(entry.text, wanted), score(`${entry.group} ${entry.text}`, wanted) / 2) }))
     .filter((each) => each.points > 0)

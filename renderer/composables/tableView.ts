@@ -44,15 +44,25 @@ function anyColumn(store: RowStore, row: number, word: string): boolean {
   )
 }
 
-/** The rows that pass, in order. Missing values come last either way; equal ones by key, so that the order is stable. */
-export function viewOf(store: RowStore, options: { filter: string; sort: SortOrder | null; keep?: RowTest | null }): Uint32Array {
+/**
+ * The rows that pass, in order. Missing values come last either way; equal ones by key, so that the order is stable. `rank`, lowest
+ * first, orders them while the person has chosen no column.
+ */
+export function viewOf(
+  store: RowStore,
+  options: { filter: string; sort: SortOrder | null; keep?: RowTest | null; rank?: ((store: RowStore, row: number) => number) | null },
+): Uint32Array {
   const tests = parseFilter(options.filter)
   if (options.keep) tests.push(options.keep)
   const rows: number[] = []
   for (let row = 0; row < store.count; row++) if (tests.every((test) => test(store, row))) rows.push(row)
   const { sort } = options
   if (sort !== null && store.has(sort.column)) rows.sort(comparison(store, sort))
-  else rows.sort((a, b) => compareText(store.key(a), store.key(b)))
+  else if (options.rank) {
+    const { rank } = options
+    const ranks = new Map(rows.map((row) => [row, rank(store, row)]))
+    rows.sort((a, b) => (ranks.get(a) ?? 0) - (ranks.get(b) ?? 0) || compareText(store.key(a), store.key(b)))
+  } else rows.sort((a, b) => compareText(store.key(a), store.key(b)))
   return Uint32Array.from(rows)
 }
 

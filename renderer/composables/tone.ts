@@ -8,7 +8,6 @@ const GOOD = new Set([
   'Bound',
   'Available',
   'Complete',
-  'Normal',
   'True',
   'Approved',
   'Issued',
@@ -24,6 +23,7 @@ const WARN = new Set([
   'Terminating',
   'Warning',
   'Progressing',
+  'Degraded',
   'Released',
   'NotReady',
   'Unknown',
@@ -34,7 +34,7 @@ const WARN = new Set([
   'Suspended',
   'Ready,SchedulingDisabled',
 ])
-const NEUTRAL = new Set(['Completed', 'Succeeded', 'Opaque', 'pending', 'skipped', 'planned', 'unverified', '<none>', ''])
+const NEUTRAL = new Set(['Completed', 'Succeeded', 'Normal', 'Paused', 'ScaledToZero', 'Opaque', 'pending', 'skipped', 'planned', 'unverified', '<none>', ''])
 const INFO = new Set(['running'])
 const WORD_OF_FAILURE = /error|fail|backoff|crash|evict|oom|lost|unknown|notready|invalid|denied|broken|exitcode|signal|cannot|never|unexpected|aborted/i
 
@@ -48,3 +48,15 @@ export function toneOf(word: string): Tone {
   if (WORD_OF_FAILURE.test(word)) return 'bad'
   return word.startsWith('Init:') ? 'warn' : 'neutral'
 }
+
+/** Order of trouble: 0 needs attention most. */
+export function troubleRank(word: string): number {
+  const tone = toneOf(word)
+  return tone === 'bad' ? 0 : tone === 'warn' ? 1 : 2
+}
+
+/** States that pass by themselves: a clock beside them, no sign of danger. */
+const PASSING = /^(Pending|ContainerCreating|PodInitializing|Terminating|Progressing|SchedulingGated|waiting|Init:\d+\/\d+)$/
+
+/** Whether a state is a wait rather than a fault. */
+export const isPassing = (word: string): boolean => PASSING.test(word)

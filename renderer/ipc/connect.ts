@@ -11,6 +11,15 @@ interface Bridge {
 /** The message with which the port arrives. */
 export const PORT_MESSAGE = 'drydock:port'
 
+/** Whether the server takes this browser's cookie; unknown (taken for yes) while the server does not answer. */
+async function signedIn(): Promise<boolean> {
+  try {
+    return (await fetch('session')).status !== 401
+  } catch {
+    return true
+  }
+}
+
 /**
  * The client for the shell that shows this page: a MessagePort in the desktop app, a WebSocket where the page was served. There the
  * token of the first address is changed into a session cookie, and taken out of the address and the history.
@@ -51,5 +60,5 @@ export async function connect(config: { clock: Clock; random: () => number }): P
   }
   const url = new URL('contract', window.location.href.split('#')[0])
   url.protocol = url.protocol.replace('http', 'ws')
-  return new ReconnectingClient({ ...config, open: (listener) => openWebSocketLine(url.href, listener) })
+  return new ReconnectingClient({ ...config, open: (listener) => openWebSocketLine(url.href, listener), signedIn })
 }

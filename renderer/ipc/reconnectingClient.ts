@@ -32,7 +32,9 @@ export class ReconnectingClient implements ContractClient {
   readonly #random: () => number
   readonly #requests = new Map<number, PendingRequest>()
   readonly #subscriptions = new Map<number, Subscription>()
+  readonly #signedIn: () => Promise<boolean>
   readonly #listeners = new Set<(connected: boolean) => void>()
+  readonly #refusals = new Set<(refused: boolean) => void>()
   #line: Line | null = null
   #connected = false
   #everConnected = false
@@ -41,11 +43,15 @@ export class ReconnectingClient implements ContractClient {
   #cancelRetry: (() => void) | null = null
   #stopped = false
 
-  /** @param random 0 to 1; spreads the attempts of many pages */
-  constructor(config: { open: OpenLine; clock: Clock; random: () => number }) {
+  /**
+   * @param random 0 to 1; spreads the attempts of many pages
+   * @param signedIn asked after a line could not be opened; attempts go on either way
+   */
+  constructor(config: { open: OpenLine; clock: Clock; random: () => number; signedIn?: () => Promise<boolean> }) {
     this.#open = config.open
     this.#clock = config.clock
     this.#random = config.random
+    this.#signedIn = config.signedIn ?? (() => Promise.resolve(true))
   }
 
   start(): void {
@@ -127,6 +133,17 @@ export class ReconnectingClient implements ContractClient {
     }
   }
 
+  onRefusal(listener: (refused: boolean) => void): () => void {
+    this.#refusals.add(listener)
+    return () => {
+      this.#refusals.delete(listener)
+    }
+  }
+
+  #tellRefusal(refused: boolean): void {
+    for (const listener of this.#refusals) listener(refused)
+  }
+
   #begin(subscription: Subscription): void {
     const id = this.#nextId++
     this.#subscriptions.set(id, subscription)
@@ -146,6 +163,7 @@ export class ReconnectingClient implements ContractClient {
     this.#subscriptions.clear()
     for (const subscription of again) this.#begin(subscription)
     for (const listener of this.#listeners) listener(true)
+    this.#tellRefusal(false)
   }
 
   #receive(frame: ServerFrame): void {
@@ -177,6 +195,9 @@ export class ReconnectingClient implements ContractClient {
       for (const request of lost) request.reject(error)
     }
     if (this.#stopped) return
+    void this.#signedIn().then((yes) => {
+      if (!this.#connected) this.#tellRefusal(!yes)
+    })
     const ceilingMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#attempts++)
     this.#cancelRetry = this.#clock.schedule(ceilingMs * (0.5 + this.#random() / 2), () => {
       this.start()

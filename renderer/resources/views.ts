@@ -2,40 +2,40 @@ import type { ResourceName } from '#shared/contract/table.ts'
 import { resourceColumns } from '#shared/resources/registry.ts'
 import type { ViewColumn } from '../composables/viewColumn.ts'
 
-const name: ViewColumn = { id: 'name', format: 'name', width: 200, flex: 3 }
-const namespace: ViewColumn = { id: 'namespace', format: 'text', width: 120, flex: 1 }
-const age: ViewColumn = { id: 'createdAtMs', format: 'age', width: 66 }
+const name: ViewColumn = { id: 'name', format: 'name', width: 168, flex: 4 }
+const namespace: ViewColumn = { id: 'namespace', format: 'text', width: 104, flex: 1 }
+const age: ViewColumn = { id: 'createdAtMs', format: 'age', width: 66, drop: 4 }
 const hide = (column: ViewColumn): ViewColumn => ({ ...column, hidden: true })
 
 const explicit: Partial<Record<ResourceName, readonly ViewColumn[]>> = {
   pods: [
     name,
     namespace,
-    { id: 'status', format: 'status', width: 150, flex: 1 },
-    { id: 'ready', format: 'of', width: 62, whole: 'readyTotal' },
-    { id: 'restarts', format: 'count', width: 74 },
-    { id: 'cpuUse', format: 'cores', width: 112, whole: 'cpuLimit' },
-    { id: 'memoryUse', format: 'bytes', width: 128, whole: 'memoryLimit' },
-    { id: 'node', format: 'mono', width: 130, flex: 1 },
+    { id: 'status', format: 'status', width: 168 },
+    { id: 'ready', format: 'of', width: 58, whole: 'readyTotal' },
+    { id: 'restarts', format: 'count', width: 72 },
+    { id: 'cpuUse', format: 'cores', width: 112, whole: 'cpuLimit', mark: 'cpuRequest', drop: 19 },
+    { id: 'memoryUse', format: 'bytes', width: 124, whole: 'memoryLimit', mark: 'memoryRequest', drop: 18 },
+    { id: 'node', format: 'mono', width: 124, flex: 1, drop: 20 },
     age,
   ],
   nodes: [
     name,
-    { id: 'status', format: 'status', width: 170 },
-    { id: 'roles', format: 'text', width: 110, flex: 1 },
+    { id: 'status', format: 'status', width: 112, flex: 2, also: 'pressure' },
+    { id: 'roles', format: 'text', width: 104 },
     { id: 'version', format: 'mono', width: 84 },
     { id: 'podCount', format: 'of', width: 72, whole: 'podCapacity' },
-    { id: 'cpuRequest', format: 'cores', width: 120, whole: 'cpuAllocatable' },
-    { id: 'memoryRequest', format: 'bytes', width: 130, whole: 'memoryAllocatable' },
-    { id: 'cpuUse', format: 'cores', width: 112, whole: 'cpuAllocatable' },
-    { id: 'memoryUse', format: 'bytes', width: 128, whole: 'memoryAllocatable' },
-    { id: 'taints', format: 'mono', width: 130, flex: 1 },
+    { id: 'cpuUse', format: 'cores', width: 116, whole: 'cpuAllocatable', mark: 'cpuRequest', limit: 'cpuLimit' },
+    { id: 'memoryUse', format: 'bytes', width: 128, whole: 'memoryAllocatable', mark: 'memoryRequest', limit: 'memoryLimit' },
+    { id: 'taints', format: 'mono', width: 120, flex: 3 },
     age,
+    hide({ id: 'cpuRequest', format: 'cores', width: 120, whole: 'cpuAllocatable' }),
+    hide({ id: 'memoryRequest', format: 'bytes', width: 130, whole: 'memoryAllocatable' }),
   ],
   events: [
-    { id: 'lastSeenMs', format: 'age', width: 78 },
-    { id: 'type', format: 'status', width: 100 },
-    { id: 'reason', format: 'text', width: 150 },
+    { id: 'lastSeenMs', format: 'age', width: 92 },
+    { id: 'type', format: 'level', width: 96 },
+    { id: 'reason', format: 'text', width: 142 },
     { id: 'object', format: 'mono', width: 220, flex: 2 },
     { id: 'message', format: 'text', width: 260, flex: 5 },
     { id: 'count', format: 'count', width: 60 },

@@ -8,12 +8,17 @@ export const useLine = defineStore('line', () => {
   const attached = shallowRef<ContractClient | null>(null)
   const connected = ref(false)
   const everConnected = ref(false)
+  /** The server knows no session of this browser. */
+  const signedOut = ref(false)
 
   function attach(client: ContractClient): void {
     attached.value = client
     client.onConnection((now) => {
       connected.value = now
       if (now) everConnected.value = true
+    })
+    client.onRefusal?.((refused) => {
+      signedOut.value = refused
     })
   }
 
@@ -23,5 +28,5 @@ export const useLine = defineStore('line', () => {
     return attached.value
   }
 
-  return { connected, everConnected, attach, client }
+  return { connected, everConnected, signedOut, attach, client }
 })

@@ -48,4 +48,6 @@ export interface ContractClient {
   ): () => void
   /** Whether the line to the main process itself is up. */
   onConnection(listener: (connected: boolean) => void): () => void
+  /** Whether the server refuses this page because nobody signed in; only where a server serves it. */
+  onRefusal?(listener: (refused: boolean) => void): () => void
 }

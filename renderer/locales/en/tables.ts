@@ -1,6 +1,6 @@
 export const tables = {
   table: {
-    filter: 'Filter: text, -text, status:pending, app=web',
+    filter: 'name, -name, app=web, status:pending',
     filterLabel: 'Filter',
     shown: '{shown} of {total}',
     attention: 'Needs attention',
@@ -16,6 +16,10 @@ export const tables = {
     clearFilter: 'Clear filter',
     loading: 'Reading {kind}',
     rows: 'Rows of {kind}',
+    used: '{value} used',
+    requested: '{value} requested (the tick)',
+    ofLimit: 'limit {value}',
+    ofAllocatable: '{value} allocatable',
     unknownKind: 'Drydock has no table for {kind}',
   },
   column: {
@@ -159,6 +163,8 @@ export const tables = {
     message: 'Message',
     since: 'Since',
     resize: 'Width of the details',
+    full: 'Show as a full page (Enter)',
+    beside: 'Show beside the table',
   },
   delete: {
     title: 'Delete {name}?',

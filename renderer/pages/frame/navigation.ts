@@ -32,6 +32,8 @@ export interface NavItem {
   icon: LucideIcon
   /** Set when the page is a resource's table. */
   resource?: ResourceName
+  /** Begins a part of a long group, titled `nav.<heading>`. */
+  heading?: string
   /** The letter after `g` that leads there. */
   key?: string
 }
@@ -80,24 +82,24 @@ export const navigation: readonly NavGroup[] = [
   {
     id: 'explore',
     items: [
-      table('namespaces', Boxes),
-      table('services', Network, 's'),
-      table('ingresses', Network),
-      table('endpointslices', Network),
+      { ...table('namespaces', Boxes), heading: 'configuration' },
       table('configmaps', FileCode),
       table('secrets', KeyRound),
-      table('persistentvolumeclaims', HardDrive),
+      { ...table('services', Network, 's'), heading: 'network' },
+      table('ingresses', Network),
+      table('endpointslices', Network),
+      { ...table('persistentvolumeclaims', HardDrive), heading: 'storage' },
       table('persistentvolumes', HardDrive),
       table('storageclasses', HardDrive),
-      table('replicasets', Layers),
+      { ...table('replicasets', Layers), heading: 'scheduling' },
       table('poddisruptionbudgets', ShieldCheck),
+      table('leases', CalendarClock),
+      { ...table('serviceaccounts', Users), heading: 'rights' },
       table('roles', Users),
       table('rolebindings', Users),
       table('clusterroles', Users),
       table('clusterrolebindings', Users),
-      table('serviceaccounts', Users),
       table('certificatesigningrequests', BadgeCheck),
-      table('leases', CalendarClock),
     ],
   },
 ]
