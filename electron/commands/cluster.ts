@@ -4,10 +4,12 @@ import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { SystemClock } from '#shared/base/clock.ts'
 import { SeededRandom } from '#shared/base/random.ts'
+import { readApiServerSettings, type ApiServerFlags } from '#electron/controlplane/apiserver/settingsFiles.ts'
 import { startControlPlane } from '#electron/controlplane/controlPlane.ts'
+import { addApiServerFlags } from './apiServerFlags.ts'
 import { stderrLogger } from './stderrLogger.ts'
 
-interface Options {
+interface Options extends ApiServerFlags {
   dataDir?: string
   port: number
   etcdPort: number
@@ -42,7 +44,7 @@ function version(text: string): string {
 
 /** `drydock cluster`: the embedded control plane alone. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('cluster')
     .description('run the embedded control plane alone, with simulated nodes')
     .option('--data-dir <dir>', 'where the cluster keeps everything (default: ~/.local/share/drydock/cluster)')
@@ -59,9 +61,9 @@ export function register(program: Command): void {
     .option('--stop-with-parent', 'end when standard input ends', false)
     .option('--etcd-servers <urls>', 'an existing etcd as storage')
     .option('--from-snapshot <file>', 'begin with an etcd snapshot; with --read-only nothing in it moves')
-    .action(async (options: Options) => {
-      await run(options)
-    })
+  addApiServerFlags(command).action(async (options: Options) => {
+    await run(options)
+  })
 }
 
 async function run(options: Options): Promise<void> {
@@ -81,6 +83,7 @@ async function run(options: Options): Promise<void> {
     logger,
     readOnly: options.readOnly,
     ...(options.fromSnapshot === undefined ? {} : { fromSnapshot: resolve(options.fromSnapshot) }),
+    apiServer: readApiServerSettings(options),
   })
   process.stdout.write(
     `drydock: cluster ready ${cluster.apiUrl} kubeconfig=${cluster.kubeconfigPath} etcd=${cluster.etcdUrl} pki=${cluster.pkiDir} ssh=${cluster.ssh.host}:${String(cluster.ssh.port)} ssh-key=${cluster.ssh.keyFile}\n`,

@@ -138,13 +138,14 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
     etcd,
     nodes: connections,
     kubernetesVersion,
-    tls: { certificate: text('apiserver.crt'), key: text('apiserver.key'), clientCa: text('ca.crt') },
+    tls: { certificate: text('apiserver.crt'), key: text('apiserver.key'), clientCa: text('ca.crt'), frontProxyCa: text('front-proxy-ca.crt') },
     serviceAccount: { issuer: `https://kubernetes.default.svc.${DNS_DOMAIN}`, privateKey: text('sa.key'), publicKey: text('sa.pub') },
     serviceClusterIpRange: serviceSubnet,
     clock,
     random: random.fork('apiserver'),
     logger: logger.with({ component: 'kube-apiserver' }),
     readOnly: options.readOnly ?? false,
+    ...(options.apiServer === undefined ? {} : { settings: options.apiServer }),
   })
   stops.push(() => api.close())
   const apiPort = await api.listen({ host: '127.0.0.1', port: options.apiPort })

@@ -3,6 +3,7 @@ import type { Transport, UserInfo } from '#shared/kubernetes/transport.ts'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
 import type { Logger } from '#shared/base/logger.ts'
+import type { ApiServerSettings } from './apiserver/settings.ts'
 
 /** How one embedded control plane is made. Any number run side by side; nothing is shared between them. */
 export interface ControlPlaneOptions {
@@ -26,6 +27,8 @@ export interface ControlPlaneOptions {
   readOnly?: boolean
   /** An etcd snapshot to begin with: its nodes become simulated ones that take over their pods as they are, at its own version. */
   fromSnapshot?: string
+  /** What kube-apiserver's flags decide. @default as kubeadm sets it up */
+  apiServer?: ApiServerSettings
 }
 
 /** A running control plane: what `drydock cluster` prints, and what the application uses in the same way as anybody. */

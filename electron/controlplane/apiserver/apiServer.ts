@@ -1,4 +1,3 @@
-import { isObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import type { Transport, UserInfo } from '#shared/kubernetes/transport.ts'
 import { metadataErrors, metadataUpdateErrors } from '#shared/kubernetes/validation/metadata.ts'
@@ -7,16 +6,25 @@ import { Admission } from './admission/admission.ts'
 import { NamespaceLifecycle } from './admission/namespaceLifecycle.ts'
 import { DefaultTolerationSeconds, PriorityAdmission, ServiceAccountAdmission, TaintNodesByCondition } from './admission/podAdmission.ts'
 import { firstServiceAddress, ServiceAllocation } from './admission/serviceAllocation.ts'
-import { Authenticator, withAuthenticated } from './authentication/authenticator.ts'
-import { ServiceAccountTokens, type ServiceAccountClaims } from './authentication/serviceAccountTokens.ts'
+import { createAuditor } from './audit/createAuditor.ts'
+import type { Auditor } from './audit/auditor.ts'
+import { withAuthenticated } from './authentication/authenticator.ts'
+import { createAuthenticator, storedObjects } from './authentication/createAuthenticator.ts'
+import { ServiceAccountTokens } from './authentication/serviceAccountTokens.ts'
 import { Authorizer } from './authorization/authorizer.ts'
 import { bootstrap } from './bootstrap/bootstrap.ts'
+import { InflightLimits } from './filters/inflightLimits.ts'
+import { RequestPipeline } from './filters/requestPipeline.ts'
 import { ApiHandler } from './handlers/apiHandler.ts'
+import type { HealthCheck } from './handlers/health.ts'
 import { InProcessTransport } from './inProcessTransport.ts'
 import type { ApiServer, ApiServerOptions } from './interface.ts'
+import { ApiServerMetrics } from './metrics/apiServerMetrics.ts'
+import { metricsText } from './metrics/metricsText.ts'
 import { ApiResources } from './registry/apiResources.ts'
 import { RestStore } from './registry/restStore.ts'
 import { SecureServer } from './secureServer.ts'
+import { DEFAULT_SETTINGS } from './settings.ts'
 import { Store } from './storage/store.ts'
 
 const RBAC_KINDS = ['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings'] as const
@@ -31,11 +39,14 @@ class EmbeddedApiServer implements ApiServer {
   readonly #store: Store
   readonly #rest: RestStore
   readonly #handler: ApiHandler
+  readonly #pipeline: RequestPipeline
+  readonly #auditor: Auditor | null
   readonly #server: SecureServer
   readonly #aborter = new AbortController()
   #served: { resources: ApiResources; kubernetesVersion: string }
   #address = ''
   #following: Promise<void> = Promise.resolve()
+  #bootstrapped = false
 
   constructor(options: ApiServerOptions) {
     this.#options = options
@@ -58,32 +69,54 @@ class EmbeddedApiServer implements ApiServer {
       ],
     }
     this.#rest = new RestStore({ store: this.#store, admission, validation, clock, random, logger })
-    const tokens = new ServiceAccountTokens(serviceAccount)
+    const settings = options.settings ?? DEFAULT_SETTINGS
+    const bound = storedObjects(this.#store)
+    const nowMs = (): number => clock.now()
+    const tokens = new ServiceAccountTokens({
+      issuers: settings.authentication.issuers.length === 0 ? [serviceAccount.issuer] : settings.authentication.issuers,
+      signingKey: settings.authentication.serviceAccountSigningKey?.text ?? serviceAccount.privateKey,
+      keys:
+        settings.authentication.serviceAccountKeys.length === 0
+          ? [serviceAccount.publicKey]
+          : settings.authentication.serviceAccountKeys.map(({ text }) => text),
+      audiences: settings.authentication.audiences,
+      bound,
+      nowMs,
+    })
     const authorizer = new Authorizer(() => this.#policy())
     for (const kind of RBAC_KINDS)
       this.#store.collection(kind).onEvent(() => {
         authorizer.policyChanged()
       })
-    const authenticator = new Authenticator({
-      tokens,
-      stillExists: (claims) => this.#stillExists(claims),
-      bootstrapToken: (id, secret) => this.#bootstrapToken(id, secret),
-      nowMs: () => clock.now(),
-    })
+    const authenticator = createAuthenticator(settings.authentication, { tokens, store: this.#store, nowMs, logger })
+    const metrics = new ApiServerMetrics()
+    this.#auditor = createAuditor(settings.audit, { metrics, random, nowMs, logger })
     this.#handler = new ApiHandler({
       rest: this.#rest,
       admission,
       authorizer,
       authenticator,
       tokens,
+      bound,
+      random,
       nodes,
       clock,
       logger,
       readOnly,
       served: () => this.#served,
       address: () => this.#address,
+      healthChecks: this.#healthChecks(),
+      metrics: () => metricsText(metrics, this.#store, this.#served.resources),
     })
-    this.#server = new SecureServer({ handler: this.#handler, authenticator, tls, clock, logger })
+    this.#pipeline = new RequestPipeline({
+      handler: this.#handler,
+      metrics,
+      limits: new InflightLimits({ maxReadOnly: settings.maxRequestsInflight, maxMutating: settings.maxMutatingRequestsInflight, metrics }),
+      auditor: this.#auditor,
+      resources: () => this.#served.resources,
+      monotonicMs: () => performance.now(),
+    })
+    this.#server = new SecureServer({ handler: this.#pipeline, metrics, authenticator, tls, clock, logger })
   }
 
   async listen({ host, port }: { host: '127.0.0.1'; port: number }): Promise<number> {
@@ -99,11 +132,12 @@ class EmbeddedApiServer implements ApiServer {
         { clusterIp: firstServiceAddress(this.#options.serviceClusterIpRange), address: host, port: bound },
         signal,
       )
+    this.#bootstrapped = true
     return bound
   }
 
   transport(user: UserInfo): Transport {
-    return new InProcessTransport(this.#handler, { ...user, groups: withAuthenticated(user.groups) }, this.#aborter.signal)
+    return new InProcessTransport(this.#pipeline, { ...user, groups: withAuthenticated(user.groups) }, this.#aborter.signal)
   }
 
   setKubernetesVersion(version: string): Promise<void> {
@@ -115,6 +149,7 @@ class EmbeddedApiServer implements ApiServer {
     this.#aborter.abort(new Error('the API server is shutting down'))
     await this.#server.close()
     await this.#following
+    this.#auditor?.close()
   }
 
   #policy(): RbacPolicy {
@@ -127,25 +162,33 @@ class EmbeddedApiServer implements ApiServer {
     }
   }
 
-  #stillExists(claims: ServiceAccountClaims): boolean {
-    const { namespace, serviceaccount, pod, secret } = claims['kubernetes.io']
-    const has = (prefix: string, named: { name: string; uid: string }): boolean =>
-      this.#store.collection(prefix).get(`/registry/${prefix}/${namespace}/${named.name}`)?.object.metadata.uid === named.uid
-    return has('serviceaccounts', serviceaccount) && (pod === undefined || has('pods', pod)) && (secret === undefined || has('secrets', secret))
-  }
-
-  /** Secrets `bootstrap-token-<id>` of kube-system; their values are base64. */
-  #bootstrapToken(id: string, secret: string): UserInfo | null {
-    const entry = this.#store.collection('secrets').get(`/registry/secrets/kube-system/bootstrap-token-${id}`)
-    const data = entry?.object['data']
-    if (!isObject(data) || entry?.object['type'] !== 'bootstrap.kubernetes.io/token') return null
-    const value = (name: string): string => (typeof data[name] === 'string' ? Buffer.from(data[name], 'base64').toString('utf8') : '')
-    if (value('token-secret') !== secret || value('usage-bootstrap-authentication') !== 'true') return null
-    const expiration = value('expiration')
-    if (expiration !== '' && Date.parse(expiration) <= this.#options.clock.now()) return null
-    const extra = value('auth-extra-groups')
-      .split(',')
-      .filter((group) => group !== '')
-    return { username: `system:bootstrap:${id}`, groups: withAuthenticated(['system:bootstrappers', ...extra]) }
+  /** Named as upstream's, where there is the same thing here to be well or not. */
+  #healthChecks(): HealthCheck[] {
+    const started = (name: string): HealthCheck => ({
+      name: `poststarthook/${name}`,
+      run: () => {
+        if (!this.#bootstrapped) throw new Error('not finished')
+      },
+    })
+    return [
+      { name: 'ping', run: () => undefined },
+      { name: 'log', run: () => undefined },
+      { name: 'etcd', run: (signal) => this.#store.ping(signal) },
+      {
+        name: 'informer-sync',
+        readyzOnly: true,
+        run: () => {
+          if (!this.#store.isFollowing) throw new Error('the watch of etcd is not running')
+        },
+      },
+      ...['generic-apiserver-start-informers', 'bootstrap-controller', 'rbac/bootstrap-roles', 'scheduling/bootstrap-system-priority-classes'].map(started),
+      {
+        name: 'shutdown',
+        readyzOnly: true,
+        run: () => {
+          if (this.#aborter.signal.aborted) throw new Error('process is shutting down')
+        },
+      },
+    ]
   }
 }

@@ -1,5 +1,6 @@
 import type { Transport, TransportRequest, TransportResponse, TransportStream, UserInfo } from '#shared/kubernetes/transport.ts'
-import type { ApiHandler } from './handlers/apiHandler.ts'
+import { isListed, VALUE_SEPARATOR } from './authentication/headerValues.ts'
+import type { RequestHandler } from './filters/requestPipeline.ts'
 import type { ApiRequest, ApiResponse } from './request/apiRequest.ts'
 
 const encoder = new TextEncoder()
@@ -7,27 +8,31 @@ const bytesOf = (part: string | Uint8Array): Uint8Array => (typeof part === 'str
 
 /** The API server's handlers as a transport in the same process: no TLS, the user as given. */
 export class InProcessTransport implements Transport {
-  readonly #handler: ApiHandler
+  readonly #handler: RequestHandler
   readonly #user: UserInfo
   readonly #closed: AbortSignal
 
-  constructor(handler: ApiHandler, user: UserInfo, closed: AbortSignal) {
+  constructor(handler: RequestHandler, user: UserInfo, closed: AbortSignal) {
     this.#handler = handler
     this.#user = user
     this.#closed = closed
   }
 
   async request(request: TransportRequest): Promise<TransportResponse> {
-    const { status, headers, body, joined, stream } = await this.#answer(request)
+    const { status, headers, body, joined, stream, ended } = await this.#answer(request)
     if (stream === undefined) return { status, headers, body: joined?.bytes() ?? bytesOf(body) }
     const parts: Uint8Array[] = []
-    for await (const part of stream) parts.push(bytesOf(part))
+    try {
+      for await (const part of stream) parts.push(bytesOf(part))
+    } finally {
+      ended?.()
+    }
     return { status, headers, body: Buffer.concat(parts) }
   }
 
   async stream(request: TransportRequest): Promise<TransportStream> {
-    const { status, headers, body, joined, stream } = await this.#answer(request)
-    return { status, headers, body: parts(stream ?? joined?.chunks() ?? [body]) }
+    const { status, headers, body, joined, stream, ended } = await this.#answer(request)
+    return { status, headers, body: parts(stream ?? joined?.chunks() ?? [body], ended) }
   }
 
   #answer(request: TransportRequest): Promise<ApiResponse> {
@@ -38,7 +43,7 @@ export class InProcessTransport implements Transport {
       method: request.method,
       path,
       query: new URLSearchParams(query),
-      headers: request.headers ?? {},
+      headers: listedHeaders(request.headers ?? {}),
       user: this.#user,
       body: request.body === undefined ? new Uint8Array(0) : bytesOf(request.body),
       signal: AbortSignal.any([request.signal, this.#closed]),
@@ -47,11 +52,20 @@ export class InProcessTransport implements Transport {
   }
 }
 
+/** A record of headers has one text for several values; on the wire each would be a header of its own. */
+function listedHeaders(headers: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, isListed(name) ? value.split(/, */).join(VALUE_SEPARATOR) : value]))
+}
+
 function splitPath(path: string): [string, string] {
   const at = path.indexOf('?')
   return at < 0 ? [path, ''] : [path.slice(0, at), path.slice(at + 1)]
 }
 
-async function* parts(source: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const part of source) yield bytesOf(part)
+async function* parts(source: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>, ended?: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const part of source) yield bytesOf(part)
+  } finally {
+    ended?.()
+  }
 }

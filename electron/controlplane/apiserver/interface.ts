@@ -4,6 +4,7 @@ import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
 import type { Logger } from '#shared/base/logger.ts'
+import type { ApiServerSettings } from './settings.ts'
 
 export interface LogOptions {
   container: string
@@ -63,6 +64,8 @@ export interface ApiServerOptions {
   /** PEM texts. */
   tls: { certificate: string; key: string; clientCa: string; frontProxyCa?: string }
   serviceAccount: { issuer: string; privateKey: string; publicKey: string }
+  /** What kube-apiserver's flags decide. @default DEFAULT_SETTINGS */
+  settings?: ApiServerSettings
   /** Signs CSRs of kubernetes.io/kube-apiserver-client and kubelet signers (controllers do it through the API; this is the CA they use). */
   serviceClusterIpRange: string
   clock: Clock

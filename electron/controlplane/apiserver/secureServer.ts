@@ -1,26 +1,30 @@
 import { createServer as createHttp1Server, ServerResponse, type IncomingMessage, type Server as Http1Server } from 'node:http'
 import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
-import { createServer as createTlsServer, type PeerCertificate as TlsPeerCertificate, type Server as TlsServer, type TLSSocket } from 'node:tls'
+import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
-import type { Authenticator, PeerCertificate } from './authentication/authenticator.ts'
-import type { ApiHandler } from './handlers/apiHandler.ts'
+import type { Authenticated, Authenticator } from './authentication/authenticator.ts'
+import { ClientAuthorities, type PeerCertificate } from './authentication/peerCertificate.ts'
+import type { RequestHandler } from './filters/requestPipeline.ts'
 import { sendAnswer } from './http/answer.ts'
 import type { Exchange } from './http/exchange.ts'
 import { Http1Exchange, plainHeaders } from './http/http1Exchange.ts'
 import { Http2Exchange } from './http/http2Exchange.ts'
+import type { ApiServerMetrics } from './metrics/apiServerMetrics.ts'
 import { textResponse, type ApiRequest, type ApiResponse } from './request/apiRequest.ts'
+import { newRequestRecord } from './request/requestRecord.ts'
 import { UpgradedConnections } from './streaming/upgradedConnections.ts'
 
 /** Idle connections are kept so long; clients reuse them for later requests. */
 const KEEP_ALIVE_MS = 120_000
 
 export interface SecureServerOptions {
-  handler: ApiHandler
+  handler: RequestHandler
+  metrics: ApiServerMetrics
   clock: Clock
   authenticator: Authenticator
-  tls: { certificate: string; key: string; clientCa: string }
+  tls: { certificate: string; key: string; clientCa: string; frontProxyCa?: string }
   logger: Logger
 }
 
@@ -37,18 +41,20 @@ export class SecureServer {
   readonly #open = new Set<AbortController>()
   readonly #closed = new AbortController()
   readonly #upgraded: UpgradedConnections
+  readonly #authorities: ClientAuthorities
 
   constructor(options: SecureServerOptions) {
     this.#options = options
     this.#upgraded = new UpgradedConnections(options)
-    const { certificate, key, clientCa } = options.tls
+    const { certificate, key, clientCa, frontProxyCa } = options.tls
+    this.#authorities = new ClientAuthorities(frontProxyCa)
     this.#http1 = this.#http1Server()
     this.#http2 = this.#http2Server()
     this.#server = createTlsServer(
       {
         cert: certificate,
         key,
-        ca: clientCa,
+        ca: frontProxyCa === undefined ? clientCa : [clientCa, frontProxyCa],
         requestCert: true,
         rejectUnauthorized: false,
         minVersion: 'TLSv1.2',
@@ -64,6 +70,7 @@ export class SecureServer {
     )
     // A client that does not get through the handshake is its own trouble.
     this.#server.on('tlsClientError', (error: Error) => {
+      options.metrics.handshakeErrors.add([])
       options.logger.debug('a TLS handshake failed', { error: error.message })
     })
   }
@@ -87,8 +94,8 @@ export class SecureServer {
       session.on('error', () => undefined)
     })
     server.on('sessionError', () => undefined)
-    server.on('stream', (stream, headers) => {
-      void this.#serve(new Http2Exchange(stream, headers))
+    server.on('stream', (stream, headers, _flags, rawHeaders) => {
+      void this.#serve(new Http2Exchange(stream, headers, rawHeaders))
     })
     return server
   }
@@ -135,6 +142,7 @@ export class SecureServer {
     if (this.#closed.signal.aborted) request.abort(this.#closed.signal.reason)
     const answer = await this.#answer(exchange, request.signal)
     await sendAnswer(answer, exchange, this.#options.logger)
+    answer.ended?.()
     this.#open.delete(request)
   }
 
@@ -148,6 +156,7 @@ export class SecureServer {
     const signal = AbortSignal.any([gone.signal, this.#closed.signal])
     const { url = '/', method = 'GET' } = request
     let answer = await this.#answer({ method, url, headers: plainHeaders(request), socket, body: () => Promise.resolve(new Uint8Array(0)) }, signal)
+    if (answer.ended !== undefined) socket.once('close', answer.ended)
     if (answer.upgrade !== undefined) {
       try {
         const refusal = await this.#upgraded.serve(answer.upgrade, { request, socket, head, signal })
@@ -171,8 +180,11 @@ export class SecureServer {
     const { url, method, headers, socket } = exchange
     const at = url.indexOf('?')
     const path = at < 0 ? url : url.slice(0, at)
+    const address = socket?.remoteAddress
+    const record = newRequestRecord(url, address === undefined ? [] : [address.replace(/^::ffff:/, '')])
     try {
-      const user = this.#options.authenticator.authenticate(headers['authorization'], this.#peer(socket))
+      const { user, annotations } = this.#authenticated(headers, socket)
+      Object.assign(record.annotations, annotations)
       const asked: ApiRequest = {
         method: method === 'HEAD' ? 'GET' : method,
         path,
@@ -181,10 +193,26 @@ export class SecureServer {
         user,
         body: await exchange.body(),
         signal,
+        record,
       }
       return await this.#options.handler.handle(asked)
     } catch (error) {
       return this.#options.handler.failed(error, { path, method, signal })
+    }
+  }
+
+  #authenticated(headers: Record<string, string | undefined>, socket: TLSSocket | undefined): Authenticated {
+    const { authenticator, metrics } = this.#options
+    try {
+      const authenticated = authenticator.authenticate(headers, this.#peer(socket))
+      metrics.authenticationAttempts.add(['success'])
+      const { username } = authenticated.user
+      // One series for whoever is not part of the cluster, as upstream: names of users are no labels.
+      metrics.authenticatedUsers.add([/^system:(?!node:|serviceaccount:|bootstrap:)/.test(username) ? username : 'other'])
+      return authenticated
+    } catch (error) {
+      metrics.authenticationAttempts.add(['failure'])
+      throw error
     }
   }
 
@@ -193,14 +221,8 @@ export class SecureServer {
     if (socket === undefined) return null
     const known = this.#peers.get(socket)
     if (known !== undefined) return known
-    const peer = socket.authorized ? nameOf(socket.getPeerCertificate()) : null
+    const peer = this.#authorities.peerOf(socket)
     this.#peers.set(socket, peer)
     return peer
   }
-}
-
-function nameOf({ subject }: Partial<TlsPeerCertificate>): PeerCertificate | null {
-  if (subject === undefined) return null
-  const { CN, O } = subject as { CN?: string | string[]; O?: string | string[] }
-  return { commonName: (Array.isArray(CN) ? CN[0] : CN) ?? '', organizations: O === undefined ? [] : Array.isArray(O) ? O : [O] }
 }

@@ -1,4 +1,5 @@
-import { isObject, type JsonObject } from '../json.ts'
+import { toBase64 } from '../codec/base64.ts'
+import { isObject, setOwn, type JsonObject } from '../json.ts'
 import type { KubeObject } from '../object.ts'
 import { parseGroupVersion } from '../object.ts'
 import { defaultNetworking } from './networking.ts'
@@ -127,6 +128,14 @@ const WORKLOADS: Readonly<Record<string, Defaulter>> = {
   },
   Secret: (object) => {
     setDefaultText(object, 'type', 'Opaque')
+    // Plain text is only a way to write data: it counts before what data says, and is never read back.
+    const plain = object['stringData']
+    if (isObject(plain)) {
+      const data = isObject(object['data']) ? { ...object['data'] } : {}
+      for (const [key, value] of Object.entries(plain)) if (typeof value === 'string') setOwn(data, key, toBase64(new TextEncoder().encode(value)))
+      object['data'] = data
+    }
+    delete object['stringData']
   },
   PriorityClass: (object) => {
     setDefaultText(object, 'preemptionPolicy', 'PreemptLowerPriority')

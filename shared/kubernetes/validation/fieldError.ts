@@ -68,5 +68,10 @@ export function invalidStatus(target: { group: string; kind: string; name: strin
   const texts = [...new Set(errors.map((each) => `${each.field}: ${fieldErrorBody(each)}`))]
   const qualified = target.group === '' ? target.kind : `${target.kind}.${target.group}`
   const message = `${qualified} ${JSON.stringify(target.name)} is invalid: ${texts.length === 1 ? (texts[0] ?? '') : `[${texts.join(', ')}]`}`
-  return failure(422, 'Invalid', message, { name: target.name, ...(target.group === '' ? {} : { group: target.group }), kind: target.kind, causes })
+  return failure(422, 'Invalid', message, {
+    ...(target.name === '' ? {} : { name: target.name }),
+    ...(target.group === '' ? {} : { group: target.group }),
+    kind: target.kind,
+    causes,
+  })
 }

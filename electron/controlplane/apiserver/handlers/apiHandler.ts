@@ -1,20 +1,24 @@
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
+import type { Random } from '#shared/base/random.ts'
 import { EncodeError } from '#shared/kubernetes/codec/messageEncoder.ts'
 import { DecodeError } from '#shared/kubernetes/codec/protobufReader.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { EtcdError } from '#shared/etcd/rpc.ts'
-import type { UserInfo } from '#shared/kubernetes/transport.ts'
 import type { Admission } from '../admission/admission.ts'
-import { impersonated, type Authenticator } from '../authentication/authenticator.ts'
-import type { ServiceAccountTokens } from '../authentication/serviceAccountTokens.ts'
+import type { Authenticator } from '../authentication/authenticator.ts'
+import { readImpersonation } from '../authentication/impersonation.ts'
+import type { BoundObjects, ServiceAccountTokens } from '../authentication/serviceAccountTokens.ts'
 import { forbiddenMessage, type Authorizer, type RequestAttributes } from '../authorization/authorizer.ts'
 import type { NodeConnection } from '../interface.ts'
 import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
 import { jsonResponse, textResponse } from '../request/apiRequest.ts'
 import { asKubeObject, decodeBody } from '../request/body.ts'
 import { negotiate } from '../request/mediaType.ts'
-import { isTrue, parseRequestPath, verbOf, type RequestInfo } from '../request/requestInfo.ts'
+import { isTrue, parseRequestPath, verbOf } from '../request/requestInfo.ts'
+import type { RequestRecord } from '../request/requestRecord.ts'
+import { attributesOf } from '../filters/requestPipeline.ts'
+import { health, healthPaths, type HealthCheck } from './health.ts'
 import type { ApiResources } from '../registry/apiResources.ts'
 import { badRequest, methodNotAllowed, noSuchResource, notFound } from '../registry/failures.ts'
 import type { RestStore } from '../registry/restStore.ts'
@@ -38,6 +42,8 @@ export interface ApiHandlerOptions {
   authorizer: Authorizer
   authenticator: Authenticator
   tokens: ServiceAccountTokens
+  bound: BoundObjects
+  random: Random
   nodes: NodeConnection
   clock: Clock
   logger: Logger
@@ -45,7 +51,13 @@ export interface ApiHandlerOptions {
   served: () => { resources: ApiResources; kubernetesVersion: string }
   address: () => string
   readOnly: boolean
+  healthChecks: readonly HealthCheck[]
+  /** The text of `/metrics`. */
+  metrics: () => string
 }
+
+/** Releases since which a user's uid can be impersonated. */
+const UID_SINCE = 22
 
 const WRITES = new Set(['create', 'update', 'patch', 'delete', 'deletecollection'])
 /** Posts that change nothing. */
@@ -61,7 +73,8 @@ export class ApiHandler {
 
   async handle(request: ApiRequest): Promise<ApiResponse> {
     try {
-      return await this.#handle(this.#impersonate(request))
+      const acting = this.#impersonate(request)
+      return 'status' in acting ? acting : await this.#handle(acting)
     } catch (error) {
       return this.failed(error, request)
     }
@@ -87,22 +100,23 @@ export class ApiHandler {
     return jsonResponse(500, failure(500, 'InternalError', fromEtcd ? message : `Internal error occurred: ${message}`, { causes: [{ message }] }))
   }
 
-  #impersonate(request: ApiRequest): ApiRequest {
-    const user = impersonated(request.headers)
-    if (user === null) return request
-    const check = (resource: string, name: string, group = '', subresource = '', namespace = ''): void => {
+  #impersonate(request: ApiRequest): ApiRequest | ApiResponse {
+    const wanted = readImpersonation(request.headers, minorOf(this.#options.served().kubernetesVersion) >= UID_SINCE)
+    if (wanted === null) return request
+    if (typeof wanted === 'string') return textResponse(500, `Internal Server Error: ${JSON.stringify(request.record?.uri ?? request.path)}: ${wanted}\n`)
+    for (const { group, resource, subresource, namespace, name } of wanted.attributes)
       this.#authorize({ user: request.user, verb: 'impersonate', path: '', resource: { group, version: 'v1', resource, subresource, namespace, name } })
-    }
-    const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user.username)
-    if (account === null) check('users', user.username)
-    else check('serviceaccounts', account[2] ?? '', '', '', account[1] ?? '')
-    for (const group of (request.headers['impersonate-group'] ?? '').split(',').map((each) => each.trim())) if (group !== '') check('groups', group)
-    for (const [key, values] of Object.entries(user.extra ?? {})) for (const value of values) check('userextras', value, 'authentication.k8s.io', key)
-    return { ...request, user }
+    if (request.record !== undefined) request.record.impersonated = wanted.user
+    return { ...request, user: wanted.user }
   }
 
-  #authorize(attributes: RequestAttributes): void {
-    if (this.#options.authorizer.authorize(attributes).allowed) return
+  #authorize(attributes: RequestAttributes, record?: RequestRecord): void {
+    const { allowed, reason } = this.#options.authorizer.authorize(attributes)
+    if (record !== undefined) {
+      record.annotations['authorization.k8s.io/decision'] = allowed ? 'allow' : 'forbid'
+      record.annotations['authorization.k8s.io/reason'] = reason
+    }
+    if (allowed) return
     const { resource } = attributes
     const details =
       resource === undefined
@@ -114,7 +128,7 @@ export class ApiHandler {
   async #handle(request: ApiRequest): Promise<ApiResponse> {
     const info = parseRequestPath(request.path)
     const verb = verbOf(request.method, info, request.query)
-    this.#authorize(attributesOf(request.user, verb, info))
+    this.#authorize(attributesOf(request, verb, info), request.record)
     if (!info.isResource) return this.#nonResource(request)
     const { resources } = this.#options.served()
     if (!resources.hasGroupVersion(info.group, info.version)) return textResponse(404, '404 page not found\n')
@@ -223,9 +237,18 @@ export class ApiHandler {
         const tokenRequest = resources.byKind('authentication.k8s.io', 'TokenReview')
         if (tokenRequest === undefined) throw noSuchResource()
         const sent = asKubeObject(decodeBody(request.body, request.headers['content-type']).value)
-        const account = rest.get(target.resource, target.namespace, target.name)
         return encoded(
-          issueToken({ ...sent, apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest' }, account, this.#options.tokens, rest.store, rest.nowMs()),
+          issueToken(
+            { ...sent, apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest' },
+            () => rest.get(target.resource, target.namespace, target.name),
+            {
+              tokens: this.#options.tokens,
+              bound: this.#options.bound,
+              random: this.#options.random,
+              kubernetesVersion: this.#options.served().kubernetesVersion,
+              nowMs: rest.nowMs(),
+            },
+          ),
           negotiated,
           201,
         )
@@ -290,41 +313,37 @@ export class ApiHandler {
     return { status: 200, headers: { 'content-type': 'text/plain' }, body: '', stream }
   }
 
-  #nonResource(request: ApiRequest): ApiResponse {
+  async #nonResource(request: ApiRequest): Promise<ApiResponse> {
     const { path } = request
     const { resources, kubernetesVersion } = this.#options.served()
-    if (/^\/(healthz|livez|readyz)(\/.*)?$/.test(path))
-      return textResponse(200, request.query.has('verbose') ? '[+]ping ok\n[+]etcd ok\nhealthz check passed\n' : 'ok')
+    const healthy = await health(path, request.query, this.#options.healthChecks, request.signal)
+    if (healthy !== null) return healthy
     switch (path) {
       case '/version':
+      case '/version/':
         return jsonResponse(200, versionInfo(kubernetesVersion))
       case '/':
         return jsonResponse(200, {
           paths: [
+            '/.well-known/openid-configuration',
             '/api',
             '/api/v1',
             '/apis',
             ...new Set(resources.list.filter(({ group }) => group !== '').flatMap(({ group, version }) => [`/apis/${group}`, `/apis/${group}/${version}`])),
-            '/healthz',
-            '/livez',
+            ...healthPaths(this.#options.healthChecks),
+            '/metrics',
             '/openapi/v2',
             '/openapi/v3',
-            '/readyz',
+            '/openid/v1/jwks',
             '/version',
           ],
         })
       case '/openid/v1/jwks':
         return jsonResponse(200, this.#options.tokens.keySet(), { 'content-type': 'application/jwk-set+json' })
-      case '/.well-known/openid-configuration': {
-        const { issuer } = this.#options.tokens
-        return jsonResponse(200, {
-          issuer,
-          jwks_uri: `${this.#options.address()}/openid/v1/jwks`,
-          response_types_supported: ['id_token'],
-          subject_types_supported: ['public'],
-          id_token_signing_alg_values_supported: ['RS256'],
-        })
-      }
+      case '/.well-known/openid-configuration':
+        return jsonResponse(200, this.#options.tokens.discoveryDocument(this.#options.address()))
+      case '/metrics':
+        return { status: 200, headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }, body: this.#options.metrics() }
       default:
         return (
           discovery(path, request, resources, kubernetesVersion, this.#options.address()) ??
@@ -337,10 +356,4 @@ export class ApiHandler {
 
 function minorOf(version: string): number {
   return Number(/^v?1\.(\d+)/.exec(version)?.[1] ?? 0)
-}
-
-function attributesOf(user: UserInfo, verb: string, info: RequestInfo): RequestAttributes {
-  if (!info.isResource) return { user, verb, path: info.path }
-  const { group, version, resource, subresource, namespace, name } = info
-  return { user, verb, path: info.path, resource: { group, version, resource, subresource, namespace, name } }
 }

@@ -38,13 +38,12 @@ export function review(
   if (resource.group !== 'authentication.k8s.io') return null
   if (resource.plural === 'selfsubjectreviews') return { ...object, status: { userInfo: userInfo(user) } }
   if (resource.plural !== 'tokenreviews') return null
-  const found = authenticator.tokenUser(text(objectAt(object['spec'])['token']))
+  const token = text(objectAt(object['spec'])['token'])
+  if (token === '') throw new StatusError(failure(400, 'BadRequest', 'token is required for TokenReview in authentication'))
+  const found = authenticator.reviewToken(token, texts(objectAt(object['spec'])['audiences']))
   return {
     ...object,
-    status:
-      found === null
-        ? { user: {}, error: 'invalid bearer token' }
-        : { authenticated: true, user: userInfo(found), audiences: texts(objectAt(object['spec'])['audiences']) },
+    status: 'error' in found ? { user: {}, error: found.error } : { authenticated: true, user: userInfo(found.user), audiences: found.audiences },
   }
 }
 

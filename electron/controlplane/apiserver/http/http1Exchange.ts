@@ -1,5 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
+import { isListed, rawValues, VALUE_SEPARATOR } from '../authentication/headerValues.ts'
 import type { AnswerHeaders, Exchange } from './exchange.ts'
 import { readBody } from './requestBody.ts'
 
@@ -61,11 +62,14 @@ export class Http1Exchange implements Exchange {
   }
 }
 
-/** Headers with repeated ones joined. */
-export function plainHeaders({ headers }: Pick<IncomingMessage, 'headers'>): Record<string, string | undefined> {
-  for (const [name, value] of Object.entries(headers))
-    if (Array.isArray(value)) return { ...plainHeaders({ headers: { ...headers, [name]: value.join(',') } }) }
-  return headers as Record<string, string | undefined>
+/** Headers with repeated ones joined: by commas, or, where each value counts by itself, by what no value holds. */
+export function plainHeaders({ headers, rawHeaders }: { headers: IncomingHttpHeaders; rawHeaders: readonly string[] }): Record<string, string | undefined> {
+  let exact: Record<string, string | undefined> | null = null
+  for (const [name, value] of Object.entries(headers)) {
+    if (Array.isArray(value)) (exact ??= { ...headers } as Record<string, string | undefined>)[name] = value.join(',')
+    else if (isListed(name)) (exact ??= { ...headers } as Record<string, string | undefined>)[name] = rawValues(rawHeaders, name).join(VALUE_SEPARATOR)
+  }
+  return exact ?? (headers as Record<string, string | undefined>)
 }
 
 /** Resolves when a stream takes more, or is gone. */

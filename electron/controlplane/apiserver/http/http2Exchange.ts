@@ -12,12 +12,12 @@ export class Http2Exchange implements Exchange {
   readonly #stream: ServerHttp2Stream
   readonly #gone = new AbortController()
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]) {
     this.#stream = stream
     const { ':method': method = 'GET', ':path': path = '/' } = headers as { ':method'?: string; ':path'?: string }
     this.method = method
     this.url = path
-    this.headers = plainHeaders({ headers })
+    this.headers = plainHeaders({ headers, rawHeaders })
     stream.on('close', () => {
       if (!stream.writableFinished) this.#gone.abort(new Error('the client went away'))
     })

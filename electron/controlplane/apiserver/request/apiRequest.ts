@@ -1,3 +1,4 @@
+import type { RequestRecord } from './requestRecord.ts'
 import type { UserInfo } from '#shared/kubernetes/transport.ts'
 import type { JoinedBody } from './joinedBody.ts'
 import type { StreamTarget } from '../streaming/streamTarget.ts'
@@ -12,6 +13,8 @@ export interface ApiRequest {
   headers: Record<string, string | undefined>
   body: Uint8Array
   user: UserInfo
+  /** What is told about the request in the audit log and metrics; filled on its way. */
+  record?: RequestRecord
   /** Aborts when the client went away or the server closes. */
   signal: AbortSignal
 }
@@ -27,6 +30,8 @@ export interface ApiResponse {
   warnings?: string[]
   /** The connection is to be upgraded and joined to this; the rest is the answer when it asked for no upgrade. */
   upgrade?: StreamTarget
+  /** Called once when a stream or an upgraded connection is over. */
+  ended?: () => void
 }
 
 export function jsonResponse(status: number, value: unknown, headers: Record<string, string> = {}): ApiResponse {

@@ -37,12 +37,28 @@ export class Store {
   readonly #parsed = new ParsedObjects()
   #revision = 0
   #loadedRevision = 0
+  #following = false
 
   constructor(options: { etcd: EtcdClient; clock: Clock; logger: Logger }) {
     this.#etcd = options.etcd
     this.#clock = options.clock
     this.#logger = options.logger
     this.#leases = new TtlLeases(options.etcd, options.clock)
+  }
+
+  /** Whether the memory is being kept. */
+  get isFollowing(): boolean {
+    return this.#following
+  }
+
+  /** Asks etcd for anything. @throws EtcdError when it does not answer */
+  async ping(signal: AbortSignal): Promise<void> {
+    await this.#etcd.range({ key: encoder.encode(ROOT), keysOnly: true, limit: 1 }, { signal })
+  }
+
+  /** The objects below each prefix. */
+  *sizes(): Generator<[prefix: string, size: number]> {
+    for (const [prefix, collection] of this.#collections) yield [prefix, collection.size]
   }
 
   /** The last revision the memory shows. */
@@ -88,10 +104,12 @@ export class Store {
     while (!signal.aborted) {
       try {
         for await (const response of this.#etcd.watch({ key: everything, rangeEnd: everything, startRevision: this.#revision + 1 }, { signal })) {
+          this.#following = true
           if (response.compactRevision > 0) throw new Error(`etcd has compacted revision ${String(this.#revision)}`)
           this.#apply(response)
         }
       } catch (error) {
+        this.#following = false
         if (signal.aborted) return
         this.#logger.error('the watch of etcd failed', { error: error instanceof Error ? error.message : String(error) })
         if (error instanceof Error && error.message.startsWith('etcd has compacted')) await this.#reload(signal)
