@@ -28,6 +28,12 @@ async function main(argv: string[]): Promise<void> {
   await program.parseAsync(argv)
 }
 
+// Who reads only the first lines (`| head`) closes the pipe: that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
 main(process.argv).catch((error: unknown) => {
   const known = error as { code?: unknown; message?: string }
   if (typeof known.code !== 'string' || !known.code.startsWith('commander.')) {

@@ -9,6 +9,8 @@ import { SnapshotFile } from '../snapshot/snapshotFile.ts'
 import { snapshotStatus } from '../snapshot/status.ts'
 import { storedObjectAsYaml } from '../snapshot/storedObject.ts'
 import { verifySnapshot } from '../snapshot/verify.ts'
+import { interruptible } from './interruptible.ts'
+import { registerRestore } from './snapshotRestore.ts'
 
 const formats: OutputFormat[] = ['simple', 'table', 'json', 'fields']
 
@@ -66,6 +68,8 @@ export function register(program: Command): void {
         else say(describeValue(kv.value, storedObjectAsYaml).text.replace(/\n$/, ''))
       })
     })
+
+  registerRestore(snapshot)
 
   snapshot
     .command('diff <before> <after> [prefix]')
@@ -169,22 +173,6 @@ function withFile<T>(path: string, use: (file: SnapshotFile) => T): T {
   if (result instanceof Promise) return result.finally(close) as T
   close()
   return result
-}
-
-/** Runs until done or until SIGINT or SIGTERM, then cleans up. */
-async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const controller = new AbortController()
-  const stop = (name: NodeJS.Signals): void => {
-    controller.abort(new Error(`stopped by ${name}`))
-  }
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
-  try {
-    await work(controller.signal)
-  } finally {
-    process.removeListener('SIGINT', stop)
-    process.removeListener('SIGTERM', stop)
-  }
 }
 
 function say(line: string): void {

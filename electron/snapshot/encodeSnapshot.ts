@@ -18,7 +18,7 @@ const PAGE_SIZE = 4096
 export const encodeSnapshot: SnapshotEncoder = async (source, { path, signal }) => {
   const file = await open(path, 'wx+', 0o600)
   try {
-    await writeDatabase(source, file, signal)
+    await writeDatabase(source, file, { signal })
     await appendTrailer(file, signal)
     await file.sync()
     await file.close()
@@ -29,11 +29,26 @@ export const encodeSnapshot: SnapshotEncoder = async (source, { path, signal }) 
   }
 }
 
-async function writeDatabase(source: SnapshotSource, file: FileHandle, signal: AbortSignal): Promise<void> {
+/** Values of etcd's `meta` bucket that a snapshot and a member's own database have each in their way. */
+export interface DatabaseMeta {
+  /** Raft index up to which the database has everything. @default the store's revision, above any the raft log can have */
+  consistentIndex?: number
+  /** Whether the voters are written; a restored member has them in its log. @default true */
+  confState?: boolean
+  /** A compaction that etcd carries out when it starts. */
+  scheduledCompactRevision?: number
+}
+
+/** Writes a store as a bbolt database from the file's beginning, without trailer and without flushing it to disk. */
+export async function writeDatabase(
+  source: SnapshotSource,
+  file: FileHandle,
+  { signal, meta = {} }: { signal: AbortSignal; meta?: DatabaseMeta },
+): Promise<void> {
   const pages = new PageWriter(file, PAGE_SIZE)
   const buckets = new Map<string, Buffer>()
   buckets.set('key', await writeRevisions(source, pages, signal))
-  for (const [name, entries] of smallBuckets(source)) {
+  for (const [name, entries] of smallBuckets(source, meta)) {
     const tree = new TreeWriter(pages)
     for (const { key, value } of [...entries].sort((a, b) => Buffer.compare(a.key, b.key))) tree.add(key, value)
     buckets.set(name, tree.finishBucket())
@@ -77,7 +92,7 @@ const NOTHING = new Uint8Array(0)
 type Entry = { key: Uint8Array; value: Uint8Array }
 
 /** Every bucket but `key`, with etcd's own left empty where the source has nothing for it. */
-function smallBuckets(source: SnapshotSource): Map<string, Entry[]> {
+function smallBuckets(source: SnapshotSource, meta: DatabaseMeta): Map<string, Entry[]> {
   const buckets = new Map<string, Entry[]>()
   for (const name of ['alarm', 'auth', 'authRoles', 'authUsers', 'members_removed']) buckets.set(name, [])
   for (const [name, entries] of source.otherBuckets) buckets.set(name, entries)
@@ -90,29 +105,21 @@ function smallBuckets(source: SnapshotSource): Map<string, Entry[]> {
     'members',
     source.members.map((member) => entry(BigInt.asUintN(64, member.id).toString(16), Buffer.from(memberJson(member)))),
   )
-  buckets.set('meta', metaEntries(source))
+  buckets.set('meta', metaEntries(source, meta))
   return buckets
 }
 
-function metaEntries(source: SnapshotSource): Entry[] {
+function metaEntries(source: SnapshotSource, { consistentIndex, confState, scheduledCompactRevision }: DatabaseMeta): Entry[] {
   // A raft index: any that is at least the number of applied writes keeps etcd from replaying what is here.
-  const entries = [
-    entry('consistent_index', bigEndian(BigInt(source.revision))),
-    entry('term', bigEndian(1n)),
-    entry(
-      'confState',
-      Buffer.from(
-        `{"voters":[${source.members
-          .filter((member) => !member.isLearner)
-          .map((member) => BigInt.asUintN(64, member.id).toString())
-          .join(',')}],"auto_leave":false}`,
-      ),
-    ),
-  ]
-  if (source.compactRevision > 0) {
-    const compacted = encodeRevisionKey({ main: source.compactRevision, sub: 0, tombstone: false })
-    entries.push(entry('finishedCompactRev', compacted), entry('scheduledCompactRev', compacted))
+  const entries = [entry('consistent_index', bigEndian(BigInt(consistentIndex ?? source.revision))), entry('term', bigEndian(1n))]
+  if (confState !== false) {
+    const voters = source.members.filter((member) => !member.isLearner).map((member) => BigInt.asUintN(64, member.id).toString())
+    entries.push(entry('confState', Buffer.from(`{"voters":[${voters.join(',')}],"auto_leave":false}`)))
   }
+  const compacted = (main: number): Uint8Array => encodeRevisionKey({ main, sub: 0, tombstone: false })
+  if (source.compactRevision > 0) entries.push(entry('finishedCompactRev', compacted(source.compactRevision)))
+  const scheduled = scheduledCompactRevision ?? source.compactRevision
+  if (scheduled > 0) entries.push(entry('scheduledCompactRev', compacted(scheduled)))
   const [major = 0, minor = 0] = source.clusterVersion.split('.').map(Number)
   if (major > 3 || (major === 3 && minor >= 6)) entries.push(entry('storageVersion', Buffer.from(`${String(major)}.${String(minor)}.0`)))
   return entries
