@@ -44,7 +44,7 @@ export function bytes(value: number): string {
 /** Millicores below ten cores (`250m`), cores above (`12.5`), as kubectl top and quantities have it. */
 export function cores(value: number): string {
   if (Number.isNaN(value)) return ''
-  return value < 10 ? `${String(Math.round(value * 1000))}m` : value.toFixed(1)
+  return value < 10 ? `${String(Math.round(value * 1000))}m` : value.toFixed(1).replace(/\.0$/, '')
 }
 
 /** `41%`. */
