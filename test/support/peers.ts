@@ -1,9 +1,10 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
+
+export { freePort } from './freePort.ts'
 
 /** Whether a real peer (kubectl, etcdctl, etcd, ssh …) is on this machine; suites that need it skip by its name otherwise. */
 export function hasProgram(program: string): boolean {
@@ -47,19 +48,4 @@ export function temporaryDirectory(label: string): string {
     rmSync(path, { recursive: true, force: true })
   })
   return path
-}
-
-/** A TCP port on 127.0.0.1 that was free a moment ago, for peers that cannot choose one themselves. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => {
-        if (address === null || typeof address === 'string') reject(new Error('no port'))
-        else resolve(address.port)
-      })
-    })
-  })
 }

@@ -23,7 +23,9 @@ function node(member: boolean, children: Map<string, FieldSet>): FieldSet {
 
 /** The set with some children at the root. */
 export function fromChildren(children: Iterable<readonly [string, FieldSet]>, member = false): FieldSet {
-  return node(member, new Map([...children].filter(([, child]) => !isEmpty(child))))
+  const kept = new Map<string, FieldSet>()
+  for (const [key, child] of children) if (!isEmpty(child)) kept.set(key, child)
+  return node(member, kept)
 }
 
 export function union(a: FieldSet, b: FieldSet): FieldSet {
@@ -83,8 +85,10 @@ export function paths(set: FieldSet, prefix: readonly string[] = []): string[][]
 const ORDER = ['f', 'k', 'v', 'i']
 
 function sorted(set: FieldSet): [string, FieldSet][] {
-  return [...set.children].sort(([a], [b]) => {
-    const kinds = ORDER.indexOf(a.charAt(0)) - ORDER.indexOf(b.charAt(0))
+  const children = [...set.children]
+  if (children.length < 2) return children
+  return children.sort(([a], [b]) => {
+    const kinds = a.charCodeAt(0) === b.charCodeAt(0) ? 0 : ORDER.indexOf(a.charAt(0)) - ORDER.indexOf(b.charAt(0))
     return kinds === 0 ? (a < b ? -1 : a > b ? 1 : 0) : kinds
   })
 }

@@ -81,23 +81,41 @@ export function compare(before: unknown, after: unknown, type: MergeType): Compa
     if (after === undefined) return { ...SAME, removed: LEAF }
     return deepEqual(before, after) ? SAME : { ...SAME, modified: LEAF }
   }
-  const results: (readonly [string, Comparison])[] = []
+  // Most of what is new or gone is so as a whole: one set is made instead of three.
+  if (before === undefined) return { ...SAME, added: everything(after, type) }
+  if (after === undefined) return { ...SAME, removed: everything(before, type) }
+  const parts = { added: [] as Child[], modified: [] as Child[], removed: [] as Child[] }
+  const collect = (key: string, each: Comparison): void => {
+    if (each === SAME) return
+    parts.added.push([key, each.added])
+    parts.modified.push([key, each.modified])
+    parts.removed.push([key, each.removed])
+  }
   if (type.kind === 'object') {
     const [left, right] = [isObject(before) ? before : {}, isObject(after) ? after : {}]
-    for (const name of new Set([...Object.keys(left), ...Object.keys(right)])) {
-      const of = (each: JsonObject): unknown => (Object.hasOwn(each, name) ? each[name] : undefined)
-      results.push([`f:${name}`, compare(of(left), of(right), type.member(name))])
-    }
+    for (const name of Object.keys(left)) collect(`f:${name}`, compare(left[name], Object.hasOwn(right, name) ? right[name] : undefined, type.member(name)))
+    for (const name of Object.keys(right)) if (!Object.hasOwn(left, name)) collect(`f:${name}`, compare(undefined, right[name], type.member(name)))
   } else {
     const [left, right] = [itemsOf(type, before), itemsOf(type, after)]
-    for (const element of new Set([...left.keys(), ...right.keys()])) results.push([element, compare(left.get(element), right.get(element), itemType(type))])
+    for (const [element, item] of left) collect(element, compare(item, right.get(element), itemType(type)))
+    for (const [element, item] of right) if (!left.has(element)) collect(element, compare(undefined, item, itemType(type)))
   }
-  const collect = (part: keyof Comparison, member: boolean): FieldSet =>
-    fromChildren(
-      results.map(([key, each]) => [key, each[part]] as const),
-      member,
-    )
-  return { added: collect('added', before === undefined), modified: collect('modified', false), removed: collect('removed', after === undefined) }
+  if (parts.added.length === 0) return SAME
+  return { added: fromChildren(parts.added), modified: fromChildren(parts.modified), removed: fromChildren(parts.removed) }
+}
+
+type Child = readonly [string, FieldSet]
+
+/** Every field of a value that is new or gone as a whole. */
+function everything(value: unknown, type: MergeType): FieldSet {
+  if (value === undefined) return EMPTY
+  if (isLeaf(type, value) || isBare(value) || type.kind === 'leaf') return LEAF
+  const children: Child[] = []
+  if (type.kind === 'object') {
+    const object = isObject(value) ? value : {}
+    for (const name of Object.keys(object)) children.push([`f:${name}`, everything(object[name], type.member(name))])
+  } else for (const [element, item] of itemsOf(type, value)) children.push([element, everything(item, itemType(type))])
+  return fromChildren(children, true)
 }
 
 /** The live value with the applied one laid over it; the applied order of list items wins, live-only items keep their places. */

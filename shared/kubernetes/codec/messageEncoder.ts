@@ -45,7 +45,7 @@ function encodeField(field: WireField, value: unknown, writer: ProtobufWriter): 
     if (!Array.isArray(value)) throw new EncodeError(`${field.name} must be a list`)
     const items = value as unknown[]
     const write = (target: number): void => {
-      for (const item of items.toReversed()) encodeValue(type.of, target, item, writer)
+      for (let index = items.length - 1; index >= 0; index -= 1) encodeValue(type.of, target, items[index], writer)
     }
     if (field.wrapped)
       writer.message(number, () => {
@@ -102,10 +102,10 @@ function expectString(value: unknown): string {
   return value
 }
 
-function expectInteger(value: unknown): bigint {
-  if (value === undefined || value === null) return 0n
+function expectInteger(value: unknown): number {
+  if (value === undefined || value === null) return 0
   if (typeof value !== 'number' || !Number.isInteger(value)) throw new EncodeError(`an integer belongs where ${JSON.stringify(value)} stands`)
-  return BigInt(value)
+  return value
 }
 
 function encodeScalar(scalar: Scalar, number: number, value: unknown, writer: ProtobufWriter): void {
@@ -120,7 +120,7 @@ function encodeScalar(scalar: Scalar, number: number, value: unknown, writer: Pr
       return
     }
     case 'bool':
-      writer.integer(number, value === true ? 1n : 0n)
+      writer.integer(number, value === true ? 1 : 0)
       return
     case 'int32':
     case 'int64':
@@ -137,8 +137,8 @@ function encodeScalar(scalar: Scalar, number: number, value: unknown, writer: Pr
     case 'intstr':
       writer.message(number, () => {
         writer.string(3, typeof value === 'string' ? value : '')
-        writer.integer(2, typeof value === 'number' ? expectInteger(value) : 0n)
-        writer.integer(1, typeof value === 'string' ? 1n : 0n)
+        writer.integer(2, typeof value === 'number' ? expectInteger(value) : 0)
+        writer.integer(1, typeof value === 'string' ? 1 : 0)
       })
       return
     case 'time':
@@ -147,7 +147,7 @@ function encodeScalar(scalar: Scalar, number: number, value: unknown, writer: Pr
       if (time === null && value !== undefined && value !== null) throw new EncodeError(`${JSON.stringify(value)} is no RFC 3339 time`)
       writer.message(number, () => {
         if (time === null) return
-        writer.integer(2, scalar === 'time' ? 0n : BigInt(time.nanos))
+        writer.integer(2, scalar === 'time' ? 0 : time.nanos)
         writer.integer(1, time.seconds)
       })
       return

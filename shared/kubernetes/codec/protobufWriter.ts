@@ -1,4 +1,7 @@
 const encoder = new TextEncoder()
+const MAX_SMALL = 2 ** 31
+/** Longer texts go through the encoder. */
+const MAX_COPIED = 256
 
 /**
  * Writes a message from its last byte to its first, as Go's generated code does: a nested message's length is known when its
@@ -28,15 +31,13 @@ export class ProtobufWriter {
     this.#bytes.set(bytes, this.#start)
   }
 
-  varint(value: bigint): void {
-    const unsigned = BigInt.asUintN(64, value)
-    if (unsigned < 0x80n) {
-      this.#reserve(1)
-      this.#bytes[--this.#start] = Number(unsigned)
+  varint(value: number | bigint): void {
+    if (typeof value === 'number' && value >= 0 && value < MAX_SMALL) {
+      this.#small(value)
       return
     }
     const parts: number[] = []
-    for (let rest = unsigned; ; rest >>= 7n) {
+    for (let rest = BigInt.asUintN(64, BigInt(value)); ; rest >>= 7n) {
       if (rest < 0x80n) {
         parts.push(Number(rest))
         break
@@ -47,10 +48,10 @@ export class ProtobufWriter {
   }
 
   tag(number: number, wireType: 0 | 1 | 2 | 5): void {
-    this.varint(BigInt(number * 8 + wireType))
+    this.#small(number * 8 + wireType)
   }
 
-  integer(number: number, value: bigint): void {
+  integer(number: number, value: number | bigint): void {
     this.varint(value)
     this.tag(number, 0)
   }
@@ -64,20 +65,53 @@ export class ProtobufWriter {
 
   bytes(number: number, bytes: Uint8Array): void {
     this.raw(bytes)
-    this.varint(BigInt(bytes.length))
+    this.#small(bytes.length)
     this.tag(number, 2)
   }
 
   string(number: number, text: string): void {
-    this.bytes(number, encoder.encode(text))
+    if (text.length > MAX_COPIED || !this.#ascii(text)) {
+      this.bytes(number, encoder.encode(text))
+      return
+    }
+    this.#small(text.length)
+    this.tag(number, 2)
   }
 
   /** A nested message whose fields `write` writes. */
   message(number: number, write: () => void): void {
     const before = this.length
     write()
-    this.varint(BigInt(this.length - before))
+    this.#small(this.length - before)
     this.tag(number, 2)
+  }
+
+  /** Below 2^31. */
+  #small(value: number): void {
+    this.#reserve(5)
+    let size = 1
+    for (let rest = value >>> 7; rest !== 0; rest >>>= 7) size += 1
+    this.#start -= size
+    let rest = value
+    for (let at = this.#start; at < this.#start + size - 1; at += 1) {
+      this.#bytes[at] = (rest & 0x7f) | 0x80
+      rest >>>= 7
+    }
+    this.#bytes[this.#start + size - 1] = rest
+  }
+
+  /** Writes a text character by character, which is faster than the encoder for short ones. @returns false, with nothing written, when it is not ASCII */
+  #ascii(text: string): boolean {
+    const { length } = text
+    this.#reserve(length)
+    const start = this.#start - length
+    for (let index = 0; index < length; index += 1) {
+      const code = text.charCodeAt(index)
+      if (code > 0x7f) return false
+      this.#bytes[start + index] = code
+    }
+    this.#start = start
+    return true
   }
 
   #reserve(count: number): void {

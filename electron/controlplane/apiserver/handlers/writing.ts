@@ -1,5 +1,6 @@
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
 import { DecodeError } from '#shared/kubernetes/codec/protobufReader.ts'
+import { deepCopy } from '#shared/kubernetes/json.ts'
 import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
@@ -126,7 +127,7 @@ export async function update(
     resource,
     namespace,
     name,
-    () => structuredClone(sent),
+    () => deepCopy(sent),
     { retry: version === '', preconditions: { uid: sent.metadata.uid } },
     context,
   )

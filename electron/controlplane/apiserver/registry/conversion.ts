@@ -1,7 +1,7 @@
 import { applyDefaults } from '#shared/kubernetes/defaults/defaults.ts'
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
 import { encodeProtobuf } from '#shared/kubernetes/codec/codec.ts'
-import { isObject } from '#shared/kubernetes/json.ts'
+import { deepCopy, isObject } from '#shared/kubernetes/json.ts'
 import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
 import { builtinSchema } from '#shared/kubernetes/schema/schema.ts'
 import type { ApiResource } from './apiResources.ts'
@@ -89,7 +89,7 @@ function convert(object: KubeObject, { kind }: ApiResource, from: GroupVersion, 
   const struct = builtinSchema.typeOf(apiVersion, kind)
   if (struct === null) return converted
   // What the other version does not have is dropped, what it defaults is set: as upstream's conversion through JSON of that version.
-  const copy = structuredClone(converted)
+  const copy = deepCopy(converted)
   applyDefaults(copy)
   return canonicalize(copy, struct).object
 }

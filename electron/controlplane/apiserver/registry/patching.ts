@@ -1,6 +1,6 @@
 import { applyConfiguration } from '#shared/kubernetes/apply/fieldManager.ts'
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
-import { isObject } from '#shared/kubernetes/json.ts'
+import { deepCopy, isObject } from '#shared/kubernetes/json.ts'
 import { groupVersion, type KubeObject, type ObjectMeta } from '#shared/kubernetes/object.ts'
 import { applyJsonPatch, PatchError } from '#shared/kubernetes/patch/jsonPatch.ts'
 import { applyMergePatch } from '#shared/kubernetes/patch/mergePatch.ts'
@@ -106,7 +106,7 @@ export async function apply(
 }
 
 function withoutUnknown(object: KubeObject, unknown: readonly string[]): KubeObject {
-  const copy = structuredClone(object)
+  const copy = deepCopy(object)
   for (const path of unknown) {
     const steps = path.match(/[^.[\]]+/g) ?? []
     const last = steps.pop()

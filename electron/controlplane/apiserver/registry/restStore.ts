@@ -4,7 +4,7 @@ import type { Random } from '#shared/base/random.ts'
 import { trackUpdate } from '#shared/kubernetes/apply/fieldManager.ts'
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
 import { applyDefaults } from '#shared/kubernetes/defaults/defaults.ts'
-import { deepEqual } from '#shared/kubernetes/json.ts'
+import { deepCopy, deepEqual } from '#shared/kubernetes/json.ts'
 import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
 import { StatusError } from '#shared/kubernetes/status.ts'
 import type { UserInfo } from '#shared/kubernetes/transport.ts'
@@ -95,7 +95,7 @@ export class RestStore {
   async create(resource: ApiResource, namespace: string, sent: KubeObject, context: WriteContext, options: { managed?: boolean } = {}): Promise<KubeObject> {
     const generated = (sent.metadata.name ?? '') === '' && (sent.metadata.generateName ?? '') !== ''
     for (let attempt = 1; ; attempt++) {
-      const object = structuredClone(sent)
+      const object = deepCopy(sent)
       if (generated) object.metadata.name = generateName(sent.metadata.generateName ?? '', this.#options.random)
       try {
         return await this.#create(resource, namespace, object, context, options.managed === true)
@@ -184,7 +184,7 @@ export class RestStore {
     const before = fromStorage(entry.object, resource)
     const name = before.metadata.name ?? ''
     this.#checkPreconditions(options.preconditions, before, entry.key, resource)
-    const mutated = await mutate(structuredClone(before))
+    const mutated = await mutate(deepCopy(before))
     this.#checkVersion(mutated, before, resource, context)
     let after: KubeObject = { ...mutated, metadata: keepSystemFields(mutated, before) }
     const statusOnly = context.subresource === 'status' || context.subresource === 'approval'

@@ -13,7 +13,7 @@ export interface Entry {
 }
 
 /** Bytes of JSON whose parsed objects are kept: young and old ones each. A parsed object takes some three times its JSON. */
-const GENERATION_BYTES = 4 * 1024 * 1024
+const GENERATION_BYTES = 8 * 1024 * 1024
 
 const jsonByObject = new WeakMap<KubeObject, Uint8Array>()
 

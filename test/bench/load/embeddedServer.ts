@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { SystemClock } from '#shared/base/clock.ts'
+import { SeededRandom } from '#shared/base/random.ts'
+import { createApiServer } from '#electron/controlplane/apiserver/apiServer.ts'
+import type { NodeConnection } from '#electron/controlplane/apiserver/interface.ts'
+import { openEtcdStore } from '#electron/controlplane/etcd/embeddedEtcd.ts'
+import { serveEtcd } from '#electron/controlplane/etcd/server.ts'
+import { stderrLogger } from '#electron/commands/stderrLogger.ts'
+
+const [dataDir = '', pkiDir = ''] = process.argv.slice(2)
+const text = (name: string): string => readFileSync(join(pkiDir, name), 'utf8')
+const clock = new SystemClock()
+const logger = stderrLogger('warn')
+const noNodes: NodeConnection = {
+  logs: () => {
+    throw new Error('there are no nodes')
+  },
+  exec: () => Promise.reject(new Error('there are no nodes')),
+  attach: () => Promise.reject(new Error('there are no nodes')),
+  portForward: () => Promise.reject(new Error('there are no nodes')),
+  usage: () => Promise.resolve([]),
+}
+
+const etcd = openEtcdStore({ dataDir: join(dataDir, 'etcd'), clock, logger, memberName: 'bench' })
+const etcdServer = await serveEtcd({
+  etcd,
+  port: 0,
+  tls: { certificate: text('etcd/server.crt'), key: text('etcd/server.key'), clientCa: text('etcd/ca.crt') },
+  logger,
+})
+const api = createApiServer({
+  etcd,
+  nodes: noNodes,
+  kubernetesVersion: process.env['DRYDOCK_BENCH_VERSION'] ?? 'v1.20.2',
+  tls: { certificate: text('apiserver.crt'), key: text('apiserver.key'), clientCa: text('ca.crt') },
+  serviceAccount: { issuer: 'https://kubernetes.default.svc.cluster.local', privateKey: text('sa.key'), publicKey: text('sa.pub') },
+  serviceClusterIpRange: '10.96.0.0/16',
+  clock,
+  random: new SeededRandom(1),
+  logger,
+  readOnly: false,
+})
+const apiPort = await api.listen({ host: '127.0.0.1', port: 0 })
+process.stdout.write(`${JSON.stringify({ etcdPort: etcdServer.port, apiPort })}\n`)
+process.once('SIGTERM', () => {
+  void api
+    .close()
+    .then(() => etcdServer.close())
+    .then(() => etcd.close())
+})
