@@ -3,6 +3,7 @@ import type { Transport, UserInfo } from '#shared/kubernetes/transport.ts'
 import { metadataErrors, metadataUpdateErrors } from '#shared/kubernetes/validation/metadata.ts'
 import type { RbacPolicy } from '#shared/planning/rbac/evaluate.ts'
 import { Admission } from './admission/admission.ts'
+import { RbacEscalation } from './admission/rbacEscalation.ts'
 import { NamespaceLifecycle } from './admission/namespaceLifecycle.ts'
 import { DefaultTolerationSeconds, PriorityAdmission, ServiceAccountAdmission, TaintNodesByCondition } from './admission/podAdmission.ts'
 import { firstServiceAddress, ServiceAllocation } from './admission/serviceAllocation.ts'
@@ -12,6 +13,9 @@ import { withAuthenticated } from './authentication/authenticator.ts'
 import { createAuthenticator, storedObjects } from './authentication/createAuthenticator.ts'
 import { ServiceAccountTokens } from './authentication/serviceAccountTokens.ts'
 import { Authorizer } from './authorization/authorizer.ts'
+import { NodeAuthorizer } from './authorization/nodeAuthorizer.ts'
+import { NodeGraph } from './authorization/nodeGraph.ts'
+import { nodeRules } from './bootstrap/rbacPolicy.ts'
 import { bootstrap } from './bootstrap/bootstrap.ts'
 import { InflightLimits } from './filters/inflightLimits.ts'
 import { RequestPipeline } from './filters/requestPipeline.ts'
@@ -53,22 +57,6 @@ class EmbeddedApiServer implements ApiServer {
     const { etcd, clock, random, logger, nodes, serviceAccount, readOnly, tls } = options
     this.#store = new Store({ etcd, clock, logger })
     this.#served = { resources: new ApiResources(options.kubernetesVersion), kubernetesVersion: options.kubernetesVersion }
-    const admission = new Admission([
-      new NamespaceLifecycle(this.#store),
-      new ServiceAccountAdmission(this.#store, random),
-      new PriorityAdmission(this.#store),
-      new DefaultTolerationSeconds(),
-      new TaintNodesByCondition(),
-      new ServiceAllocation(this.#store, random, options.serviceClusterIpRange),
-    ])
-    const validation = {
-      create: (object: KubeObject, resource: { namespaced: boolean }) => metadataErrors(object, resource.namespaced),
-      update: (before: KubeObject, after: KubeObject, resource: { namespaced: boolean }) => [
-        ...metadataUpdateErrors(before, after),
-        ...metadataErrors(after, resource.namespaced),
-      ],
-    }
-    this.#rest = new RestStore({ store: this.#store, admission, validation, clock, random, logger })
     const settings = options.settings ?? DEFAULT_SETTINGS
     const bound = storedObjects(this.#store)
     const nowMs = (): number => clock.now()
@@ -83,11 +71,32 @@ class EmbeddedApiServer implements ApiServer {
       bound,
       nowMs,
     })
-    const authorizer = new Authorizer(() => this.#policy())
+    const authorizer = new Authorizer({
+      modes: settings.authorizationModes,
+      policy: () => this.#policy(),
+      node: new NodeAuthorizer(new NodeGraph(this.#store), nodeRules(options.kubernetesVersion)),
+    })
     for (const kind of RBAC_KINDS)
       this.#store.collection(kind).onEvent(() => {
         authorizer.policyChanged()
       })
+    const admission = new Admission([
+      new NamespaceLifecycle(this.#store),
+      new ServiceAccountAdmission(this.#store, random),
+      new PriorityAdmission(this.#store),
+      new DefaultTolerationSeconds(),
+      new TaintNodesByCondition(),
+      new ServiceAllocation(this.#store, random, options.serviceClusterIpRange),
+      new RbacEscalation(authorizer),
+    ])
+    const validation = {
+      create: (object: KubeObject, resource: { namespaced: boolean }) => metadataErrors(object, resource.namespaced),
+      update: (before: KubeObject, after: KubeObject, resource: { namespaced: boolean }) => [
+        ...metadataUpdateErrors(before, after),
+        ...metadataErrors(after, resource.namespaced),
+      ],
+    }
+    this.#rest = new RestStore({ store: this.#store, admission, validation, clock, random, logger })
     const authenticator = createAuthenticator(settings.authentication, { tokens, store: this.#store, nowMs, logger })
     const metrics = new ApiServerMetrics()
     this.#auditor = createAuditor(settings.audit, { metrics, random, nowMs, logger })
@@ -129,7 +138,7 @@ class EmbeddedApiServer implements ApiServer {
       await bootstrap(
         this.#rest,
         this.#served.resources,
-        { clusterIp: firstServiceAddress(this.#options.serviceClusterIpRange), address: host, port: bound },
+        { clusterIp: firstServiceAddress(this.#options.serviceClusterIpRange), address: host, port: bound, kubernetesVersion: this.#served.kubernetesVersion },
         signal,
       )
     this.#bootstrapped = true

@@ -71,7 +71,7 @@ export function invalidStatus(target: { group: string; kind: string; name: strin
   return failure(422, 'Invalid', message, {
     ...(target.name === '' ? {} : { name: target.name }),
     ...(target.group === '' ? {} : { group: target.group }),
-    kind: target.kind,
+    ...(target.kind === '' ? {} : { kind: target.kind }),
     causes,
   })
 }

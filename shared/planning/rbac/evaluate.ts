@@ -143,15 +143,27 @@ export class RbacIndex {
       .flatMap((binding) => this.rulesOf(binding).map((rule) => ({ rule, binding })))
   }
 
+  /** Whether the role of a binding exists. */
+  hasRole(binding: Binding): boolean {
+    const { kind, name } = binding.roleRef
+    return this.#roles.has(kind === 'Role' ? `${binding.namespace}/${name}` : name)
+  }
+
   /** The first grant that allows it, or null. */
-  allowedBy(user: UserInfo, question: AccessQuestion): Grant | null {
+  allowedBy(user: UserInfo, question: AccessQuestion): (Grant & { subject: Subject }) | null {
     const namespace = question.resource?.namespace ?? ''
     for (const binding of this.bindingsIn(namespace)) {
-      if (!binding.subjects.some((subject) => isSubject(subject, user))) continue
+      const subject = binding.subjects.find((each) => isSubject(each, user))
+      if (subject === undefined) continue
       const rule = this.rulesOf(binding).find((each) => ruleAllows(each, question))
-      if (rule !== undefined) return { rule, binding }
+      if (rule !== undefined) return { rule, binding, subject }
     }
     return null
+  }
+
+  /** Bindings of the user whose role is missing: what they were meant to give is not known. */
+  dangling(user: UserInfo, namespace: string): Binding[] {
+    return this.bindingsIn(namespace).filter((binding) => !this.hasRole(binding) && binding.subjects.some((subject) => isSubject(subject, user)))
   }
 
   /** Every subject that may do it, each with the binding. */
@@ -177,6 +189,44 @@ function aggregatedRules(role: KubeObject, all: readonly KubeObject[]): PolicyRu
 /** Whether rules cover every permission of `wanted`, each verb, group, resource and name by itself (upstream's Covers). @returns the rules that are not covered */
 export function uncovered(held: readonly PolicyRule[], wanted: readonly PolicyRule[]): PolicyRule[] {
   return wanted.filter((rule) => !breakDown(rule).every((single) => held.some((each) => covers(each, single))))
+}
+
+/**
+ * The single permissions of `wanted` that `held` does not cover, verbs of one resource and name together (upstream's Covers and
+ * CompactRules).
+ */
+export function missingPermissions(held: readonly PolicyRule[], wanted: readonly PolicyRule[]): PolicyRule[] {
+  const simple = new Map<string, PolicyRule>()
+  const others: PolicyRule[] = []
+  for (const rule of wanted)
+    for (const single of breakDown(rule)) {
+      if (held.some((each) => covers(each, single))) continue
+      const { verb, group, resource, name, url } = single
+      if (url !== '') {
+        others.push({ verbs: [verb], apiGroups: [], resources: [], resourceNames: [], nonResourceURLs: [url] })
+        continue
+      }
+      const key = `${group}\u0000${resource}\u0000${name}`
+      const known = simple.get(key)
+      if (known === undefined)
+        simple.set(key, { verbs: [verb], apiGroups: [group], resources: [resource], resourceNames: name === '' ? [] : [name], nonResourceURLs: [] })
+      else known.verbs.push(verb)
+    }
+  return [...others, ...simple.values()]
+}
+
+/** A rule as upstream's messages print it: only what is there. */
+export function ruleText({ apiGroups, resources, nonResourceURLs, resourceNames, verbs }: PolicyRule): string {
+  const list = (label: string, values: readonly string[]): string[] =>
+    values.length === 0 ? [] : [`${label}:[${values.map((each) => JSON.stringify(each)).join(' ')}]`]
+  const parts = [
+    ...list('APIGroups', apiGroups),
+    ...list('Resources', resources),
+    ...list('NonResourceURLs', nonResourceURLs),
+    ...list('ResourceNames', resourceNames),
+    ...list('Verbs', verbs),
+  ]
+  return `{${parts.join(', ')}}`
 }
 
 interface Single {

@@ -1,7 +1,7 @@
 import { parse as parseYaml } from 'yaml'
 import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
 import { fieldErrorBody, invalid, notSupported, required, type FieldError } from '#shared/kubernetes/validation/fieldError.ts'
-import type { RequestAttributes } from '../authorization/authorizer.ts'
+import type { RequestAttributes } from '../authorization/attributes.ts'
 
 const LEVELS = ['None', 'Metadata', 'Request', 'RequestResponse'] as const
 const STAGES = ['RequestReceived', 'ResponseStarted', 'ResponseComplete', 'Panic'] as const

@@ -101,19 +101,6 @@ export class ServiceAccountTokens {
     return `${head}.${body}.${this.#signing.sign(`${head}.${body}`)}`
   }
 
-  /** The token that stays in a secret of type `kubernetes.io/service-account-token`. */
-  signLegacy(account: { namespace: string } & Reference, secretName: string): string {
-    const { namespace, name, uid } = account
-    const head = encode({ alg: this.#signing.algorithm, kid: this.#signing.id })
-    const claims = { namespace, 'secret.name': secretName, 'service-account.name': name, 'service-account.uid': uid }
-    const body = encode({
-      iss: LEGACY_ISSUER,
-      ...Object.fromEntries(Object.entries(claims).map(([key, value]) => [`${LEGACY}/${key}`, value])),
-      sub: `system:serviceaccount:${namespace}:${name}`,
-    })
-    return `${head}.${body}.${this.#signing.sign(`${head}.${body}`)}`
-  }
-
   /** @param wanted audiences the asker accepts */
   authenticate(token: string, wanted: readonly string[]): TokenOutcome {
     const claims = payloadOf(token)

@@ -1,13 +1,17 @@
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { parseGroupVersion } from '#shared/kubernetes/object.ts'
+import { minorOf } from '#shared/kubernetes/schema/served.ts'
 import { isAlreadyExists } from '#shared/kubernetes/status.ts'
 import type { ApiResources } from '../registry/apiResources.ts'
 import type { RestStore, WriteContext } from '../registry/restStore.ts'
+import { flowControlObjects } from './flowControl.ts'
 import { rbacObjects } from './rbacPolicy.ts'
+import { reconciled } from './rbacReconcile.ts'
 
+const RBAC = 'rbac.authorization.k8s.io'
 const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
 
-function fixedObjects(): KubeObject[] {
+function fixedObjects(minor: number): KubeObject[] {
   const priority = (name: string, value: number, description: string): KubeObject => ({
     apiVersion: 'scheduling.k8s.io/v1',
     kind: 'PriorityClass',
@@ -23,7 +27,8 @@ function fixedObjects(): KubeObject[] {
       2_000_000_000,
       'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
     ),
-    ...rbacObjects(),
+    ...flowControlObjects(minor),
+    ...rbacObjects(minor),
   ]
 }
 
@@ -76,13 +81,14 @@ function bootstrapContext(signal: AbortSignal): WriteContext {
 }
 
 /**
- * Creates what is missing of the objects every cluster starts with; what is there stays as it is (its owner may have changed it).
+ * Creates what is missing of the objects every cluster starts with; what is there stays as it is (its owner may have changed it),
+ * but that default roles and bindings get what the release adds to them.
  * Kinds that this release does not serve are left out.
  */
 export async function bootstrap(
   rest: RestStore,
   resources: ApiResources,
-  service: Parameters<typeof kubernetesService>[0],
+  { kubernetesVersion, ...service }: Parameters<typeof kubernetesService>[0] & { kubernetesVersion: string },
   signal: AbortSignal,
 ): Promise<void> {
   const { service: kubernetes, endpoints, slice } = kubernetesService(service)
@@ -92,7 +98,11 @@ export async function bootstrap(
     const resource = resources.list.find((each) => each.group === group && each.kind === kind && each.version === version) ?? resources.byKind(group, kind)
     if (resource === undefined) return
     const { namespace = '', name = '' } = object.metadata
-    if (rest.find(resource, namespace, name) !== undefined) return
+    if (rest.find(resource, namespace, name) !== undefined) {
+      if (resource.group === RBAC)
+        await rest.update(resource, namespace, name, (live) => reconciled(live, object) ?? live, { retry: true }, bootstrapContext(signal))
+      return
+    }
     try {
       await rest.create(
         resource,
@@ -104,7 +114,7 @@ export async function bootstrap(
       if (!isAlreadyExists(error)) throw error
     }
   }
-  const fixed = fixedObjects()
+  const fixed = fixedObjects(minorOf(kubernetesVersion))
   // Namespaces first, as everything else may live in one.
   await Promise.all(fixed.filter(({ kind }) => kind === 'Namespace').map(create))
   await Promise.all([...fixed.filter(({ kind }) => kind !== 'Namespace'), kubernetes].map(create))

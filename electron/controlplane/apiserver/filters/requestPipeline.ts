@@ -1,4 +1,4 @@
-import type { RequestAttributes } from '../authorization/authorizer.ts'
+import type { RequestAttributes } from '../authorization/attributes.ts'
 import type { AuditedRequest, Auditor } from '../audit/auditor.ts'
 import type { ApiServerMetrics } from '../metrics/apiServerMetrics.ts'
 import type { ApiResource, ApiResources } from '../registry/apiResources.ts'

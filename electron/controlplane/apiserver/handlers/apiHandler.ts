@@ -9,7 +9,8 @@ import type { Admission } from '../admission/admission.ts'
 import type { Authenticator } from '../authentication/authenticator.ts'
 import { readImpersonation } from '../authentication/impersonation.ts'
 import type { BoundObjects, ServiceAccountTokens } from '../authentication/serviceAccountTokens.ts'
-import { forbiddenMessage, type Authorizer, type RequestAttributes } from '../authorization/authorizer.ts'
+import { forbiddenMessage, type RequestAttributes } from '../authorization/attributes.ts'
+import type { Authorizer } from '../authorization/authorizer.ts'
 import type { NodeConnection } from '../interface.ts'
 import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
 import { jsonResponse, textResponse } from '../request/apiRequest.ts'
@@ -122,7 +123,7 @@ export class ApiHandler {
       resource === undefined
         ? {}
         : { ...(resource.name === '' ? {} : { name: resource.name }), ...(resource.group === '' ? {} : { group: resource.group }), kind: resource.resource }
-    throw new StatusError(failure(403, 'Forbidden', forbiddenMessage(attributes), details))
+    throw new StatusError(failure(403, 'Forbidden', forbiddenMessage(attributes, reason), details))
   }
 
   async #handle(request: ApiRequest): Promise<ApiResponse> {
@@ -152,7 +153,7 @@ export class ApiHandler {
     if (resource.plural === 'componentstatuses') return this.#componentStatuses(verb, target, request)
     if (resource.storagePrefix === null) {
       if (verb !== 'create') throw methodNotAllowed()
-      const answer = review(decodeSent(request, resource, writeContext(request, '')), target, request.user, authorizer, authenticator)
+      const answer = review(decodeSent(request, resource, writeContext(request, '')), target, { user: request.user, authorizer, authenticator })
       if (answer === null) throw methodNotAllowed()
       return encoded(answer, negotiated, 201)
     }
