@@ -14,11 +14,15 @@ import { certificateHandlers } from './api/certificates.ts'
 import { following } from './api/changes.ts'
 import { clusterHandlers } from './api/clusters.ts'
 import { Dispatcher } from './api/dispatcher.ts'
+import { compareHandlers } from './api/compare.ts'
 import { etcdHandlers } from './api/etcd.ts'
+import { instanceHandlers } from './api/instances.ts'
 import { metricHandlers, Samplers } from './api/metrics.ts'
 import { objectHandlers } from './api/objects.ts'
+import { restoreHandlers } from './api/restoreObjects.ts'
 import { runbookHandlers } from './api/runbooks.ts'
 import { connectEtcd } from './client/etcd/connectEtcd.ts'
+import { ClusterInstances } from './clusters/clusterInstances.ts'
 import { ClusterRegistry } from './clusters/clusterRegistry.ts'
 import { EmbeddedCluster, type ClusterCommand, type EmbeddedEndpoints } from './clusters/embeddedCluster.ts'
 import { EtcdConnections, type EtcdEndpoint } from './clusters/etcdConnections.ts'
@@ -61,6 +65,7 @@ export class Application {
   readonly #settings: SettingsFile
   readonly #registry: ClusterRegistry
   readonly #embedded: EmbeddedCluster
+  readonly #instances: ClusterInstances
   readonly #samplers: Samplers
   readonly #catalogue: Catalogue
   readonly #engine: RunbookEngine
@@ -78,11 +83,29 @@ export class Application {
       logger,
     )
     this.#registry = new ClusterRegistry({ clock, random, logger })
-    this.#embedded = new EmbeddedCluster({ dataDir: join(dataDir, 'cluster'), command: options.clusterCommand, kubernetesVersion: EMBEDDED_VERSION, logger })
+    this.#embedded = new EmbeddedCluster({
+      dataDir: join(dataDir, 'cluster'),
+      command: options.clusterCommand,
+      args: ['--kubernetes-version', EMBEDDED_VERSION],
+      logger,
+    })
+    this.#instances = new ClusterInstances({
+      directory: join(dataDir, 'instances'),
+      command: options.clusterCommand,
+      clock,
+      logger,
+      newId: randomUUID,
+      onState: (record, cluster) => {
+        this.#putLocal(record.id, record.kind, cluster, record.name)
+      },
+      onGone: (id) => {
+        this.#registry.remove(id)
+      },
+    })
     this.#samplers = new Samplers(this.#registry, clock)
     this.#catalogue = new Catalogue({ directory: this.#settings.value.backupDirectory, logger })
     this.#etcd = new EtcdConnections({
-      known: (clusterId) => (clusterId === EMBEDDED ? this.#embeddedEtcd() : null),
+      known: (clusterId) => (this.#local(clusterId) === null ? null : this.#localEtcd(clusterId)),
       remembered: () => this.#settings.etcdEndpoints,
       remember: (clusterId, endpoint) => {
         this.#settings.change({ etcdEndpoints: { ...this.#settings.etcdEndpoints, [clusterId]: endpoint } })
@@ -130,6 +153,8 @@ export class Application {
       objectHandlers(this.#registry, clock),
       metricHandlers(this.#samplers),
       backupHandlers(backups),
+      instanceHandlers(this.#instances, this.#catalogue),
+      restoreHandlers(this.#registry),
       runbookHandlers(this.#registry, this.#engine),
       this.#settingsHandlers(),
     ]
@@ -141,6 +166,7 @@ export class Application {
       }),
       certificateHandlers(this.#registry, clock, (id) => this.#pki(id)),
       accessHandlers(this.#registry),
+      compareHandlers(this.#registry),
     ) as RequestHandlers
     const subscriptions = Object.assign({}, ...groups.map((group) => group.subscriptions)) as SubscriptionHandlers
     this.dispatcher = new Dispatcher({ requests, subscriptions, logger })
@@ -150,6 +176,7 @@ export class Application {
   async start(): Promise<void> {
     await this.#catalogue.open()
     this.#engine.open()
+    this.#instances.open()
     this.#registry.put(EMBEDDED, 'embedded', brokenContext('it is starting'), '')
     void this.#startEmbedded()
     const own = this.#options.userKubeconfigs === false ? [] : (process.env['KUBECONFIG'] ?? join(homedir(), '.kube/config')).split(delimiter)
@@ -170,7 +197,7 @@ export class Application {
     this.#samplers.stop()
     await this.#engine.close()
     await this.#registry.stop()
-    await this.#embedded.stop()
+    await Promise.all([this.#embedded.stop(), this.#instances.stop()])
     this.#unlock()
   }
 
@@ -189,21 +216,31 @@ export class Application {
     }
   }
 
-  #running(): EmbeddedEndpoints {
-    const { state } = this.#embedded
-    if (state.state !== 'running')
-      throw new StatusError(
-        failure(
-          503,
-          'ServiceUnavailable',
-          state.state === 'failed' ? `the embedded cluster did not start: ${state.message}` : 'the embedded cluster is not running',
-        ),
-      )
-    return state.endpoints
+  /** The process of a cluster that runs here: the embedded one, a twin or an opened snapshot; null for all others. */
+  #local(clusterId: string): EmbeddedCluster | null {
+    return clusterId === EMBEDDED ? this.#embedded : this.#instances.find(clusterId)
   }
 
-  #embeddedEtcd(): EtcdEndpoint {
-    const { etcdUrl, pkiDir } = this.#running()
+  #putLocal(id: string, kind: 'embedded' | 'twin' | 'snapshot', cluster: EmbeddedCluster, name: string): void {
+    const { state } = cluster
+    if (state.state === 'running') this.#registry.put(id, kind, { ...contextOf(state.endpoints), name }, state.endpoints.etcdUrl)
+    else this.#registry.put(id, kind, { ...brokenContext(state.state === 'failed' ? `it did not start: ${state.message}` : `it is ${state.state}`), name }, '')
+  }
+
+  /** @throws StatusError ServiceUnavailable */
+  #running(clusterId: string): { cluster: EmbeddedCluster; endpoints: EmbeddedEndpoints } {
+    const cluster = this.#local(clusterId)
+    if (cluster === null) throw new StatusError(failure(404, 'NotFound', `cluster "${clusterId}" does not run here`))
+    const { state } = cluster
+    if (state.state !== 'running')
+      throw new StatusError(
+        failure(503, 'ServiceUnavailable', state.state === 'failed' ? `the cluster did not start: ${state.message}` : 'the cluster is not running'),
+      )
+    return { cluster, endpoints: state.endpoints }
+  }
+
+  #localEtcd(clusterId: string): EtcdEndpoint {
+    const { etcdUrl, pkiDir } = this.#running(clusterId).endpoints
     const file = (name: string): string => join(pkiDir, 'etcd', name)
     return { endpoint: etcdUrl, caFile: file('ca.crt'), certFile: file('healthcheck-client.crt'), keyFile: file('healthcheck-client.key') }
   }
@@ -213,17 +250,17 @@ export class Application {
   }
 
   #nodeShells(clusterId: string): NodeShellFactory {
-    if (clusterId !== EMBEDDED)
-      throw new StatusError(failure(501, '', 'nodes of this cluster are not reached yet: in this release runs work on the embedded cluster'))
+    if (this.#local(clusterId) === null)
+      throw new StatusError(failure(501, '', 'nodes of this cluster are not reached yet: in this release runs work on the embedded cluster and on twins'))
     return (node, context) => {
-      const endpoints = this.#running()
+      const { cluster, endpoints } = this.#running(clusterId)
       return connectSsh(
         {
           host: endpoints.sshHost,
           port: endpoints.sshPort,
           username: node,
           privateKey: readFileSync(endpoints.sshKeyFile, 'utf8'),
-          hostKey: this.#embedded.hostKey(endpoints),
+          hostKey: cluster.hostKey(endpoints),
           sudo: false,
         },
         context,
@@ -247,7 +284,7 @@ export class Application {
     const embedded = this.#embedded
     const connect = async (): Promise<void> => {
       await this.#restoreEtcd?.close()
-      this.#restoreEtcd = await connectEtcd(this.#embeddedEtcd())
+      this.#restoreEtcd = await connectEtcd(this.#localEtcd(EMBEDDED))
     }
     return {
       storeDir: embedded.storeDir,
@@ -259,7 +296,7 @@ export class Application {
       stop: () => embedded.stop(),
       start: async () => {
         await this.#startEmbedded()
-        this.#running()
+        this.#running(EMBEDDED)
       },
       loadStore,
     }

@@ -104,7 +104,7 @@ export class ClusterRegistry {
       session: null,
       stop: new AbortController(),
       ended: Promise.resolve(),
-      protection: before?.protection ?? 'none',
+      protection: before?.protection ?? (kind === 'snapshot' ? 'read-only' : 'none'),
     }
     // The embedded cluster stands first.
     const others = [...this.#entries].filter(([each]) => each !== id)
@@ -112,6 +112,13 @@ export class ClusterRegistry {
     this.#entries.set(id, entry)
     for (const [each, other] of others) this.#entries.set(each, other)
     if (wasOpen && context.problem === '') this.session(id)
+    this.changes.emit()
+  }
+
+  /** Takes out a cluster that was put in. */
+  remove(id: ClusterId): void {
+    this.#entries.get(id)?.stop.abort()
+    this.#entries.delete(id)
     this.changes.emit()
   }
 
@@ -175,7 +182,7 @@ export class ClusterRegistry {
       user: session?.user ?? null,
       protection,
       etcdEndpoint: etcdEndpoint === '' ? null : etcdEndpoint,
-      kubectlArgs: kind === 'embedded' ? ['--kubeconfig', context.path] : ['--kubeconfig', context.path, '--context', context.name],
+      kubectlArgs: kind !== 'remote' ? ['--kubeconfig', context.path] : ['--kubeconfig', context.path, '--context', context.name],
     }
   }
 

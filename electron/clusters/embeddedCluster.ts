@@ -35,16 +35,17 @@ export class EmbeddedCluster {
   readonly dataDir: string
   readonly changes = new Emitter<EmbeddedState>()
   readonly #command: ClusterCommand
-  readonly #kubernetesVersion: string
+  readonly #args: readonly string[]
   readonly #logger: Logger
   #child: ChildProcess | null = null
   #ended: Promise<void> = Promise.resolve()
   #state: EmbeddedState = { state: 'stopped' }
 
-  constructor(options: { dataDir: string; command: ClusterCommand; kubernetesVersion: string; logger: Logger }) {
+  /** @param options.args arguments of `drydock cluster` beside the data directory */
+  constructor(options: { dataDir: string; command: ClusterCommand; args: readonly string[]; logger: Logger }) {
     this.dataDir = options.dataDir
     this.#command = options.command
-    this.#kubernetesVersion = options.kubernetesVersion
+    this.#args = options.args
     this.#logger = options.logger
   }
 
@@ -62,11 +63,10 @@ export class EmbeddedCluster {
     if (this.#state.state === 'running') return this.#state.endpoints
     this.#set({ state: 'starting' })
     const { program, args, env } = this.#command
-    const child = spawn(
-      program,
-      [...args, 'cluster', '--data-dir', this.dataDir, '--port', '0', '--kubernetes-version', this.#kubernetesVersion, '--stop-with-parent'],
-      { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } },
-    )
+    const child = spawn(program, [...args, 'cluster', '--data-dir', this.dataDir, '--port', '0', ...this.#args, '--stop-with-parent'], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    })
     this.#child = child
     // Ends with this process: its standard input closes.
     child.stdin.on('error', () => undefined)

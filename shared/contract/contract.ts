@@ -1,6 +1,8 @@
 import { backupChannels } from './backups.ts'
+import { compareChannels } from './compare.ts'
 import type { Input, Message, Output, RequestChannel, SubscriptionChannel } from './channel.ts'
 import { clusterChannels } from './clusters.ts'
+import { instanceChannels } from './instances.ts'
 import { metricChannels } from './metrics.ts'
 import { objectChannels } from './objects.ts'
 import { runbookChannels } from './runbooks.ts'
@@ -16,6 +18,8 @@ export const contract = {
   ...objectChannels,
   ...metricChannels,
   ...backupChannels,
+  ...instanceChannels,
+  ...compareChannels,
   ...securityChannels,
   ...runbookChannels,
   ...settingsChannels,

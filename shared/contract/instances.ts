@@ -1,0 +1,33 @@
+import * as v from 'valibot'
+import { request, subscription } from './channel.ts'
+import { clusterId, type ClusterId } from './clusters.ts'
+
+/** A control plane of Drydock's own that began with a snapshot: opened to be looked at, or a twin that runs. */
+export interface InstanceView {
+  id: ClusterId
+  kind: 'twin' | 'snapshot'
+  name: string
+  /** The cluster whose snapshot it is, as it was called then. */
+  of: string
+  backupId: string
+  createdAtMs: number
+  /** How many times faster its clock runs. */
+  timeScale: number
+  state: 'starting' | 'running' | 'failed' | 'stopped'
+  /** Why it failed; '' otherwise. */
+  message: string
+  /** Bytes on disk. */
+  sizeBytes: number
+}
+
+export const instanceChannels = {
+  /** Opens a backup read-only beside all other clusters; one that is open already is given again. */
+  'backups.openAsCluster': request<{ clusterId: ClusterId }>()(v.object({ id: v.string() })),
+  /** Starts a twin from a backup: its nodes become simulated ones that take over their pods. */
+  'backups.makeTwin': request<{ clusterId: ClusterId }>()(
+    v.object({ id: v.string(), name: v.optional(v.string()), timeScale: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(1000))) }),
+  ),
+  'instances.watch': subscription<InstanceView[]>()(v.object({})),
+  /** Ends it and removes its data; the backup stays. */
+  'instances.discard': request<null>()(v.object({ clusterId })),
+} as const
