@@ -54,6 +54,9 @@ const CONDITIONAL_UPDATE = new Set([
   'admissionregistration.k8s.io/mutatingwebhookconfigurations',
 ])
 
+/** How often a DaemonSet's template has changed; its pods carry it as a label. */
+const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation'
+
 const nameOf = ({ group, plural }: Pick<ApiResource, 'group' | 'plural'>): string => `${group}/${plural}`
 
 export const hasGeneration = (resource: ApiResource): boolean => GENERATION.has(nameOf(resource))
@@ -109,6 +112,9 @@ export function prepareForCreate(object: KubeObject, resource: ApiResource): voi
       object.metadata.labels = { ...object.metadata.labels, 'kubernetes.io/metadata.name': object.metadata.name ?? '' }
       break
     }
+    case 'apps/daemonsets':
+      object.metadata.annotations = { ...object.metadata.annotations, [TEMPLATE_GENERATION]: '1' }
+      break
     case 'batch/jobs':
       generateJobSelector(object, resource.kubernetesMinor)
       break
@@ -127,6 +133,11 @@ export function prepareForUpdate(after: KubeObject, before: KubeObject, resource
     else after['status'] = before['status']
   }
   if (nameOf(resource) === '/namespaces') after['spec'] = before['spec']
+  if (nameOf(resource) === 'apps/daemonsets') {
+    const template = (object: KubeObject): unknown => (isObject(object['spec']) ? object['spec']['template'] : undefined)
+    const generation = Number(before.metadata.annotations?.[TEMPLATE_GENERATION] ?? 0) + (deepEqual(template(after), template(before)) ? 0 : 1)
+    after.metadata.annotations = { ...after.metadata.annotations, [TEMPLATE_GENERATION]: String(generation) }
+  }
   if (hasGeneration(resource)) after.metadata.generation = (before.metadata.generation ?? 0) + (desiredChanged(after, before, resource) ? 1 : 0)
   else if (before.metadata.generation !== undefined) after.metadata.generation = before.metadata.generation
 }
