@@ -36,7 +36,8 @@ export class ControllerContext {
   /** The resource in the asked version, or in the one this release serves instead; null when it serves none. */
   served(gvr: GroupVersionResource): GroupVersionResource | null {
     const versions = this.#versions.get(`${gvr.group}/${gvr.resource}`) ?? []
-    const version = versions.includes(gvr.version) ? gvr.version : versions[0]
+    // v2beta2 stands for v2, v1beta1 for v1.
+    const version = versions.includes(gvr.version) ? gvr.version : (versions.find((each) => each.startsWith(gvr.version)) ?? versions[0])
     return version === undefined ? null : { ...gvr, version }
   }
 

@@ -19,6 +19,19 @@ import { replicaSetController } from './controllers/replicaset/replicaSetControl
 import { serviceAccountController } from './controllers/serviceaccount/serviceAccountController.ts'
 import { tokensController, type ServiceAccountTokenSigner } from './controllers/serviceaccount/tokensController.ts'
 import { statefulSetController } from './controllers/statefulset/statefulSetController.ts'
+import { bootstrapSigner } from './controllers/bootstrap/bootstrapSigner.ts'
+import { tokenCleaner } from './controllers/bootstrap/tokenCleaner.ts'
+import { clusterRoleAggregationController } from './controllers/clusterroleaggregation/clusterRoleAggregationController.ts'
+import { endpointSliceController } from './controllers/endpointslice/endpointSliceController.ts'
+import { endpointSliceMirroringController } from './controllers/endpointslicemirroring/endpointSliceMirroringController.ts'
+import { persistentVolumeController } from './controllers/persistentvolume/persistentVolumeController.ts'
+import { simulatedProvisioner } from './controllers/persistentvolume/simulatedProvisioner.ts'
+import { horizontalPodAutoscalerController } from './controllers/podautoscaler/horizontalPodAutoscalerController.ts'
+import { podGcController } from './controllers/podgc/podGcController.ts'
+import { resourceQuotaController } from './controllers/resourcequota/resourceQuotaController.ts'
+import { ttlController } from './controllers/ttl/ttlController.ts'
+import { ttlAfterFinishedController } from './controllers/ttlafterfinished/ttlAfterFinishedController.ts'
+import { claimProtectionController, volumeProtectionController } from './controllers/volume-protection/volumeProtection.ts'
 
 export type { CsrSigner } from './controllers/csr/certificateSigningController.ts'
 export type { ServiceAccountTokenSigner } from './controllers/serviceaccount/tokensController.ts'
@@ -55,11 +68,25 @@ export function newControllers(
     statefulSetController(context),
     jobController(context),
     cronJobController(context),
+    ...(context.minor >= 21 ? [ttlAfterFinishedController(context)] : []),
     namespaceController(context),
     garbageCollector(context),
+    podGcController(context),
     nodeLifecycleController(context),
+    ttlController(context),
     endpointsController(context),
+    endpointSliceController(context),
+    endpointSliceMirroringController(context),
     disruptionController(context),
+    resourceQuotaController(context),
+    horizontalPodAutoscalerController(context),
+    persistentVolumeController(context),
+    simulatedProvisioner(context),
+    claimProtectionController(context),
+    volumeProtectionController(context),
+    clusterRoleAggregationController(context),
+    bootstrapSigner(context),
+    tokenCleaner(context),
     ...(csrSigner === undefined ? [] : [certificateSigningController(context, csrSigner)]),
   ]
 }
