@@ -11,6 +11,9 @@ interface Known {
   object: KubeObject
 }
 
+/** Deleted, and stays until its dependents are gone. */
+const deletesDependents = (object: KubeObject): boolean => isDeleting(object) && object.metadata.finalizers?.includes('foregroundDeletion') === true
+
 /** Deletes what has lost its owners, and finishes foreground and orphan deletions. */
 export function garbageCollector(context: ControllerContext): Controller {
   const { client, clock, logger, random } = context
@@ -36,6 +39,8 @@ export function garbageCollector(context: ControllerContext): Controller {
       }
     }
   }
+
+  const dependentsOf = (uid: string): Known[] => [...(dependents.get(uid) ?? [])].flatMap((each) => objects.get(each) ?? [])
 
   function observe({ gvr }: DiscoveredResource, type: 'add' | 'update' | 'delete', object: KubeObject): void {
     const uid = object.metadata.uid ?? ''
@@ -78,8 +83,11 @@ export function garbageCollector(context: ControllerContext): Controller {
     const states = await Promise.all(owners.map((owner) => stateOf(owner, object.metadata.namespace, signal)))
     if (states.some((state) => state === 'solid')) return
     const waiting = states.includes('waiting')
-    const policy = waiting && (dependents.get(uid)?.size ?? 0) > 0 ? 'Foreground' : 'Background'
+    const own = dependentsOf(uid)
+    const policy = waiting && own.length > 0 ? 'Foreground' : 'Background'
     try {
+      // Owners in a circle would wait for each other for ever.
+      if (policy === 'Foreground' && own.some((dependent) => deletesDependents(dependent.object))) await unblockOwners(known, signal)
       await client.delete(known.gvr, { namespace: object.metadata.namespace, name: object.metadata.name ?? '' }, { uid, propagationPolicy: policy }, signal)
     } catch (error) {
       if (!isNotFound(error) && !isConflict(error)) throw error
@@ -89,7 +97,7 @@ export function garbageCollector(context: ControllerContext): Controller {
   /** Whether an owner is there, gone, or only waits for its dependents to go. */
   async function stateOf(owner: OwnerReference, namespace: string | undefined, signal: AbortSignal): Promise<'solid' | 'gone' | 'waiting'> {
     const known = objects.get(owner.uid)
-    if (known !== undefined) return isDeleting(known.object) && known.object.metadata.finalizers?.includes('foregroundDeletion') === true ? 'waiting' : 'solid'
+    if (known !== undefined) return deletesDependents(known.object) ? 'waiting' : 'solid'
     // Not seen: the server decides, as the owner may be newer than what was watched.
     const resource = [...informers.values()].find(
       (each) =>
@@ -108,14 +116,23 @@ export function garbageCollector(context: ControllerContext): Controller {
 
   async function finishForeground(known: Known, signal: AbortSignal): Promise<void> {
     const uid = known.object.metadata.uid ?? ''
-    const blocking = [...(dependents.get(uid) ?? [])]
-      .flatMap((each) => objects.get(each) ?? [])
-      .filter(({ object }) => object.metadata.ownerReferences?.some((owner) => owner.uid === uid && owner.blockOwnerDeletion === true) === true)
+    const blocking = dependentsOf(uid).filter(
+      ({ object }) => object.metadata.ownerReferences?.some((owner) => owner.uid === uid && owner.blockOwnerDeletion === true) === true,
+    )
     if (blocking.length === 0) {
       await removeFinalizer(known, 'foregroundDeletion', signal)
       return
     }
-    for (const { object } of blocking) queue.add(object.metadata.uid ?? '')
+    // Who waits for dependents of its own is under way; its end is told.
+    for (const { object } of blocking) if (!deletesDependents(object)) queue.add(object.metadata.uid ?? '')
+  }
+
+  /** The object's owners need not wait for it any more. */
+  async function unblockOwners({ gvr, object }: Known, signal: AbortSignal): Promise<void> {
+    const { namespace, name = '', uid, ownerReferences = [] } = object.metadata
+    if (ownerReferences.every(({ blockOwnerDeletion }) => blockOwnerDeletion !== true)) return
+    const freed = ownerReferences.map((owner) => ({ ...owner, blockOwnerDeletion: false }))
+    await client.patch(gvr, { namespace, name }, { metadata: { uid, ownerReferences: freed } }, { type: 'merge' }, signal)
   }
 
   async function finishOrphan(known: Known, signal: AbortSignal): Promise<void> {
