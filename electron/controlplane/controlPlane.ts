@@ -188,7 +188,8 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
     const network = new ClusterNetwork({
       transport: api.transport({ username: 'system:kube-proxy', groups: [] }),
       random: random.fork('network'),
-      podAt: (address) => connections.podAt(address),
+      clock,
+      placeAt: (address) => connections.placeAt(address),
     })
     for (const plan of plans) {
       const node = new SimulatedNode({

@@ -4,6 +4,8 @@ import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { ExecSession, LogOptions, NodeConnection, NodeUsage } from './apiserver/interface.ts'
 import type { ContainerProcess } from './kubelet/containerProcess.ts'
 import type { Kubelet } from './kubelet/kubelet.ts'
+import type { NetworkPlace } from './kubelet/podNetwork.ts'
+import type { PodWorker } from './kubelet/podWorker.ts'
 import type { ContainerState } from './kubelet/types.ts'
 
 type PodTarget = { node: string; namespace: string; name: string; uid: string }
@@ -21,17 +23,37 @@ export class NodeConnections implements NodeConnection {
     this.#kubelets.set(kubelet.name, kubelet)
   }
 
-  /** What listens at an address of the pod network: a pod, or all pods in a node's own network. */
-  podAt(address: string): { connect(port: number): Duplex | null } | undefined {
-    const workers = [...this.#kubelets.values()].flatMap((kubelet) => kubelet.pods.workers()).filter(({ podIP }) => podIP === address)
-    if (workers.length === 0) return undefined
+  /** What listens at an address of the pod network: a pod, or all pods in a node's own network and its host ports. */
+  placeAt(address: string): NetworkPlace | undefined {
+    const kubelets = [...this.#kubelets.values()]
+    const node = kubelets.find((kubelet) => kubelet.address === address)
+    const workers = (node === undefined ? kubelets : [node]).flatMap((kubelet) => kubelet.pods.workers())
+    const own = workers.filter(({ podIP }) => podIP === address)
+    if (own.length === 0 && node === undefined) return undefined
+    const behind = (port: number, protocol: string): { worker: PodWorker; port: number }[] => [
+      ...own.map((worker) => ({ worker, port })),
+      ...(node === undefined
+        ? []
+        : workers.flatMap((worker) => {
+            const inside = worker.containerPort(port, protocol)
+            return inside === null ? [] : [{ worker, port: inside }]
+          })),
+    ]
     return {
-      connect: (port) => {
-        for (const worker of workers) {
-          const connection = worker.connect(port)
+      isNode: node !== undefined,
+      connect: (port, from) => {
+        for (const target of behind(port, 'TCP')) {
+          const connection = target.worker.connect(target.port, from)
           if (connection !== null) return connection
         }
         return null
+      },
+      exchange: (port, message, from) => {
+        for (const target of behind(port, 'UDP')) {
+          const answer = target.worker.exchange(target.port, message, from)
+          if (answer !== undefined) return answer
+        }
+        return undefined
       },
     }
   }

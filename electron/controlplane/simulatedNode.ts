@@ -203,6 +203,8 @@ function prepareFiles(rootDir: string, { plan, ca, manifestOptions }: SimulatedN
     if (!existsSync(file)) writeFileSync(file, text)
   }
   write('etc/hostname', `${plan.name}\n`)
+  write('etc/hosts', `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${plan.address}\t${plan.name}\n`)
+  write('etc/resolv.conf', 'nameserver 172.30.1.1\n')
   write('etc/os-release', 'PRETTY_NAME="Drydock simulated node"\nNAME="Drydock"\nID=drydock\n')
   write('etc/kubernetes/pki/ca.crt', ca)
   write(

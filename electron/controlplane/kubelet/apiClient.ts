@@ -8,6 +8,11 @@ export type Target = { gvr: GroupVersionResource; namespace?: string | undefined
 
 export const PODS: GroupVersionResource = { group: '', version: 'v1', resource: 'pods' }
 export const NODES: GroupVersionResource = { group: '', version: 'v1', resource: 'nodes' }
+export const CONFIG_MAPS: GroupVersionResource = { group: '', version: 'v1', resource: 'configmaps' }
+export const SECRETS: GroupVersionResource = { group: '', version: 'v1', resource: 'secrets' }
+export const SERVICE_ACCOUNTS: GroupVersionResource = { group: '', version: 'v1', resource: 'serviceaccounts' }
+export const PERSISTENT_VOLUME_CLAIMS: GroupVersionResource = { group: '', version: 'v1', resource: 'persistentvolumeclaims' }
+export const PERSISTENT_VOLUMES: GroupVersionResource = { group: '', version: 'v1', resource: 'persistentvolumes' }
 export const EVENTS: GroupVersionResource = { group: '', version: 'v1', resource: 'events' }
 export const LEASES: GroupVersionResource = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' }
 

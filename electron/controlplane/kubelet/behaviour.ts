@@ -26,6 +26,11 @@ export interface Behaviour {
   logs?: string[]
   /** Without a command the process ends at once with 0: its shell finds no input. */
   exitsWithoutCommand?: boolean
+  /** The image's ENTRYPOINT and CMD, where the small shell can run them. */
+  entrypoint?: string[]
+  arguments?: string[]
+  /** Programs of the image's own. */
+  programs?: string
   /** HTTP the process answers. */
   serves?: ServeBehaviour
 }

@@ -3,12 +3,14 @@ import { join } from 'node:path'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
 import { behaviourOf } from './behaviour.ts'
+import type { ContainerConfig } from './containerConfig.ts'
 import { ContainerLog } from './containerLog.ts'
 import { ContainerProcess, type ContainerExit } from './containerProcess.ts'
+import { ConfigFault } from './environment.ts'
 import { imageDigest, type ImageStore } from './imageStore.ts'
 import { runProbe } from './probe.ts'
 import type { Network } from './shell/process.ts'
-import { timestamp, type Container, type ContainerState, type ContainerStatus, type Probe } from './types.ts'
+import { timestamp, type Container, type ContainerState, type ContainerStatus, type LifecycleHandler, type Probe } from './types.ts'
 
 export interface ContainerHost {
   clock: Clock
@@ -28,7 +30,24 @@ export interface ContainerHost {
   event(type: 'Normal' | 'Warning', reason: string, message: string): void
   limits: { cpuCores: number; memoryBytes: number }
   runsToCompletion: boolean
+  /** What the container refers to, as it is now. @throws ConfigFault */
+  configure(signal: AbortSignal): Promise<ContainerConfig>
+  /** Where the process may leave a message when it ends. */
+  terminationMessage(): { path: string }
+  /** Runs a lifecycle handler; rejects with the kubelet's words when it fails. */
+  runHandler(handler: LifecycleHandler, process: ContainerProcess, signal: AbortSignal): Promise<void>
+  /** Minor release of the kubelet. */
+  minor(): number
 }
+
+/** A container that cannot be configured is tried again after this: the kubelet's regular look at a pod. */
+const CONFIG_RETRY_MS = 10_000
+/** What is left for the process when a preStop hook used the whole grace period. */
+const LEAST_GRACE_MS = 2_000
+/** Upstream's limits of a termination message: of a file, and of the log's end. */
+const MAX_MESSAGE_BYTES = 4096
+const MAX_LOG_MESSAGE_BYTES = 2048
+const LOG_MESSAGE_LINES = 80
 
 /** First wait before a crashed container is started again; doubles to the maximum, and starts anew after ten quiet minutes. */
 const BACKOFF_MS = 10_000
@@ -45,6 +64,8 @@ export class ContainerManager {
   #readyProbe: boolean
   #startupDone: boolean
   #stopping = false
+  /** When the process started that ran before this kubelet; null when none did. */
+  #adoptedAtMs: number | null = null
 
   constructor(container: Container, host: ContainerHost, adopted: ContainerStatus | undefined) {
     this.container = container
@@ -61,7 +82,7 @@ export class ContainerManager {
       image: container.image,
       imageID: '',
     }
-    if (adopted !== undefined && 'running' in adopted.state) this.current = this.#process(Date.parse(adopted.state.running.startedAt))
+    if (adopted !== undefined && 'running' in adopted.state) this.#adoptedAtMs = Date.parse(adopted.state.running.startedAt)
   }
 
   /** Runs until the policy says that the container is not to run again. @returns its last exit; rejects when the pod is stopped */
@@ -69,12 +90,7 @@ export class ContainerManager {
     if ('terminated' in this.status.state && !mayRestart(policy, this.status.state.terminated.exitCode))
       return { exitCode: this.status.state.terminated.exitCode, reason: 'Completed' }
     for (;;) {
-      if (this.current === null) {
-        await this.#pull()
-        this.#start()
-      }
-      const process = this.current
-      if (process === null) throw new Error('the container did not start')
+      const process = await this.#begin()
       const probes = new AbortController()
       this.#probe(process, AbortSignal.any([this.#host.signal, probes.signal]))
       const exit = await untilAborted(process.exited, this.#host.signal)
@@ -82,6 +98,51 @@ export class ContainerManager {
       this.#ended(process, exit)
       if (this.#stopping || !mayRestart(policy, exit.exitCode)) return exit
       await this.#backOff(process)
+    }
+  }
+
+  /** Takes the running process over, or starts one. */
+  async #begin(): Promise<ContainerProcess> {
+    if (this.current !== null) return this.current
+    const adoptedAtMs = this.#adoptedAtMs
+    this.#adoptedAtMs = null
+    if (adoptedAtMs === null) await this.#pull()
+    const config = await this.#configure()
+    this.#host.signal.throwIfAborted()
+    if (this.#stopping) throw new Error('the container is stopped before it started')
+    if (adoptedAtMs !== null) {
+      this.current = this.#process(config, adoptedAtMs)
+      return this.current
+    }
+    const process = this.#start(config)
+    const { postStart } = this.container.lifecycle ?? {}
+    if (postStart !== undefined) await this.#afterStart(postStart, process)
+    return process
+  }
+
+  /** Waits until what the container refers to is there. */
+  async #configure(): Promise<ContainerConfig> {
+    const { clock, signal } = this.#host
+    for (;;) {
+      try {
+        return await this.#host.configure(signal)
+      } catch (error) {
+        if (!(error instanceof ConfigFault)) throw error
+        this.#host.event('Warning', 'Failed', `Error: ${error.message}`)
+        this.#set({ waiting: { reason: 'CreateContainerConfigError', message: error.message } })
+        await clock.sleep(CONFIG_RETRY_MS, { signal })
+      }
+    }
+  }
+
+  /** A container whose hook fails is killed; the policy then decides. */
+  async #afterStart(handler: LifecycleHandler, process: ContainerProcess): Promise<void> {
+    try {
+      await this.#host.runHandler(handler, process, this.#host.signal)
+    } catch (error) {
+      this.#host.signal.throwIfAborted()
+      this.#host.event('Warning', 'FailedPostStartHook', error instanceof Error ? error.message : String(error))
+      this.#kill(process, 'FailedPostStartHook')
     }
   }
 
@@ -118,7 +179,27 @@ export class ContainerManager {
       return
     }
     this.#host.event('Normal', 'Killing', `Stopping container ${this.container.name}`)
-    this.#ended(process, await process.stop(graceMs))
+    this.#ended(process, await process.stop(await this.#beforeStop(process, graceMs)))
+  }
+
+  /** Runs the preStop hook within the grace period. @returns what is left of it, in milliseconds */
+  async #beforeStop(process: ContainerProcess, graceMs: number): Promise<number> {
+    const { preStop } = this.container.lifecycle ?? {}
+    if (preStop === undefined || graceMs <= 0) return graceMs
+    const { clock } = this.#host
+    const startedMs = clock.now()
+    const late = new AbortController()
+    const cancel = clock.schedule(graceMs, () => {
+      late.abort(new Error('the grace period is over'))
+    })
+    try {
+      await this.#host.runHandler(preStop, process, late.signal)
+    } catch (error) {
+      this.#host.event('Warning', 'FailedPreStopHook', error instanceof Error ? error.message : String(error))
+    } finally {
+      cancel()
+    }
+    return Math.max(graceMs - (clock.now() - startedMs), LEAST_GRACE_MS)
   }
 
   /** Kills for a failed probe: the policy then decides about the next run. */
@@ -167,27 +248,37 @@ export class ContainerManager {
     }
   }
 
-  #start(): void {
+  #start(config: ContainerConfig): ContainerProcess {
     const { clock, random } = this.#host
-    this.#host.event('Normal', 'Created', `Container created`)
+    this.#host.event('Normal', 'Created', this.#told('Created'))
     // A new container has its image's files; what the last run wrote is gone with it.
     if (this.status.restartCount > 0) rmSync(this.#host.rootDir, { recursive: true, force: true })
     // Only this run and the one before it can be asked for.
     if (this.status.restartCount > 1) rmSync(this.#logFile(this.status.restartCount - 2), { force: true })
-    this.current = this.#process(null)
-    this.current.limitMemory(this.#host.limits.memoryBytes)
+    const process = this.#process(config, null)
+    this.current = process
+    process.limitMemory(this.#host.limits.memoryBytes)
     this.status.imageID = imageDigest(this.container.image)
     this.status.containerID = `containerd://${Array.from({ length: 64 }, () => random.below(16).toString(16)).join('')}`
     this.#readyProbe = this.container.readinessProbe === undefined
     this.#startupDone = this.container.startupProbe === undefined
-    this.#host.event('Normal', 'Started', `Container started`)
+    this.#host.event('Normal', 'Started', this.#told('Started'))
     this.#set({ running: { startedAt: timestamp(clock.now()) } })
+    return process
   }
 
-  #process(startedAtMs: number | null): ContainerProcess {
+  /** The words of an event changed over the releases. */
+  #told(what: 'Created' | 'Started'): string {
+    const minor = this.#host.minor()
+    if (minor >= 35) return `Container ${what.toLowerCase()}`
+    return what === 'Created' && minor >= 32 ? `Created container: ${this.container.name}` : `${what} container ${this.container.name}`
+  }
+
+  #process(config: ContainerConfig, startedAtMs: number | null): ContainerProcess {
     const { clock, random, node, hostIP, hostname, network, rootDir, runsToCompletion } = this.#host
     return new ContainerProcess({
       container: this.container,
+      config,
       runsToCompletion,
       rootDir,
       logFile: this.#logFile(this.status.restartCount),
@@ -213,7 +304,17 @@ export class ContainerManager {
       finishedAt: timestamp(this.#host.clock.now()),
       containerID: this.status.containerID ?? '',
     }
-    this.#set({ terminated })
+    const message = this.#message(process, exit)
+    this.#set({ terminated: message === '' ? terminated : { ...terminated, message } })
+  }
+
+  /** What the process left in its termination log, or the end of its log where the container wants that. */
+  #message(process: ContainerProcess, exit: ContainerExit): string {
+    const written = process.readFile(this.#host.terminationMessage().path) ?? ''
+    if (written !== '') return Buffer.from(written).subarray(0, MAX_MESSAGE_BYTES).toString('utf8')
+    if (this.container.terminationMessagePolicy !== 'FallbackToLogsOnError' || exit.exitCode === 0) return ''
+    const tail = Buffer.from(process.log.tail(LOG_MESSAGE_LINES))
+    return tail.subarray(Math.max(0, tail.length - MAX_LOG_MESSAGE_BYTES)).toString('utf8')
   }
 
   async #backOff(process: ContainerProcess): Promise<void> {

@@ -1,16 +1,19 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
 import { behaviourOf, imageTag, renderLog, type Behaviour } from './behaviour.ts'
+import { agnhostPrograms } from './images/agnhost/agnhost.ts'
+import { plainConfig, type ContainerConfig } from './containerConfig.ts'
 import { ContainerConsole } from './containerConsole.ts'
 import { ContainerLog } from './containerLog.ts'
+import { ContainerPorts } from './containerPorts.ts'
 import { ContainerServer, seedDocumentRoot } from './containerServer.ts'
 import { runSession, type CommandOptions } from './containerSession.ts'
 import type { ContainerSession } from './nodeAgent.ts'
 import { basePrograms } from './shell/basePrograms.ts'
-import { FileTree } from './shell/fileTree.ts'
+import { FileTree, type Mount } from './shell/fileTree.ts'
 import { networkPrograms } from './shell/networkPrograms.ts'
 import { Interrupted, type Network, type Program } from './shell/process.ts'
 import type { Terminal } from './shell/terminal.ts'
@@ -21,6 +24,8 @@ export interface ContainerProcessOptions {
   container: Container
   /** Whether the process is expected to end by itself: a Job's container or an init container. */
   runsToCompletion: boolean
+  /** What it refers to, resolved; the container's plain fields without. */
+  config?: ContainerConfig
   /** Directory that is `/` of the container. */
   rootDir: string
   /** Where its log is kept; null for nowhere. */
@@ -52,6 +57,9 @@ const MIB = 2 ** 20
 
 const containerPrograms: ReadonlyMap<string, Program> = new Map([...basePrograms, ...networkPrograms])
 
+/** Of images with programs of their own, by the name behaviour.json gives the set. */
+const imagePrograms: ReadonlyMap<string, ReadonlyMap<string, Program>> = new Map([['agnhost', new Map([...containerPrograms, ...agnhostPrograms])]])
+
 /** One run of a container: its log, its resource use and its end. Commands the small shell knows are really run by it. */
 export class ContainerProcess {
   readonly log: ContainerLog
@@ -64,12 +72,16 @@ export class ContainerProcess {
   readonly #phase: number
   #finish: (exit: ContainerExit) => void = () => undefined
   #stopping = false
+  readonly #config: ContainerConfig
+  /** What the process's programs listen on. */
+  readonly #ports = new ContainerPorts()
   #server: ContainerServer | null = null
   #listening = false
 
   constructor(options: ContainerProcessOptions) {
     this.#options = options
     this.#behaviour = behaviourOf(options.container.image)
+    this.#config = options.config ?? plainConfig(options.container)
     this.log = new ContainerLog(options.logFile, { resume: options.startedAtMs !== null })
     this.startedAtMs = options.startedAtMs ?? options.clock.now()
     this.#phase = options.random.next() * 2 * Math.PI
@@ -123,6 +135,7 @@ export class ContainerProcess {
   /** `unknown` for programs of which nothing says what they listen on. */
   listensOn(port: number): 'yes' | 'no' | 'unknown' {
     const { serves, exitsWithoutCommand } = this.#behaviour
+    if (this.#ports.has(port)) return 'yes'
     if (this.#shellCommand() !== null || exitsWithoutCommand === true) return 'no'
     if (serves === undefined) return 'unknown'
     if (serves.ports.includes(port) || (this.#options.container.ports ?? []).some(({ containerPort }) => containerPort === port)) return 'yes'
@@ -130,10 +143,18 @@ export class ContainerProcess {
   }
 
   /** A connection to the process's server; null when it does not listen on the port. */
-  connect(port: number): Duplex | null {
-    if (this.listensOn(port) !== 'yes' || !this.#listening || this.#end.signal.aborted) return null
+  connect(port: number, from = '127.0.0.1'): Duplex | null {
+    if (this.#end.signal.aborted) return null
+    const connection = this.#ports.connect(port, from)
+    if (connection !== null) return connection
+    if (this.listensOn(port) !== 'yes' || !this.#listening) return null
     this.#server ??= this.#serve()
-    return this.#server?.connect() ?? null
+    return this.#server?.connect(from) ?? null
+  }
+
+  /** What the process answers a datagram; undefined when it does not receive on the port. */
+  exchange(port: number, message: Buffer, from: string): Buffer | null | undefined {
+    return this.#end.signal.aborted ? undefined : this.#ports.exchange(port, message, from)
   }
 
   /** Made for the first connection: most containers never get one. */
@@ -148,9 +169,9 @@ export class ContainerProcess {
       tag: imageTag(image),
       hostname,
       files: () => this.#files(),
-      served: ({ method, url, status, bytes, agent }) => {
+      served: ({ from, method, url, status, bytes, agent }) => {
         const date = renderLog('{clfDate}', { atMs: clock.now(), image, node: '', hostIP: '', podIP: '', random: this.#options.random })
-        this.#console.out(`127.0.0.1 - - [${date}] "${method} ${url} HTTP/1.1" ${String(status)} ${String(bytes)} "-" "${agent}"\n`)
+        this.#console.out(`${from} - - [${date}] "${method} ${url} HTTP/1.1" ${String(status)} ${String(bytes)} "-" "${agent}"\n`)
       },
     })
     this.#end.signal.addEventListener(
@@ -172,13 +193,15 @@ export class ContainerProcess {
       ['KUBERNETES_SERVICE_HOST', '10.96.0.1'],
       ['KUBERNETES_SERVICE_PORT', '443'],
     ])
-    for (const { name, value } of container.env ?? []) env.set(name, value ?? '')
+    for (const [name, value] of this.#config.env) env.set(name, value)
     if (terminal !== undefined) env.set('TERM', 'xterm')
     const host = {
       files: this.#files(),
       hostname,
       clock,
-      programs: containerPrograms,
+      programs: this.#programs(),
+      user: this.#config.user,
+      sockets: this.#ports,
       ...(terminal === undefined ? {} : { terminal }),
       ...(this.#options.network === null ? {} : { network: this.#options.network }),
       get signal() {
@@ -251,22 +274,27 @@ export class ContainerProcess {
     }
   }
 
+  /** As the image's entrypoint and arguments are overridden by the pod's. */
   #argv(): string[] {
-    const { command = [], args = [] } = this.#options.container
-    return [...command, ...args].map((word) =>
-      word.replace(/\$\((\w+)\)/g, (whole, name: string) => this.#options.container.env?.find((one) => one.name === name)?.value ?? whole),
-    )
+    const { entrypoint = [], arguments: own = [] } = this.#behaviour
+    const { command, args } = this.#config
+    return [...(command.length > 0 ? command : entrypoint), ...(args.length > 0 || command.length > 0 ? args : own)]
+  }
+
+  #programs(): ReadonlyMap<string, Program> {
+    return imagePrograms.get(this.#behaviour.programs ?? '') ?? containerPrograms
   }
 
   /** The command, when it is one the small shell can run; null for servers and unknown programs. */
   #shellCommand(): string[] | null {
     const argv = this.#argv()
-    const isCommand = this.#options.container.command !== undefined || this.#behaviour.exitsWithoutCommand === true
+    const { exitsWithoutCommand, entrypoint } = this.#behaviour
+    const isCommand = this.#config.command.length > 0 || exitsWithoutCommand === true || entrypoint !== undefined
     const program = argv[0]?.split('/').at(-1)
     // Images whose command is a shell: with input it stays.
-    if (argv.length === 0 && this.#behaviour.exitsWithoutCommand === true && this.#options.container.stdin === true) return ['sh']
+    if (argv.length === 0 && exitsWithoutCommand === true && this.#options.container.stdin === true) return ['sh']
     if (!isCommand || program === undefined) return null
-    return program === 'sh' || program === 'bash' || program === 'ash' || containerPrograms.has(program) ? argv : null
+    return program === 'sh' || program === 'bash' || program === 'ash' || this.#programs().has(program) ? argv : null
   }
 
   #memoryBytes(): number {
@@ -280,21 +308,39 @@ export class ContainerProcess {
     this.#console.out(`${renderLog(template, { atMs: clock.now(), image: container.image, node, hostIP, podIP, random })}\n`)
   }
 
+  /** The container's files; also what was mounted and written by other containers of the pod. */
+  readFile(path: string): string | null {
+    try {
+      return readFileSync(this.#files().host(path), 'utf8')
+    } catch {
+      // No such file, or one that cannot be read: the process left nothing.
+      return null
+    }
+  }
+
   /** Made on first use: most containers are never looked into. */
   #files(): FileTree {
-    const { rootDir, hostname, podIP } = this.#options
+    const { rootDir, hostname, container } = this.#options
+    const { mounts, readOnlyRoot } = this.#config
     for (const directory of ['bin', 'dev', 'etc', 'root', 'tmp', 'usr/bin', 'var/log', 'var/run']) mkdirSync(join(rootDir, directory), { recursive: true })
     writeFileSync(join(rootDir, 'etc/hostname'), `${hostname}\n`)
-    writeFileSync(
-      join(rootDir, 'etc/hosts'),
-      `# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${podIP}\t${hostname}\n`,
-    )
-    writeFileSync(
-      join(rootDir, 'etc/resolv.conf'),
-      'search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n',
-    )
-    const files = new FileTree(rootDir)
-    if (this.#behaviour.serves !== undefined) seedDocumentRoot(files, this.#behaviour.serves, { image: this.#options.container.image, hostname })
+    makeMountPoints(rootDir, mounts)
+    const files = new FileTree(rootDir, { mounts, readOnly: readOnlyRoot })
+    if (this.#behaviour.serves !== undefined) seedDocumentRoot(files, this.#behaviour.serves, { image: container.image, hostname })
     return files
+  }
+}
+
+/** Directories and empty files where something is mounted, so that they are listed. */
+function makeMountPoints(rootDir: string, mounts: readonly Mount[]): void {
+  const outerFirst = [...mounts].sort((a, b) => a.path.length - b.path.length)
+  for (const [index, { path, host }] of outerFirst.entries()) {
+    const place = new FileTree(rootDir, { mounts: outerFirst.slice(0, index) }).host(path)
+    if (existsSync(place) || !existsSync(host)) continue
+    if (statSync(host).isDirectory()) mkdirSync(place, { recursive: true })
+    else {
+      mkdirSync(dirname(place), { recursive: true })
+      writeFileSync(place, '')
+    }
   }
 }

@@ -12,7 +12,7 @@ export interface ContainerServerOptions {
   hostname: string
   files: () => FileTree
   /** A request was answered. */
-  served(request: { method: string; url: string; status: number; bytes: number; agent: string }): void
+  served(request: { from: string; method: string; url: string; status: number; bytes: number; agent: string }): void
 }
 
 const TYPES: Record<string, string> = {
@@ -43,8 +43,9 @@ export class ContainerServer {
   }
 
   /** @returns the client's end of a new connection */
-  connect(): Duplex {
+  connect(from: string): Duplex {
     const [client, server] = duplexPair()
+    Object.defineProperty(server, 'remoteAddress', { value: from })
     this.#connections.add(server)
     server.on('error', () => undefined)
     server.on('close', () => {
@@ -69,7 +70,7 @@ export class ContainerServer {
     const server = this.#options.serves.server?.replace('{tag}', this.#options.tag)
     response.writeHead(status, { 'content-type': type, 'content-length': body.length, ...(server === undefined ? {} : { server }) })
     response.end(method === 'HEAD' ? undefined : body)
-    this.#options.served({ method, url, status, bytes: body.length, agent: request.headers['user-agent'] ?? '-' })
+    this.#options.served({ from: request.socket.remoteAddress ?? '-', method, url, status, bytes: body.length, agent: request.headers['user-agent'] ?? '-' })
   }
 
   #content(method: string, url: string): { status: number; type: string; body: Buffer } {

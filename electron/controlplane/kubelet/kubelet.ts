@@ -5,6 +5,7 @@ import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { failure, isAlreadyExists, isConflict, isNotFound, StatusError } from '#shared/kubernetes/status.ts'
+import { minorOf } from '#shared/kubernetes/schema/served.ts'
 import type { Transport } from '#shared/kubernetes/transport.ts'
 import { ApiClient, LEASES, NODES, PODS } from './apiClient.ts'
 import { EventRecorder } from './eventRecorder.ts'
@@ -93,6 +94,9 @@ export class Kubelet {
         images: this.#images,
         node: name,
         hostIP: internalIP,
+        nodeRoot: rootDir,
+        minor: () => minorOf(this.#version),
+        nodeAllocatable: () => (this.#node?.['status'] as { allocatable?: Record<string, string> } | undefined)?.allocatable ?? {},
         podsDir: join(rootDir, 'var/lib/kubelet/pods'),
         logsDir: join(rootDir, 'var/log/pods'),
         allocateIP: (uid, wanted, signal) => this.#allocate(uid, wanted, signal),

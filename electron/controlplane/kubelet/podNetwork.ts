@@ -1,9 +1,13 @@
 import { connect as connectSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
-import type { GroupVersionResource, KubeObject } from '#shared/kubernetes/object.ts'
 import type { Transport } from '#shared/kubernetes/transport.ts'
 import { ApiClient } from './apiClient.ts'
+import { dnsRecords, readyEndpoints } from './clusterDns.ts'
+import type { ServiceFacts } from './environment.ts'
+import { ServiceView, type Service, type ServicePort } from './serviceView.ts'
+import type { DnsRecord, DnsType } from './shell/process.ts'
 
 /** Who resolves or connects: a container of this pod. */
 export interface NetworkPeer {
@@ -12,6 +16,8 @@ export interface NetworkPeer {
   podIP: string
   /** A port of the pod itself; null when nobody listens. */
   connectLocal(port: number): Duplex | null
+  /** The answer of the pod itself to a datagram; undefined when nobody receives. */
+  exchangeLocal(port: number, message: Buffer): Buffer | null | undefined
 }
 
 /** What containers reach beyond themselves: pods by address, Services by name and address. */
@@ -20,6 +26,12 @@ export interface PodNetwork {
   resolve(name: string, from: NetworkPeer, signal: AbortSignal): Promise<string[]>
   /** @throws NetworkFault */
   connect(to: { address: string; port: number }, from: NetworkPeer, signal: AbortSignal): Promise<Duplex>
+  /** Sends a datagram and waits for the answer. @throws NetworkFault, or the signal's reason when no answer comes */
+  exchange(to: { address: string; port: number }, message: Buffer, from: NetworkPeer, signal: AbortSignal): Promise<Buffer>
+  /** Records of a full name. */
+  lookup(name: string, type: DnsType, signal: AbortSignal): Promise<DnsRecord[]>
+  /** Of all namespaces, for the variables of containers. */
+  services(signal: AbortSignal): Promise<ServiceFacts[]>
 }
 
 /** No connection came about; the message is the C library's. */
@@ -27,116 +39,144 @@ export class NetworkFault extends Error {
   override readonly name = 'NetworkFault'
 }
 
-interface Service extends KubeObject {
-  spec?: { clusterIP?: string; ports?: { name?: string; port: number; protocol?: string }[] }
+/** What listens at an address: a pod, or the pods in a node's own network and its host ports. */
+export interface NetworkPlace {
+  isNode: boolean
+  connect(port: number, from: string): Duplex | null
+  exchange(port: number, message: Buffer, from: string): Buffer | null | undefined
 }
 
-interface EndpointSlice extends KubeObject {
-  ports?: { name?: string; port?: number }[]
-  endpoints?: { addresses?: string[]; hostname?: string; conditions?: { ready?: boolean } }[]
+export interface ClusterNetworkOptions {
+  /** May list services and endpointslices, as kube-proxy may. */
+  transport: Transport
+  clock: Clock
+  random: Random
+  placeAt(address: string): NetworkPlace | undefined
 }
 
-const SERVICES: GroupVersionResource = { group: '', version: 'v1', resource: 'services' }
-const SLICES: GroupVersionResource = { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' }
+type Protocol = 'TCP' | 'UDP'
 const DOMAIN = ['svc', 'cluster', 'local']
+const AFFINITY_SECONDS = 10_800
 
 /** The pod network of all nodes of this process, with what DNS and kube-proxy do of Services. NetworkPolicies are not looked at. */
 export class ClusterNetwork implements PodNetwork {
   readonly #api: ApiClient
-  readonly #random: Random
-  readonly #podAt: (address: string) => { connect(port: number): Duplex | null } | undefined
+  readonly #options: ClusterNetworkOptions
+  /** The last endpoint of each client of a Service with ClientIP affinity. */
+  readonly #affinity = new Map<string, { address: string; untilMs: number }>()
 
-  /**
-   * @param transport may list services and endpointslices, as kube-proxy may
-   * @param podAt the running pod with an address
-   */
-  constructor({
-    transport,
-    random,
-    podAt,
-  }: {
-    transport: Transport
-    random: Random
-    podAt: (address: string) => { connect(port: number): Duplex | null } | undefined
-  }) {
-    this.#api = new ApiClient(transport)
-    this.#random = random
-    this.#podAt = podAt
+  constructor(options: ClusterNetworkOptions) {
+    this.#api = new ApiClient(options.transport)
+    this.#options = options
   }
 
   async resolve(name: string, from: NetworkPeer, signal: AbortSignal): Promise<string[]> {
     if (/^\d+(\.\d+){3}$/.test(name)) return [name]
     if (name === 'localhost') return ['127.0.0.1']
     if (name === from.hostname) return [from.podIP]
-    const parts = name.replace(/\.$/, '').toLowerCase().split('.')
-    const candidates = this.#candidates(parts, from.namespace)
-    if (candidates.length === 0) return []
-    const services = await this.#services(signal)
-    for (const { host, service: wanted, namespace } of candidates) {
-      const service = services.find(({ metadata }) => metadata.name === wanted && metadata.namespace === namespace)
-      const address = service?.spec?.clusterIP ?? ''
-      if (service === undefined || address === '') continue
-      if (host === '' && address !== 'None') return [address]
-      const endpoints = (await this.#slices(service, signal))
-        .flatMap((slice) => slice.endpoints ?? [])
-        .filter(({ conditions, hostname }) => conditions?.ready !== false && (host === '' || hostname === host))
-      if (endpoints.length > 0) return endpoints.flatMap(({ addresses }) => addresses ?? [])
+    const view = new ServiceView(this.#api, signal)
+    for (const full of fullNames(name, from.namespace)) {
+      const found = (await dnsRecords(full, 'A', view)).filter(({ type }) => type === 'A')
+      if (found.length > 0) return found.map(({ data }) => data)
     }
     return []
   }
 
-  async connect({ address, port }: { address: string; port: number }, from: NetworkPeer, signal: AbortSignal): Promise<Duplex> {
-    if (address.startsWith('127.') || address === from.podIP) return opened(from.connectLocal(port))
-    const pod = this.#podAt(address)
-    if (pod !== undefined) return opened(pod.connect(port))
-    const service = (await this.#services(signal)).find(({ spec }) => spec?.clusterIP === address)
-    if (service === undefined) throw new NetworkFault('No route to host')
-    const wanted = service.spec?.ports?.find((each) => each.port === port)
-    if (wanted === undefined) throw new NetworkFault('Connection timed out')
-    const targets = (await this.#slices(service, signal)).flatMap((slice) => {
-      const target = slice.ports?.find(({ name = '' }) => name === (wanted.name ?? ''))?.port
-      return target === undefined
-        ? []
-        : (slice.endpoints ?? [])
-            .filter(({ conditions }) => conditions?.ready !== false)
-            .flatMap(({ addresses = [] }) => addresses.map((each) => ({ address: each, port: target })))
-    })
-    const target = targets[targets.length === 0 ? 0 : this.#random.below(targets.length)]
-    if (target === undefined) throw new NetworkFault('Connection refused')
+  lookup(name: string, type: DnsType, signal: AbortSignal): Promise<DnsRecord[]> {
+    return dnsRecords(name, type, new ServiceView(this.#api, signal))
+  }
+
+  async services(signal: AbortSignal): Promise<ServiceFacts[]> {
+    return (await new ServiceView(this.#api, signal).all()).map(({ metadata, spec }) => ({
+      name: metadata.name ?? '',
+      namespace: metadata.namespace ?? '',
+      clusterIP: spec?.clusterIP ?? '',
+      ports: spec?.ports ?? [],
+    }))
+  }
+
+  async connect(to: { address: string; port: number }, from: NetworkPeer, signal: AbortSignal): Promise<Duplex> {
+    if (isOwn(to.address, from)) {
+      const own = from.connectLocal(to.port)
+      if (own !== null) return own
+    }
+    const { address, port } = await this.#route(to, 'TCP', from, signal)
     // The API server of this cluster is the one endpoint that is a process of this machine.
-    if (target.address === '127.0.0.1') return connectSocket({ host: target.address, port: target.port, signal })
-    return target.address === from.podIP ? opened(from.connectLocal(target.port)) : opened(this.#podAt(target.address)?.connect(target.port) ?? null)
+    if (address === '127.0.0.1') return connectSocket({ host: address, port, signal })
+    const connection = address === from.podIP ? from.connectLocal(port) : (this.#place(address).connect(port, from.podIP) ?? null)
+    if (connection === null) throw new NetworkFault('Connection refused')
+    return connection
   }
 
-  /** `svc`, `svc.ns`, `svc.ns.svc`, `svc.ns.svc.cluster.local`, each also below a pod's hostname. */
-  #candidates(parts: string[], namespace: string): { host: string; service: string; namespace: string }[] {
-    let rest = parts
-    for (let length = DOMAIN.length; length > 0; length--)
-      if (parts.length > length && parts.slice(-length).join('.') === DOMAIN.slice(0, length).join('.')) {
-        rest = parts.slice(0, -length)
-        break
-      }
-    const [first = '', second = '', third = ''] = rest
-    if (rest.length > 3) return []
-    if (rest.length === 3) return [{ host: first, service: second, namespace: third }]
-    if (rest.length === 1) return [{ host: '', service: first, namespace }]
-    return [
-      { host: '', service: first, namespace: second },
-      { host: first, service: second, namespace },
-    ]
+  async exchange(to: { address: string; port: number }, message: Buffer, from: NetworkPeer, signal: AbortSignal): Promise<Buffer> {
+    let answer = isOwn(to.address, from) ? from.exchangeLocal(to.port, message) : undefined
+    if (answer === undefined) {
+      const { address, port } = await this.#route(to, 'UDP', from, signal)
+      answer = address === from.podIP ? from.exchangeLocal(port, message) : this.#place(address).exchange(port, message, from.podIP)
+    }
+    if (answer === undefined) throw new NetworkFault('Connection refused')
+    // A datagram nobody answers: who waits for it waits until it has had enough.
+    return answer ?? new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }))
   }
 
-  async #services(signal: AbortSignal): Promise<Service[]> {
-    return (await this.#api.list(SERVICES, '', signal)).items
+  #place(address: string): NetworkPlace {
+    const place = this.#options.placeAt(address)
+    if (place === undefined) throw new NetworkFault('No route to host')
+    return place
   }
 
-  async #slices({ metadata }: Service, signal: AbortSignal): Promise<EndpointSlice[]> {
-    const { items } = await this.#api.list(SLICES, `labelSelector=${encodeURIComponent(`kubernetes.io/service-name=${metadata.name ?? ''}`)}`, signal)
-    return items.filter((slice) => slice.metadata.namespace === metadata.namespace)
+  /** Where a packet ends up: as kube-proxy's rules send it for a Service's address or a node port, else where it was sent. */
+  async #route(to: { address: string; port: number }, protocol: Protocol, from: NetworkPeer, signal: AbortSignal): Promise<{ address: string; port: number }> {
+    const { address, port } = to
+    const place = this.#options.placeAt(address)
+    if (place !== undefined && !place.isNode) return to
+    const view = new ServiceView(this.#api, signal)
+    const services = await view.all()
+    const wanted = (each: ServicePort): boolean => (each.protocol ?? 'TCP') === protocol
+    const local = place?.isNode === true || isOwn(address, from)
+    for (const service of services) {
+      const { spec, status } = service
+      const outside = [...(spec?.externalIPs ?? []), ...(status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? [])]
+      const isService = spec?.clusterIP === address || outside.includes(address)
+      const found = (spec?.ports ?? []).find((each) => wanted(each) && ((isService && each.port === port) || (local && each.nodePort === port)))
+      if (found !== undefined) return this.#endpoint(service, found, { from, view })
+      if (isService) throw new NetworkFault(protocol === 'TCP' ? 'Connection timed out' : 'Connection refused')
+    }
+    if (place !== undefined) return to
+    if (isOwn(address, from)) throw new NetworkFault('Connection refused')
+    throw new NetworkFault('No route to host')
+  }
+
+  async #endpoint(
+    service: Service,
+    { name = '', protocol = 'TCP' }: ServicePort,
+    { from, view }: { from: NetworkPeer; view: ServiceView },
+  ): Promise<{ address: string; port: number }> {
+    const targets = (await view.slices(service)).flatMap((slice) => {
+      const port = (slice.ports ?? []).find((each) => (each.name ?? '') === name && (each.protocol ?? 'TCP') === protocol)?.port
+      return port === undefined ? [] : readyEndpoints([slice]).map(({ address }) => ({ address, port }))
+    })
+    const [first] = targets
+    if (first === undefined) throw new NetworkFault('Connection refused')
+    const { clock, random } = this.#options
+    const { sessionAffinity, sessionAffinityConfig } = service.spec ?? {}
+    const key = `${service.metadata.uid ?? ''}/${name}/${from.podIP}`
+    const kept = sessionAffinity === 'ClientIP' ? this.#affinity.get(key) : undefined
+    const same = kept !== undefined && kept.untilMs > clock.now() ? targets.find(({ address }) => address === kept.address) : undefined
+    const chosen = same ?? targets[random.below(targets.length)] ?? first
+    if (sessionAffinity === 'ClientIP') {
+      const seconds = sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_SECONDS
+      this.#affinity.set(key, { address: chosen.address, untilMs: clock.now() + seconds * 1000 })
+    }
+    return chosen
   }
 }
 
-function opened(connection: Duplex | null): Duplex {
-  if (connection === null) throw new NetworkFault('Connection refused')
-  return connection
+const isOwn = (address: string, from: NetworkPeer): boolean => address.startsWith('127.') || address === from.podIP
+
+/** What a resolver with the pod's search domains asks for, in its order. */
+function fullNames(name: string, namespace: string): string[] {
+  const plain = name.replace(/\.$/, '').toLowerCase()
+  if (name.endsWith('.')) return [plain]
+  return [...[[namespace, ...DOMAIN], DOMAIN, DOMAIN.slice(1)].map((domain) => `${plain}.${domain.join('.')}`), plain]
 }

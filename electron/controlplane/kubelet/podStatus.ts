@@ -12,7 +12,14 @@ export interface PodFacts {
   initStatuses: ContainerStatus[]
   statuses: ContainerStatus[]
   ephemeralStatuses: ContainerStatus[]
+  /** Minor release of the kubelet. */
+  minor: number
+  /** Set when the kubelet ended the pod before its containers did. */
+  failure: { reason: string; message: string } | null
 }
+
+/** Releases that report the sandbox's readiness, and a list of host addresses. */
+const SANDBOX_CONDITION_MINOR = 29
 
 /** What the kubelet says of a pod. Conditions others own (readiness gates, DisruptionTarget) stay as they are. */
 export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
@@ -37,7 +44,7 @@ export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
   const gates = (pod.spec.readinessGates ?? []).filter(({ conditionType }) => previous.find(({ type }) => type === conditionType)?.status !== 'True')
   const incomplete = initStatuses.filter(({ state }) => !('terminated' in state && state.terminated.exitCode === 0)).map(({ name }) => name)
   const own = [
-    condition('PodReadyToStartContainers', facts.podIP !== '' && over === null, null),
+    ...(facts.minor >= SANDBOX_CONDITION_MINOR ? [condition('PodReadyToStartContainers', facts.podIP !== '' && over === null, null)] : []),
     condition('Initialized', facts.initialized, {
       reason: 'ContainersNotInitialized',
       message: `containers with incomplete status: [${incomplete.join(' ')}]`,
@@ -59,9 +66,10 @@ export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
   const copy = (list: ContainerStatus[]): ContainerStatus[] => list.map((status) => ({ ...status }))
   return {
     phase,
+    ...(facts.failure ?? {}),
     conditions: [...others, ...own],
     hostIP: facts.hostIP,
-    hostIPs: [{ ip: facts.hostIP }],
+    ...(facts.minor >= SANDBOX_CONDITION_MINOR ? { hostIPs: [{ ip: facts.hostIP }] } : {}),
     ...(facts.podIP === '' ? {} : { podIP: facts.podIP, podIPs: [{ ip: facts.podIP }] }),
     startTime: facts.startTime,
     qosClass: pod.status?.qosClass ?? qosClass(pod),
@@ -75,7 +83,8 @@ export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
   }
 }
 
-function phaseOf(pod: Pod, { statuses, initStatuses, initialized, finished, terminating }: PodFacts): PodStatus['phase'] {
+function phaseOf(pod: Pod, { statuses, initStatuses, initialized, finished, terminating, failure }: PodFacts): PodStatus['phase'] {
+  if (failure !== null) return 'Failed'
   const failed = (status: ContainerStatus): boolean => 'terminated' in status.state && status.state.terminated.exitCode !== 0
   if (finished && !(terminating && (pod.spec.restartPolicy ?? 'Always') === 'Always'))
     return [...initStatuses, ...statuses].some(failed) ? 'Failed' : 'Succeeded'

@@ -6,10 +6,14 @@ import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
 import { isNotFound } from '#shared/kubernetes/status.ts'
 import { PODS, type ApiClient } from './apiClient.ts'
+import { Deadline } from './deadline.ts'
 import { ContainerManager, type ContainerHost } from './containerManager.ts'
 import type { EventRecorder } from './eventRecorder.ts'
 import type { ImageStore } from './imageStore.ts'
+import { runLifecycleHandler } from './lifecycleHandler.ts'
+import { hostnameOf } from './podIdentity.ts'
 import type { NetworkPeer, PodNetwork } from './podNetwork.ts'
+import { PodSetup } from './podSetup.ts'
 import { podStatus } from './podStatus.ts'
 import { parseQuantity } from './quantity.ts'
 import type { Network } from './shell/process.ts'
@@ -24,6 +28,12 @@ export interface PodWorkerOptions {
   images: ImageStore
   node: string
   hostIP: string
+  /** The node's `/` on this machine's disk. */
+  nodeRoot: string
+  /** Minor release of the kubelet. */
+  minor(): number
+  /** By resource name, as the node's status tells it. */
+  nodeAllocatable(): Record<string, string>
   /** The node's `/var/lib/kubelet/pods` on this machine's disk. */
   podsDir: string
   /** The node's `/var/log/pods`. */
@@ -39,6 +49,16 @@ export interface PodWorkerOptions {
 
 /** The API server may be away (it can be a static pod of this very node): statuses are sent again after this. */
 const STATUS_RETRY_MS = 500
+/** First wait before volumes that could not be set up are tried again; doubles to the maximum. */
+const VOLUME_RETRY_MS = 500
+const MAX_VOLUME_RETRY_MS = 122_000
+/** Objects that volumes show are looked at this often, and when the pod changes. */
+const VOLUME_REFRESH_MS = 20_000
+
+/** Who asks when the kubelet itself does. */
+function nodePeer({ node, hostIP }: PodWorkerOptions): NetworkPeer {
+  return { namespace: '', hostname: node, podIP: hostIP, connectLocal: () => null, exchangeLocal: () => undefined }
+}
 
 /** One pod on this node, from admission to the end of its last container. */
 export class PodWorker {
@@ -51,7 +71,10 @@ export class PodWorker {
   readonly #initContainers: ContainerManager[]
   /** Added by `kubectl debug` while the pod runs; their ends mean nothing to the pod. */
   readonly #ephemeral: ContainerManager[] = []
+  readonly #setup: PodSetup
   readonly #startTime: string
+  readonly #deadline = new Deadline()
+  #failure: { reason: string; message: string } | null = null
   #podIP: string
   #initialized = false
   #finished = false
@@ -69,6 +92,14 @@ export class PodWorker {
     this.statusTarget = options.static ? null : { namespace, name, uid }
     this.#startTime = pod.status?.startTime ?? timestamp(options.clock.now())
     this.#podIP = pod.spec.hostNetwork === true ? options.hostIP : (pod.status?.podIP ?? '')
+    this.#setup = new PodSetup({
+      api: options.api,
+      clock: options.clock,
+      facts: () => ({ pod: this.pod, nodeName: options.node, hostIP: options.hostIP, podIP: this.#podIP, nodeAllocatable: options.nodeAllocatable() }),
+      services: (signal) => options.network?.services(signal) ?? Promise.resolve([]),
+      podDir: join(options.podsDir, uid),
+      nodeRoot: options.nodeRoot,
+    })
     const manager = (container: Container, init: boolean, statuses: ContainerStatus[] | undefined): ContainerManager =>
       new ContainerManager(
         container,
@@ -90,9 +121,13 @@ export class PodWorker {
     })
   }
 
-  /** The API's newer state of the pod: debug containers may have been added. */
+  /** The API's newer state of the pod: debug containers may have been added, labels changed. */
   update(pod: Pod): void {
+    const { labels, annotations } = this.pod.metadata
+    const told = JSON.stringify([labels, annotations]) !== JSON.stringify([pod.metadata.labels, pod.metadata.annotations])
     this.pod = pod
+    if (told && this.#initialized) void this.#refreshVolumes()
+    this.#watchDeadline()
     if (this.#initialized && !this.#finished && this.#terminating === null) this.#startEphemeral()
   }
 
@@ -118,12 +153,27 @@ export class PodWorker {
   }
 
   /** A connection to the container that listens on the port; null when none does. */
-  connect(port: number): Duplex | null {
+  connect(port: number, from?: string): Duplex | null {
     for (const { current } of this.#all()) {
-      const connection = current?.connect(port) ?? null
+      const connection = current?.connect(port, from) ?? null
       if (connection !== null) return connection
     }
     return null
+  }
+
+  /** What a container answers a datagram; undefined when none receives on the port. */
+  exchange(port: number, message: Buffer, from: string): Buffer | null | undefined {
+    for (const { current } of this.#all()) {
+      const answer = current?.exchange(port, message, from)
+      if (answer !== undefined) return answer
+    }
+    return undefined
+  }
+
+  /** The container's port behind a port of the node (`hostPort`); null for none. */
+  containerPort(hostPort: number, protocol: string): number | null {
+    const ports = this.pod.spec.containers.flatMap((container) => container.ports ?? [])
+    return ports.find((port) => port.hostPort === hostPort && (port.protocol ?? 'TCP') === protocol)?.containerPort ?? null
   }
 
   /** As `connect`. @throws Error in the words of a port-forward to a port on which nobody listens */
@@ -165,6 +215,9 @@ export class PodWorker {
     this.#changed()
     const { uid = '' } = this.pod.metadata
     if (this.pod.spec.hostNetwork !== true) this.#podIP = await this.#options.allocateIP(uid, this.#podIP === '' ? undefined : this.#podIP, signal)
+    this.#watchDeadline()
+    await this.#setUpVolumes(signal)
+    if (this.#setup.volumes.changes) void this.#keepVolumes(signal)
     const policy = (this.pod.spec.restartPolicy ?? 'Always') as 'Always' | 'OnFailure' | 'Never'
     for (const container of this.#initContainers) {
       // A sidecar runs beside the pod; the next container waits only for its start.
@@ -183,12 +236,63 @@ export class PodWorker {
     this.#end()
   }
 
+  async #setUpVolumes(signal: AbortSignal): Promise<void> {
+    for (let waitMs = VOLUME_RETRY_MS; ; waitMs = Math.min(2 * waitMs, MAX_VOLUME_RETRY_MS)) {
+      try {
+        await this.#setup.volumes.setUp(signal)
+        return
+      } catch (error) {
+        signal.throwIfAborted()
+        const message = error instanceof Error ? error.message : String(error)
+        this.#options.events.record(this.#involved(), { type: 'Warning', reason: 'FailedMount', message })
+        await this.#options.clock.sleep(waitMs, { signal })
+      }
+    }
+  }
+
+  async #keepVolumes(signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#options
+    while (!signal.aborted) {
+      await clock.sleep(VOLUME_REFRESH_MS * (0.75 + random.next() / 2), { signal }).catch(() => undefined)
+      await this.#refreshVolumes()
+    }
+  }
+
+  /** What is gone or cannot be read leaves the volume as it was. */
+  async #refreshVolumes(): Promise<void> {
+    if (this.#life.signal.aborted || this.#finished || this.#terminating !== null) return
+    try {
+      await this.#setup.volumes.setUp(this.#life.signal)
+    } catch (error) {
+      if (!this.#life.signal.aborted) this.#options.logger.debug('volumes not renewed', { pod: this.pod.metadata.name, error: String(error) })
+    }
+  }
+
+  /** Ends the pod when `activeDeadlineSeconds` are over. */
+  #watchDeadline(): void {
+    const { clock, events } = this.#options
+    this.#deadline.set(clock, Date.parse(this.#startTime), this.pod.spec.activeDeadlineSeconds, () => {
+      if (this.#finished || this.#terminating !== null || this.#life.signal.aborted) return
+      this.#failure = { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' }
+      events.record(this.#involved(), { type: 'Normal', reason: 'DeadlineExceeded', message: this.#failure.message })
+      this.#changed()
+      void this.#stopContainers((this.pod.spec.terminationGracePeriodSeconds ?? 30) * 1000)
+    })
+  }
+
+  async #stopContainers(graceMs: number): Promise<void> {
+    await Promise.all(this.#all().map((container) => container.stop(graceMs)))
+    this.#end()
+  }
+
   #end(): void {
+    this.#deadline.cancel()
     this.#finished = true
     this.#changed()
   }
 
   async #terminate(graceMs: number, remove: boolean): Promise<void> {
+    this.#deadline.cancel()
     await Promise.all(this.#all().map((container) => container.stop(graceMs)))
     this.#finished = true
     this.#changed()
@@ -212,9 +316,15 @@ export class PodWorker {
       namespace: this.pod.metadata.namespace ?? 'default',
       hostname,
       podIP: this.#podIP,
-      connectLocal: (port) => this.connect(port),
+      connectLocal: (port) => this.connect(port, this.#podIP),
+      exchangeLocal: (port, message) => this.exchange(port, message, this.#podIP),
     })
-    return { resolve: (name, signal) => network.resolve(name, self(), signal), connect: (to, signal) => network.connect(to, self(), signal) }
+    return {
+      exchange: (to, message, signal) => network.exchange(to, message, self(), signal),
+      lookup: (name, type, signal) => network.lookup(name, type, signal),
+      resolve: (name, signal) => network.resolve(name, self(), signal),
+      connect: (to, signal) => network.connect(to, self(), signal),
+    }
   }
 
   #logsDir(): string {
@@ -236,9 +346,9 @@ export class PodWorker {
 
   #host(container: Container, list: 'initContainers' | 'containers' | 'ephemeralContainers'): ContainerHost {
     const { options, fieldPath } = { options: this.#options, fieldPath: `spec.${list}{${container.name}}` }
-    const { name = '', uid = '' } = this.pod.metadata
+    const { uid = '' } = this.pod.metadata
     const limits = container.resources?.limits ?? {}
-    const hostname = this.pod.spec.hostNetwork === true ? options.node : name
+    const hostname = hostnameOf(this.pod, options.node)
     return {
       clock: options.clock,
       random: options.random.fork(`${uid}/${container.name}`),
@@ -256,21 +366,38 @@ export class PodWorker {
         memoryBytes: limits['memory'] === undefined ? Infinity : parseQuantity(limits['memory']),
       },
       runsToCompletion: (list === 'initContainers' && container.restartPolicy !== 'Always') || (this.pod.spec.restartPolicy ?? 'Always') !== 'Always',
+      minor: options.minor,
+      configure: async (signal) => {
+        const { config, skipped } = await this.#setup.configure(container, signal)
+        for (const message of skipped) options.events.record(this.#involved(), { type: 'Warning', reason: 'InvalidEnvironmentVariableNames', message })
+        return config
+      },
+      terminationMessage: () => this.#setup.terminationLog(container),
+      runHandler: (handler, process, signal) =>
+        runLifecycleHandler(
+          handler,
+          {
+            container,
+            process,
+            podIP: this.#podIP,
+            clock: options.clock,
+            connect: (to, within) => options.network?.connect(to, nodePeer(options), within) ?? Promise.reject(new Error('Network is unreachable')),
+          },
+          signal,
+        ),
       changed: () => {
         this.#changed()
       },
       event: (type, reason, message) => {
-        options.events.record(
-          {
-            ...this.pod,
-            apiVersion: 'v1',
-            kind: 'Pod',
-            metadata: { ...this.pod.metadata, ...(this.statusTarget === null ? {} : { uid: this.statusTarget.uid }) },
-          },
-          { type, reason, message, fieldPath },
-        )
+        options.events.record(this.#involved(), { type, reason, message, fieldPath })
       },
     }
+  }
+
+  /** The pod as events name it. */
+  #involved(): Pod {
+    const uid = this.statusTarget === null ? {} : { uid: this.statusTarget.uid }
+    return { ...this.pod, apiVersion: 'v1', kind: 'Pod', metadata: { ...this.pod.metadata, ...uid } }
   }
 
   #changed(): void {
@@ -285,6 +412,8 @@ export class PodWorker {
   #status(): PodStatus {
     return podStatus(this.pod, {
       nowMs: this.#options.clock.now(),
+      minor: this.#options.minor(),
+      failure: this.#failure,
       startTime: this.#startTime,
       hostIP: this.#options.hostIP,
       podIP: this.#podIP,

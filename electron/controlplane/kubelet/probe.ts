@@ -28,9 +28,8 @@ export async function runProbe(
     if (probe.exec !== undefined) return await execProbe(probe.exec.command ?? [], process, within)
     const asked = probe.httpGet ?? probe.tcpSocket
     if (asked === undefined) return { ok: true, message: '' }
-    const port =
-      typeof asked.port === 'string' && !/^\d+$/.test(asked.port) ? container.ports?.find(({ name }) => name === asked.port)?.containerPort : Number(asked.port)
-    if (port === undefined) return { ok: false, message: `couldn't find port: ${JSON.stringify(asked.port)}` }
+    const port = portOf(asked.port ?? 0, container)
+    if (port === null) return { ok: false, message: `couldn't find port: ${JSON.stringify(asked.port)}` }
     if (process.listensOn(port) === 'unknown') return { ok: true, message: '' }
     const connection = process.connect(port)
     const path = `/${(probe.httpGet?.path ?? '').replace(/^\//, '')}`
@@ -43,7 +42,12 @@ export async function runProbe(
       connection.destroy()
       return { ok: true, message: '' }
     }
-    const status = await statusOf(connection, { path, host: `${podIP}:${String(port)}`, signal: within })
+    const status = await httpStatus(connection, {
+      path,
+      host: `${podIP}:${String(port)}`,
+      headers: probe.httpGet.httpHeaders ?? [],
+      signal: within,
+    })
     return status >= 200 && status < 400 ? { ok: true, message: '' } : { ok: false, message: `HTTP probe failed with statuscode: ${String(status)}` }
   } catch (error) {
     signal.throwIfAborted()
@@ -60,7 +64,14 @@ export async function runProbe(
   }
 }
 
-async function execProbe(command: string[], process: ContainerProcess, signal: AbortSignal): Promise<ProbeResult> {
+/** A port by its number, or by the name the container gives it; null for a name it does not have. */
+export function portOf(port: number | string, container: Container): number | null {
+  if (typeof port === 'number' || /^\d+$/.test(port)) return Number(port)
+  return container.ports?.find(({ name }) => name === port)?.containerPort ?? null
+}
+
+/** Runs a command in the container and judges its exit code. */
+export async function execProbe(command: string[], process: ContainerProcess, signal: AbortSignal): Promise<ProbeResult> {
   const output: string[] = []
   const exitCode = await process
     .shell(signal)
@@ -68,9 +79,14 @@ async function execProbe(command: string[], process: ContainerProcess, signal: A
   return { ok: exitCode === 0, message: output.join('').trim() }
 }
 
-function statusOf(connection: Duplex, { path, host, signal }: { path: string; host: string; signal: AbortSignal }): Promise<number> {
+/** The status of a GET over the connection, which is closed afterwards. */
+export function httpStatus(
+  connection: Duplex,
+  { path, host, headers, signal }: { path: string; host: string; headers: readonly { name: string; value?: string }[]; signal: AbortSignal },
+): Promise<number> {
+  const own = Object.fromEntries(headers.map(({ name, value = '' }) => [name.toLowerCase(), value]))
   return new Promise((resolve, reject) => {
-    const asked = request({ createConnection: () => connection, path, headers: { host, 'user-agent': 'kube-probe/1.36' }, signal })
+    const asked = request({ createConnection: () => connection, path, headers: { host, 'user-agent': 'kube-probe/1.36', ...own }, signal })
     asked.on('response', (response) => {
       response.resume()
       response.on('end', () => {

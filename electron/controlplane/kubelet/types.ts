@@ -1,14 +1,74 @@
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 
+export interface HttpGetAction {
+  path?: string
+  port?: number | string
+  host?: string
+  scheme?: string
+  httpHeaders?: { name: string; value?: string }[]
+}
+
 export interface Probe {
   initialDelaySeconds?: number
   periodSeconds?: number
   successThreshold?: number
   failureThreshold?: number
   timeoutSeconds?: number
-  httpGet?: { path?: string; port?: number | string }
+  terminationGracePeriodSeconds?: number
+  httpGet?: HttpGetAction
   exec?: { command?: string[] }
   tcpSocket?: { port?: number | string }
+}
+
+/** What runs after a container's start or before its stop. */
+export interface LifecycleHandler {
+  exec?: { command?: string[] }
+  httpGet?: HttpGetAction
+  tcpSocket?: { port?: number | string; host?: string }
+  sleep?: { seconds: number }
+}
+
+export interface FieldRef {
+  fieldPath: string
+}
+
+export interface ResourceFieldRef {
+  containerName?: string
+  resource: string
+  divisor?: string
+}
+
+export interface KeyRef {
+  name?: string
+  key: string
+  optional?: boolean
+}
+
+export interface EnvVar {
+  name: string
+  value?: string
+  valueFrom?: { fieldRef?: FieldRef; resourceFieldRef?: ResourceFieldRef; configMapKeyRef?: KeyRef; secretKeyRef?: KeyRef }
+}
+
+export interface EnvFromSource {
+  prefix?: string
+  configMapRef?: { name?: string; optional?: boolean }
+  secretRef?: { name?: string; optional?: boolean }
+}
+
+export interface VolumeMount {
+  name: string
+  mountPath: string
+  readOnly?: boolean
+  subPath?: string
+  subPathExpr?: string
+}
+
+export interface SecurityContext {
+  runAsUser?: number
+  runAsGroup?: number
+  privileged?: boolean
+  readOnlyRootFilesystem?: boolean
 }
 
 export interface Container {
@@ -17,7 +77,8 @@ export interface Container {
   command?: string[]
   args?: string[]
   workingDir?: string
-  env?: { name: string; value?: string }[]
+  env?: EnvVar[]
+  envFrom?: EnvFromSource[]
   imagePullPolicy?: string
   stdin?: boolean
   stdinOnce?: boolean
@@ -27,12 +88,56 @@ export interface Container {
   readinessProbe?: Probe
   livenessProbe?: Probe
   startupProbe?: Probe
-  ports?: { name?: string; containerPort: number }[]
+  lifecycle?: { postStart?: LifecycleHandler; preStop?: LifecycleHandler }
+  terminationMessagePath?: string
+  terminationMessagePolicy?: string
+  securityContext?: SecurityContext
+  volumeMounts?: VolumeMount[]
+  ports?: { name?: string; containerPort: number; hostPort?: number; protocol?: string }[]
+}
+
+export interface KeyToPath {
+  key: string
+  path: string
+  mode?: number
+}
+
+export interface DownwardFile {
+  path: string
+  mode?: number
+  fieldRef?: FieldRef
+  resourceFieldRef?: ResourceFieldRef
+}
+
+/** A volume's source of files. */
+export interface Projection {
+  configMap?: { name?: string; items?: KeyToPath[]; optional?: boolean }
+  secret?: { name?: string; items?: KeyToPath[]; optional?: boolean }
+  downwardAPI?: { items?: DownwardFile[] }
+  serviceAccountToken?: { audience?: string; expirationSeconds?: number; path: string }
+}
+
+export interface Volume {
+  name: string
+  emptyDir?: { medium?: string }
+  hostPath?: { path: string; type?: string }
+  configMap?: { name?: string; items?: KeyToPath[]; optional?: boolean; defaultMode?: number }
+  secret?: { secretName?: string; items?: KeyToPath[]; optional?: boolean; defaultMode?: number }
+  downwardAPI?: { items?: DownwardFile[]; defaultMode?: number }
+  projected?: { sources?: Projection[]; defaultMode?: number }
+  persistentVolumeClaim?: { claimName: string; readOnly?: boolean }
 }
 
 export interface PodSpec {
   nodeName?: string
   hostNetwork?: boolean
+  hostname?: string
+  subdomain?: string
+  setHostnameAsFQDN?: boolean
+  hostAliases?: { ip: string; hostnames?: string[] }[]
+  dnsPolicy?: string
+  dnsConfig?: { nameservers?: string[]; searches?: string[]; options?: { name: string; value?: string }[] }
+  enableServiceLinks?: boolean
   restartPolicy?: string
   terminationGracePeriodSeconds?: number
   activeDeadlineSeconds?: number
@@ -40,7 +145,8 @@ export interface PodSpec {
   containers: Container[]
   ephemeralContainers?: Container[]
   readinessGates?: { conditionType: string }[]
-  volumes?: Record<string, unknown>[]
+  volumes?: Volume[]
+  securityContext?: { runAsUser?: number; runAsGroup?: number; fsGroup?: number; supplementalGroups?: number[] }
   priorityClassName?: string
   serviceAccountName?: string
 }

@@ -164,6 +164,21 @@ const sed: Program = async (context) => {
   return 0
 }
 
+const whoami: Program = ({ user, out, err }) => {
+  if (user.uid === 0) return (out('root\n'), 0)
+  return (err(`whoami: unknown uid ${String(user.uid)}\n`), 1)
+}
+
+const id: Program = ({ user, args, out }) => {
+  const groups = [...new Set([user.gid, ...user.groups])]
+  const named = (id: number): string => (id === 0 ? '0(root)' : String(id))
+  if (args.includes('-u')) out(`${String(user.uid)}\n`)
+  else if (args.includes('-g')) out(`${String(user.gid)}\n`)
+  else if (args.includes('-G')) out(`${groups.join(' ')}\n`)
+  else out(`uid=${named(user.uid)} gid=${named(user.gid)} groups=${groups.map(named).join(',')}\n`)
+  return 0
+}
+
 const timeout: Program = async (context) => {
   const [seconds = '', ...argv] = context.args.filter((arg) => !arg.startsWith('-'))
   let late = false
@@ -185,8 +200,8 @@ export const basePrograms: ReadonlyMap<string, Program> = new Map<string, Progra
   ['timeout', timeout],
   ['true', () => 0],
   ['false', () => 1],
-  ['whoami', ({ out }) => (out('root\n'), 0)],
-  ['id', ({ out, args }) => (out(args.includes('-u') ? '0\n' : 'uid=0(root) gid=0(root) groups=0(root)\n'), 0)],
+  ['whoami', whoami],
+  ['id', id],
   ['hostname', ({ out, hostname }) => (out(`${hostname}\n`), 0)],
   ['pwd', ({ out, workingDirectory }) => (out(`${workingDirectory}\n`), 0)],
   [

@@ -4,7 +4,7 @@ import { connect as connectTls } from 'node:tls'
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { ProcessContext, Program } from './process.ts'
 
-interface HttpOptions {
+export interface HttpOptions {
   method: string
   headers: Record<string, string>
   body: string | null
@@ -14,7 +14,7 @@ interface HttpOptions {
   timeoutSeconds: number
 }
 
-interface HttpAnswer {
+export interface HttpAnswer {
   status: number
   statusText: string
   headers: [string, string][]
@@ -23,7 +23,7 @@ interface HttpAnswer {
 }
 
 /** The step that failed, for the exit code, and what to say. */
-class HttpFault extends Error {
+export class HttpFault extends Error {
   override readonly name = 'HttpFault'
   readonly step: 'url' | 'resolve' | 'connect' | 'transfer' | 'timeout'
 
@@ -35,7 +35,8 @@ class HttpFault extends Error {
 
 const MAX_REDIRECTS = 20
 
-async function exchange(context: ProcessContext, text: string, options: HttpOptions): Promise<HttpAnswer> {
+/** One HTTP request, as a program of the context makes it. @throws HttpFault */
+export async function fetchHttp(context: Pick<ProcessContext, 'clock' | 'signal' | 'network'>, text: string, options: HttpOptions): Promise<HttpAnswer> {
   const late = new AbortController()
   const cancel =
     options.timeoutSeconds > 0
@@ -54,7 +55,7 @@ async function exchange(context: ProcessContext, text: string, options: HttpOpti
   }
 }
 
-async function follow(context: ProcessContext, text: string, options: HttpOptions, signal: AbortSignal): Promise<HttpAnswer> {
+async function follow(context: Pick<ProcessContext, 'network'>, text: string, options: HttpOptions, signal: AbortSignal): Promise<HttpAnswer> {
   let url = parseUrl(text)
   for (let turn = 0; ; turn++) {
     const answer = await once(context, url, options, signal)
@@ -74,7 +75,7 @@ function parseUrl(text: string): URL {
   throw new HttpFault('url', `bad URL: ${text}`)
 }
 
-async function once(context: ProcessContext, url: URL, options: HttpOptions, signal: AbortSignal): Promise<HttpAnswer> {
+async function once(context: Pick<ProcessContext, 'network'>, url: URL, options: HttpOptions, signal: AbortSignal): Promise<HttpAnswer> {
   const port = Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port)
   const [address] = await context.network.resolve(url.hostname, signal)
   if (address === undefined) throw new HttpFault('resolve', url.hostname)
@@ -175,7 +176,7 @@ const curl: Program = async (context) => {
   for (const url of urls) {
     let answer: HttpAnswer
     try {
-      answer = await exchange(context, url, {
+      answer = await fetchHttp(context, url, {
         method: value('-X', '--request') ?? (head ? 'HEAD' : body === null ? 'GET' : 'POST'),
         body,
         insecure: flag('-k', '--insecure'),
@@ -234,7 +235,7 @@ const wget: Program = async (context) => {
   if (url === undefined) return (err('wget: missing URL\n'), 1)
   try {
     const parsed = parseUrl(url)
-    const answer = await exchange(context, url, {
+    const answer = await fetchHttp(context, url, {
       method: 'GET',
       headers: { 'user-agent': 'Wget' },
       body: null,

@@ -25,12 +25,50 @@ export interface Network {
   resolve(name: string, signal: AbortSignal): Promise<string[]>
   /** @throws Error with the C library's words when no connection comes about */
   connect(to: { address: string; port: number }, signal: AbortSignal): Promise<Duplex>
+  /** Sends a datagram and waits for the answer. @throws Error when none can come */
+  exchange(to: { address: string; port: number }, message: Buffer, signal: AbortSignal): Promise<Buffer>
+  /** Records of a full name in the cluster's DNS. */
+  lookup(name: string, type: DnsType, signal: AbortSignal): Promise<DnsRecord[]>
+}
+
+export type DnsType = 'A' | 'CNAME' | 'PTR' | 'SRV' | 'TXT'
+
+export interface DnsRecord {
+  name: string
+  type: DnsType
+  ttlSeconds: number
+  /** As dig prints it. */
+  data: string
 }
 
 /** A machine without a cable. */
 export const noNetwork: Network = {
   resolve: () => Promise.resolve([]),
   connect: () => Promise.reject(new Error('Network is unreachable')),
+  exchange: () => Promise.reject(new Error('Network is unreachable')),
+  lookup: () => Promise.resolve([]),
+}
+
+export interface Streams {
+  input: Input
+  out(output: Output): void
+  err(text: string): void
+}
+
+/** Who a process runs as. */
+export interface ProcessUser {
+  uid: number
+  gid: number
+  /** Beside the first. */
+  groups: readonly number[]
+}
+
+/** What a process offers to the network it is in. Ports are let go when it ends. */
+export interface Sockets {
+  /** @throws Error with the C library's words when the port is taken */
+  listen(port: number, accept: (connection: Duplex & { remoteAddress?: string }) => void): void
+  /** Datagrams; what is answered goes back to the sender, null is no answer. */
+  receive(port: number, answer: (message: Buffer, from: string) => Buffer | null): void
 }
 
 /** What a program sees of the (simulated) machine it runs on. */
@@ -47,10 +85,13 @@ export interface ProcessContext {
   clock: Clock
   signal: AbortSignal
   network: Network
+  user: ProcessUser
+  /** Null on machines whose processes are not asked over the network. */
+  sockets: Sockets | null
   /** Where the process was started from a terminal. */
   terminal?: { readonly input: Input; readonly size: { width: number; height: number } }
-  /** Runs an argument vector as a process of its own on the same streams, as env, sudo, xargs and timeout do. */
-  spawn(argv: string[]): Promise<number>
+  /** Runs an argument vector as a process of its own on the same streams, as env, sudo, xargs and timeout do, or on others. */
+  spawn(argv: string[], streams?: Partial<Streams>): Promise<number>
 }
 
 /** @returns the exit code */

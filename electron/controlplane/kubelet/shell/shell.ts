@@ -8,11 +8,13 @@ import {
   noNetwork,
   textOf,
   wholeInput,
-  type Input,
   type Network,
   type Output,
   type ProcessContext,
+  type ProcessUser,
   type Program,
+  type Sockets,
+  type Streams,
 } from './process.ts'
 import { isUnfinished, parseScript, SyntaxFault, type Command, type Pipeline, type Redirect, type Script, type Word } from './syntax.ts'
 
@@ -20,12 +22,8 @@ import { isUnfinished, parseScript, SyntaxFault, type Command, type Pipeline, ty
 export type ShellHost = Pick<ProcessContext, 'files' | 'hostname' | 'clock' | 'signal' | 'terminal'> & {
   programs: ReadonlyMap<string, Program>
   network?: Network
-}
-
-interface Streams {
-  input: Input
-  out(output: Output): void
-  err(text: string): void
+  user?: ProcessUser
+  sockets?: Sockets
 }
 
 class ExitRequest extends Error {
@@ -123,10 +121,12 @@ export class Shell {
       clock: this.#host.clock,
       signal: this.#host.signal,
       network: this.#host.network ?? noNetwork,
+      user: this.#host.user ?? { uid: 0, gid: 0, groups: [] },
+      sockets: this.#host.sockets ?? null,
       ...(this.#host.terminal === undefined ? {} : { terminal: this.#host.terminal }),
       env: this.env,
       workingDirectory: this.workingDirectory,
-      spawn: (child) => this.execute(child, streams),
+      spawn: (child, own) => this.execute(child, { ...streams, ...own }),
     }
     try {
       return await program(context)
