@@ -5,7 +5,7 @@ import { SystemClock } from '#shared/base/clock.ts'
 import { SeededRandom } from '#shared/base/random.ts'
 import { Application } from './application.ts'
 import { stderrLogger } from './commands/stderrLogger.ts'
-import { registerScheme, servePageFiles } from './desktop/page.ts'
+import { registerScheme, servePageFiles, stayOffTheNetwork } from './desktop/page.ts'
 import { guard, openWindow, servePorts } from './desktop/window.ts'
 
 // The desktop app. Everything but windows is the application, which knows nothing of Electron.
@@ -29,6 +29,7 @@ async function run(): Promise<void> {
     ),
   )
   servePageFiles(join(outDir, 'renderer'))
+  stayOffTheNetwork()
   const application = new Application({
     dataDir: join(app.getPath('userData'), 'data'),
     kubeconfigs: [],

@@ -3,7 +3,7 @@ import { BrowserWindow, ipcMain, MessageChannelMain, shell, type WebContents } f
 import type { ServerFrame } from '#shared/contract/wire.ts'
 import type { Dispatcher } from '../api/dispatcher.ts'
 import { Line } from '../api/line.ts'
-import { ORIGIN } from './page.ts'
+import { isOwnPage, ORIGIN } from './page.ts'
 
 /** Makes the window that shows the page. @param outDir the folder of the built files */
 export function openWindow(outDir: string): BrowserWindow {
@@ -32,9 +32,12 @@ export function openWindow(outDir: string): BrowserWindow {
 
 /** No page leaves the app's own, opens windows, or gets a permission. Links to the web open in the user's browser. */
 export function guard(contents: WebContents): void {
-  contents.on('will-navigate', (event, url) => {
-    if (!url.startsWith(`${ORIGIN}/`)) event.preventDefault()
-  })
+  const stay = (event: { url: string; preventDefault: () => void }): void => {
+    if (!isOwnPage(event.url)) event.preventDefault()
+  }
+  contents.on('will-navigate', stay)
+  contents.on('will-frame-navigate', stay)
+  contents.on('will-redirect', stay)
   contents.on('will-attach-webview', (event) => {
     event.preventDefault()
   })
@@ -42,6 +45,7 @@ export function guard(contents: WebContents): void {
     if (url.startsWith('https://')) void shell.openExternal(url)
     return { action: 'deny' }
   })
+  contents.session.setDevicePermissionHandler(() => false)
   contents.session.setPermissionRequestHandler((_contents, permission, answer) => {
     answer(permission === 'clipboard-sanitized-write')
   })
@@ -52,7 +56,7 @@ export function guard(contents: WebContents): void {
 export function servePorts(dispatcher: Dispatcher): void {
   ipcMain.on('drydock:request-port', (event) => {
     const { senderFrame } = event
-    if (senderFrame === null || senderFrame.parent !== null || new URL(senderFrame.url).origin !== ORIGIN) return
+    if (senderFrame === null || senderFrame.parent !== null || !isOwnPage(senderFrame.url)) return
     const { port1, port2 } = new MessageChannelMain()
     const line = new Line(dispatcher, (frame: ServerFrame) => {
       port1.postMessage(frame)
