@@ -59,3 +59,14 @@ export async function ensureInstalled() {
 export function has(program) {
   return spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0
 }
+
+/** Path of an Electron binary that is already on this machine, or null. Never downloads. */
+export function electronBinary() {
+  const override = process.env.ELECTRON_OVERRIDE_DIST_PATH
+  if (override) return join(override, 'electron')
+  const folder = join(root, 'node_modules', 'electron')
+  const pathFile = join(folder, 'path.txt')
+  if (!existsSync(pathFile)) return null
+  const binary = join(folder, 'dist', readFileSync(pathFile, 'utf8').trim())
+  return existsSync(binary) ? binary : null
+}

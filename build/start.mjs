@@ -1,18 +1,5 @@
 // `npm start`: the desktop app where an Electron binary can be had, else the same app in the browser.
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { ensureInstalled, root, run, say } from './environment.mjs'
-
-/** Path of an Electron binary that is already on this machine, or null. Never downloads. */
-function electronBinary() {
-  const override = process.env.ELECTRON_OVERRIDE_DIST_PATH
-  if (override) return join(override, 'electron')
-  const folder = join(root, 'node_modules', 'electron')
-  const pathFile = join(folder, 'path.txt')
-  if (!existsSync(pathFile)) return null
-  const binary = join(folder, 'dist', readFileSync(pathFile, 'utf8').trim())
-  return existsSync(binary) ? binary : null
-}
+import { electronBinary, ensureInstalled, run, say } from './environment.mjs'
 
 await ensureInstalled()
 const built = await run('node', ['build/build.mjs', '--if-stale'])

@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chromium, expect, test as base, type Page } from '@playwright/test'
+import { chromium, expect, test as base, type Browser, type Page } from '@playwright/test'
 import { runProgram, type CommandResult } from '#test/support/peers.ts'
 import { Frame } from '../pages/frame.ts'
 import { chromiumArgs, chromiumPath } from './chromium.ts'
+import { openDesktop } from './desktopShell.ts'
 import { openServed } from './serveShell.ts'
 import type { Mode, Shell } from './shell.ts'
 
@@ -15,6 +16,7 @@ export class App {
   /** Page errors, console errors and violations of the content security policy since the last `takeProblems`. */
   #problems: string[] = []
   readonly #open: (app: App) => Promise<Shell>
+  readonly #watched = new WeakSet<Page>()
   #shell: Shell | null = null
 
   constructor(options: { mode: Mode; directory: string; open: (app: App) => Promise<Shell> }) {
@@ -57,6 +59,8 @@ export class App {
   }
 
   readonly watch = (page: Page): void => {
+    if (this.#watched.has(page)) return
+    this.#watched.add(page)
     page.on('pageerror', (error) => this.#problems.push(`page error: ${error.message}`))
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') this.#problems.push(`console ${message.type()}: ${message.text()}`)
@@ -107,8 +111,7 @@ export const test = base.extend<Record<never, never>, WorkerFixtures>({
         mode,
         directory,
         open: async ({ watch }) => {
-          if (browser !== null) return openServed(browser, { directory, env, watch })
-          throw new Error(`mode ${mode} is not built`)
+          return mode === 'serve' ? openServed(browser as Browser, { directory, env, watch }) : openDesktop(mode, { directory, env, watch })
         },
       })
       await app.start()
