@@ -25,6 +25,13 @@ export interface ScaledWorkload {
   from: number
 }
 
+/** A node's taint; `value` may be ''. */
+export interface Taint {
+  key: string
+  value: string
+  effect: string
+}
+
 /** What a person can do to objects; each tells how it went by a toast. */
 export function useActions() {
   const line = useLine()
@@ -48,6 +55,15 @@ export function useActions() {
       failed: t('node.cordonFailed', { name }),
       undo: () => void cordon(name, !unschedulable, clusterId),
     })
+  }
+
+  /** A node's taints as a whole; its toast puts the former ones back. */
+  function taint(name: string, taints: readonly Taint[], before: readonly Taint[], clusterId = clusters.currentId): Promise<boolean> {
+    const plain = taints.map(({ key, value, effect }) => ({ key, effect, ...(value === '' ? {} : { value }) }))
+    return toasts.tell(
+      line.client().invoke('objects.patch', { ...referenceOf(clusterId, 'nodes', name), patchType: 'merge', patch: { spec: { taints: plain } } }),
+      { done: t('node.tainted', { name }), failed: t('node.taintFailed', { name }), undo: () => void taint(name, before, taints, clusterId) },
+    )
   }
 
   /** Replicas by the scale subresource; its toast scales back to what was. */
@@ -114,5 +130,5 @@ export function useActions() {
     return [clusters.kubectl, verb, resource, name, ...(namespace === undefined ? [] : ['-n', namespace]), ...(rest === '' ? [] : [rest])].join(' ')
   }
 
-  return { remove, cordon, scale, pause, restart, rollBack, commandFor }
+  return { remove, cordon, taint, scale, pause, restart, rollBack, commandFor }
 }

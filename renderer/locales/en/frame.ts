@@ -147,6 +147,7 @@ export const frame = {
     undo: 'Undo',
     unknown: 'Unknown',
     ago: '{age} ago',
+    now: 'now',
     since: 'since {age}',
     notifications: 'Messages',
     dismiss: 'Dismiss',
