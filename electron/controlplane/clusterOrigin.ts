@@ -7,6 +7,7 @@ import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { parseQuantity, quantityNumber } from '#shared/kubernetes/quantity.ts'
 import { SnapshotFile } from '#electron/snapshot/snapshotFile.ts'
 import { loadStore } from './etcd/loadStore.ts'
+import { noteAdopted } from './kubelet/staticPods.ts'
 import type { NodePlan } from './simulatedNode.ts'
 
 const encoder = new TextEncoder()
@@ -21,8 +22,8 @@ export interface ClusterOrigin {
   nodes: NodePlan[]
   serviceSubnet: string | null
   podSubnet: string | null
-  /** Manifest text by node and file name, from the mirror pods of its static pods. */
-  manifests: Map<string, Map<string, string>>
+  /** Manifest and hash by node and file name, from the mirror pods of its static pods. */
+  manifests: Map<string, Map<string, { text: string; hash: string }>>
 }
 
 /** Where a data directory's contents came from, kept beside them. */
@@ -80,8 +81,11 @@ export async function readOrigin(etcd: EtcdClient, signal: AbortSignal): Promise
     const spec = pod['spec'] as { nodeName?: string; containers?: { image?: string; command?: string[] }[] } | undefined
     const node = spec?.nodeName ?? ''
     const component = (pod.metadata.name ?? '').endsWith(`-${node}`) ? (pod.metadata.name ?? '').slice(0, -node.length - 1) : (pod.metadata.name ?? '')
-    const files = manifests.get(node) ?? new Map<string, string>()
-    files.set(`${component}.yaml`, stringify(manifestOf(pod, component), { lineWidth: 0 }))
+    const files = manifests.get(node) ?? new Map<string, { text: string; hash: string }>()
+    files.set(`${component}.yaml`, {
+      text: stringify(manifestOf(pod, component), { lineWidth: 0 }),
+      hash: pod.metadata.annotations['kubernetes.io/config.mirror'],
+    })
     manifests.set(node, files)
     const container = spec?.containers?.[0]
     if (component === 'kube-apiserver') version = VERSION_TAG.exec(container?.image ?? '')?.[1] ?? version
@@ -205,9 +209,11 @@ function objectOf(kv: KeyValue | undefined): KubeObject | null {
   }
 }
 
-/** Writes the manifests of a node's static pods; what is there stays. */
-export function writeOriginManifests(rootDir: string, manifests: ReadonlyMap<string, string>): void {
+/** Writes the manifests of a node's static pods, once: what is done to them later stays. */
+export function writeOriginManifests(rootDir: string, manifests: ReadonlyMap<string, { text: string; hash: string }>): void {
   const directory = join(rootDir, 'etc/kubernetes/manifests')
+  if (existsSync(directory)) return
   mkdirSync(directory, { recursive: true })
-  for (const [file, text] of manifests) if (!existsSync(join(directory, file))) writeFileSync(join(directory, file), text, { mode: 0o600 })
+  for (const [file, { text }] of manifests) writeFileSync(join(directory, file), text, { mode: 0o600 })
+  noteAdopted(directory, manifests)
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, watch } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import type { Clock } from '#shared/base/clock.ts'
@@ -15,15 +15,39 @@ const FILE_CHECK_MS = 20_000
 /** Writes of one file come as several notices. */
 const SETTLE_MS = 30
 
+/** In the manifest directory: what files were written for pods that had their hash already. */
+const ADOPTED = '.adopted.json'
+
+const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+/**
+ * Notes that a manifest stands for a pod that has a hash from before, so that its mirror is taken over and not made anew. Once
+ * the file is changed the note says nothing any more.
+ */
+export function noteAdopted(directory: string, hashes: ReadonlyMap<string, { text: string; hash: string }>): void {
+  writeFileSync(
+    join(directory, ADOPTED),
+    JSON.stringify(Object.fromEntries([...hashes].map(([file, { text, hash }]) => [file, { digest: digestOf(text), hash }]))),
+  )
+}
+
+function adoptedHashes(directory: string): Record<string, { digest: string; hash: string } | undefined> {
+  const path = join(directory, ADOPTED)
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Record<string, { digest: string; hash: string }>) : {}
+}
+
 /** The pods that a manifest directory describes, with the names, uids and annotations the kubelet gives them. Unreadable files are logged and left out. */
 export function readManifests(directory: string, { node, nowMs, logger }: { node: string; nowMs: number; logger: Logger }): Pod[] {
   const pods: Pod[] = []
+  const adopted = adoptedHashes(directory)
   for (const file of readdirSync(directory).sort()) {
     if (file.startsWith('.') || !/\.(ya?ml|json)$/.test(file)) continue
     try {
-      const manifest = parse(readFileSync(join(directory, file), 'utf8')) as Pod | null
+      const text = readFileSync(join(directory, file), 'utf8')
+      const manifest = parse(text) as Pod | null
       if (manifest?.kind !== 'Pod') throw new Error('not a Pod')
-      const hash = createHash('md5').update(node).update(file).update(JSON.stringify(manifest)).digest('hex')
+      const known = adopted[file]
+      const hash = known?.digest === digestOf(text) ? known.hash : createHash('md5').update(node).update(file).update(JSON.stringify(manifest)).digest('hex')
       pods.push({
         ...manifest,
         metadata: {

@@ -1,0 +1,41 @@
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { EMBEDDED } from '#electron/application.ts'
+import type { KubeObject } from '#shared/kubernetes/object.ts'
+import { temporaryDirectory } from '#test/support/peers.ts'
+import { startApplication, type RunningApplication } from '#test/support/runningApplication.ts'
+
+const NODES = { group: '', version: 'v1', resource: 'nodes' }
+
+async function nodeVersions(app: RunningApplication, clusterId: string): Promise<string[]> {
+  const nodes = await app.invoke('objects.list', { clusterId, gvr: NODES })
+  return nodes
+    .map((node: KubeObject) => `${node.metadata.name ?? ''} ${(node['status'] as { nodeInfo: { kubeletVersion: string } }).nodeInfo.kubeletVersion}`)
+    .sort()
+}
+
+describe('an upgrade rehearsed on a twin', () => {
+  it('runs on the twin from plan to report and leaves the cluster it was made from as it is', { timeout: 240_000 }, async () => {
+    const app = await startApplication(join(temporaryDirectory('rehearsal'), 'data'))
+    await app.first('clusters.watch', {}, ([cluster]) => cluster?.connection.state === 'live')
+    const before = await nodeVersions(app, EMBEDDED)
+    const saved = await app.first('backups.save', { clusterId: EMBEDDED }, ({ phase }) => phase === 'done')
+    if (saved.phase !== 'done') throw new Error('no backup')
+    const { clusterId } = await app.invoke('backups.makeTwin', { id: saved.backup.id })
+    await app.invoke('clusters.open', { clusterId })
+    const summaries = await app.first('clusters.watch', {}, (list) => list.some(({ id, connection }) => id === clusterId && connection.state === 'live'))
+    expect(summaries.find(({ id }) => id === clusterId)).toMatchObject({ kind: 'twin', name: 'Twin of Local cluster', version: 'v1.35.8' })
+    expect(await nodeVersions(app, clusterId)).toEqual(before)
+
+    const plan = await app.invoke('upgrade.plan', { clusterId })
+    expect(plan.findings.filter(({ level }) => level === 'blocking')).toEqual([])
+    const { runId } = await app.invoke('upgrade.start', { clusterId, targetVersion: 'v1.36.4' })
+    const run = await app.first('runbooks.watchOne', { runId }, ({ state }) => ['done', 'failed', 'aborted'].includes(state))
+    expect(run.steps.filter(({ state }) => state !== 'done').map(({ id, state, error }) => `${id} ${state} ${error}`)).toEqual([])
+    expect(await nodeVersions(app, clusterId)).toEqual(['controlplane v1.36.4', 'node01 v1.36.4', 'node02 v1.36.4'])
+    expect(await nodeVersions(app, EMBEDDED)).toEqual(before)
+    const { markdown } = await app.invoke('runbooks.report', { runId })
+    expect(markdown).toContain('Twin of Local cluster')
+    await app.invoke('instances.discard', { clusterId })
+  })
+})
