@@ -4,29 +4,29 @@ export class MalformedMessage extends Error {
   override readonly name = 'MalformedMessage'
 }
 
-/** One field of a message as it stands on the wire. */
-export type WireField =
-  { number: number; wire: 0; value: bigint } | { number: number; wire: 2; value: Uint8Array } | { number: number; wire: 1 | 5; value: Uint8Array }
+/** A number is a `number` where it is below 2^49, else an unsigned bigint; the other wire types are bytes of the message itself. */
+export type FieldVisitor = (number: number, wire: 0 | 1 | 2 | 5, value: number | bigint | Uint8Array) => void
 
-/** Fields in the order they stand. @throws MalformedMessage on bytes that are no message */
-export function* readFields(bytes: Uint8Array): Generator<WireField> {
+/** Visits fields in the order they stand. @throws MalformedMessage on bytes that are no message */
+export function readFields(bytes: Uint8Array, visit: FieldVisitor): void {
   let offset = 0
-  const varint = (): bigint => {
-    let low = 0
-    let shift = 0
-    // Nearly every varint fits in 28 bits: BigInt only beyond.
-    for (; shift < 28; shift += 7) {
+  const varint = (): number | bigint => {
+    let value = 0
+    let factor = 1
+    // Nearly every number fits in seven bytes: BigInt only beyond.
+    for (let count = 0; count < 7; count++) {
       const byte = bytes[offset++]
       if (byte === undefined) throw new MalformedMessage(`the message ends inside a number at byte ${String(offset)}`)
-      low |= (byte & 0x7f) << shift
-      if (byte < 0x80) return BigInt(low)
+      value += (byte & 0x7f) * factor
+      if (byte < 0x80) return value
+      factor *= 0x80
     }
-    let value = BigInt(low)
-    for (; shift < 70; shift += 7) {
+    let large = BigInt(value)
+    for (let shift = 49n; shift < 70n; shift += 7n) {
       const byte = bytes[offset++]
       if (byte === undefined) throw new MalformedMessage(`the message ends inside a number at byte ${String(offset)}`)
-      value |= BigInt(byte & 0x7f) << BigInt(shift)
-      if (byte < 0x80) return BigInt.asUintN(64, value)
+      large |= BigInt(byte & 0x7f) << shift
+      if (byte < 0x80) return BigInt.asUintN(64, large)
     }
     throw new MalformedMessage(`a number longer than 64 bits at byte ${String(offset)}`)
   }
@@ -41,10 +41,10 @@ export function* readFields(bytes: Uint8Array): Generator<WireField> {
     const number = Math.floor(tag / 8)
     const wire = tag % 8
     if (number === 0) throw new MalformedMessage(`field number 0 at byte ${String(offset)}`)
-    if (wire === 0) yield { number, wire, value: varint() }
-    else if (wire === 2) yield { number, wire, value: take(Number(varint())) }
-    else if (wire === 1) yield { number, wire, value: take(8) }
-    else if (wire === 5) yield { number, wire, value: take(4) }
+    if (wire === 0) visit(number, wire, varint())
+    else if (wire === 2) visit(number, wire, take(Number(varint())))
+    else if (wire === 1) visit(number, wire, take(8))
+    else if (wire === 5) visit(number, wire, take(4))
     else throw new MalformedMessage(`wire type ${String(wire)} at byte ${String(offset)}`)
   }
 }

@@ -1,12 +1,13 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Benchmark, BenchmarkRow } from './benchmark.ts'
+import type { Benchmark } from './benchmark.ts'
 import { Http1Connection, http1Request } from './load/http1Connection.ts'
 import { LoadProcess } from './load/loadProcess.ts'
 import { realisticPod } from './load/pods.ts'
+import { alternately, Measures, type Side } from './load/measures.ts'
 import { cpuMs, median, residentBytes } from './load/processUsage.ts'
-import { makePki, startEmbedded, startRealControlPlane, type Served } from './load/servers.ts'
+import { makePki, startEmbedded, startRealControlPlane } from './load/servers.ts'
 import type { Done, Requests } from './load/work.ts'
 
 const PODS = 10_000
@@ -18,34 +19,8 @@ const GZIP = { 'accept-encoding': 'gzip' }
 const binaries = process.env['DRYDOCK_KUBERNETES_BIN'] ?? ''
 const etcdProgram = process.env['DRYDOCK_ETCD'] ?? 'etcd'
 
-interface Side {
-  name: 'ours' | 'peer'
-  served: Served
-}
-
-/** Figures of one measure, a value per round and side. */
-class Measures {
-  readonly #values = new Map<string, { unit: string; ours: number[]; peer: number[] }>()
-
-  add(side: Side['name'], measure: string, unit: string, value: number): void {
-    const entry = this.#values.get(measure) ?? { unit, ours: [], peer: [] }
-    entry[side].push(value)
-    this.#values.set(measure, entry)
-  }
-
-  rows(): BenchmarkRow[] {
-    return [...this.#values].map(([measure, { unit, ours, peer }]) => ({
-      benchmark: 'apiserver',
-      measure,
-      unit,
-      ours: median(ours),
-      peer: peer.length === 0 ? null : median(peer),
-    }))
-  }
-}
-
 class Run {
-  readonly measures = new Measures()
+  readonly measures = new Measures('apiserver')
   readonly #load = new LoadProcess()
   readonly #writers = new LoadProcess()
 
@@ -124,10 +99,7 @@ async function makeServiceAccount({ served }: Side): Promise<void> {
 }
 
 async function measure(run: Run, sides: Side[]): Promise<void> {
-  const each = async (work: (side: Side, round: number) => Promise<void>): Promise<void> => {
-    // Alternately, and in turn first: what else the machine does meets both.
-    for (let round = 0; round < ROUNDS; round++) for (const side of round % 2 === 0 ? sides : sides.toReversed()) await work(side, round)
-  }
+  const each = (work: (side: Side, round: number) => Promise<void>): Promise<void> => alternately(sides, ROUNDS, work)
   const pod = JSON.stringify(realisticPod())
   const create = { method: 'POST', path: PODS_PATH, headers: JSON_BODY, body: pod, expect: 201 }
   // Neither side is measured cold. Without controllers nobody makes the account that pods run as.

@@ -1,20 +1,11 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
 
+export { hasProgram } from './hasProgram.ts'
 export { freePort } from './freePort.ts'
-
-/** Whether a real peer (kubectl, etcdctl, etcd, ssh …) is on this machine; suites that need it skip by its name otherwise. */
-export function hasProgram(program: string): boolean {
-  try {
-    execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
 
 export interface CommandResult {
   code: number

@@ -11,15 +11,8 @@ export interface StoredRow {
   kv: KeyValue
 }
 
-interface RevisionRow {
-  revision: number
-  key: Uint8Array
-  value: Uint8Array
-  create_revision: number
-  version: number
-  lease: bigint | number
-  tombstone: number
-}
+/** A row of `revisions`, in the order of its columns. */
+type RevisionRow = [revision: number, key: Uint8Array, value: Uint8Array, createRevision: number, version: number, lease: string, tombstone: number]
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS revisions (
@@ -70,6 +63,9 @@ export class Database {
     this.#insert = this.#sqlite.prepare('INSERT INTO revisions (revision, key, value, create_revision, version, lease, tombstone) VALUES (?, ?, ?, ?, ?, ?, ?)')
     this.#select = this.#sqlite.prepare('SELECT * FROM revisions WHERE revision = ?')
     this.#scan = this.#sqlite.prepare('SELECT * FROM revisions WHERE revision >= ? AND revision < ? ORDER BY revision LIMIT ?')
+    // Arrays cost half of what objects do.
+    this.#select.setReturnArrays(true)
+    this.#scan.setReturnArrays(true)
     this.#remove = this.#sqlite.prepare('DELETE FROM revisions WHERE revision = ?')
   }
 
@@ -91,7 +87,7 @@ export class Database {
   }
 
   read(packed: number): StoredRow | null {
-    const row = this.#select.get(packed) as RevisionRow | undefined
+    const row = this.#select.get(packed) as unknown as RevisionRow | undefined
     return row === undefined ? null : fromRow(row)
   }
 
@@ -102,8 +98,10 @@ export class Database {
 
   /** Every row without its value, ascending: what the key index is rebuilt from. */
   *index(): Generator<{ packed: number; key: Uint8Array; tombstone: boolean; lease: bigint }> {
-    for (const row of this.#sqlite.prepare('SELECT revision, key, lease, tombstone FROM revisions ORDER BY revision').iterate() as Iterable<RevisionRow>)
-      yield { packed: row.revision, key: row.key, tombstone: row.tombstone !== 0, lease: BigInt(row.lease) }
+    const statement = this.#sqlite.prepare('SELECT revision, key, lease, tombstone FROM revisions ORDER BY revision')
+    statement.setReturnArrays(true)
+    for (const [packed, key, lease, tombstone] of statement.iterate() as unknown as Iterable<[number, Uint8Array, string, number]>)
+      yield { packed, key, tombstone: tombstone !== 0, lease: leaseOf(lease) }
   }
 
   remove(packed: number[]): void {
@@ -170,14 +168,12 @@ export class Database {
   }
 }
 
-function fromRow(row: RevisionRow): StoredRow {
-  const kv: KeyValue = {
-    key: row.key,
-    value: row.value,
-    createRevision: row.create_revision,
-    modRevision: mainOf(row.revision),
-    version: row.version,
-    lease: BigInt(row.lease),
+const leaseOf = (text: string): bigint => (text === '0' ? 0n : BigInt(text))
+
+function fromRow([revision, key, value, createRevision, version, lease, tombstone]: RevisionRow): StoredRow {
+  return {
+    packed: revision,
+    tombstone: tombstone !== 0,
+    kv: { key, value, createRevision, modRevision: mainOf(revision), version, lease: leaseOf(lease) },
   }
-  return { packed: row.revision, tombstone: row.tombstone !== 0, kv }
 }

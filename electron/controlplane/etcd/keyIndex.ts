@@ -11,8 +11,9 @@ import { SortedKeys, type BinaryText } from './sortedKeys.ts'
  *   compact 6 -> [6.0]
  */
 export class KeyIndex {
-  readonly #keys = new SortedKeys()
   readonly #versions = new Map<BinaryText, number[]>()
+  /** Marked are the keys whose newest version is no tombstone. */
+  readonly #keys = new SortedKeys((key) => (this.#versions.get(key)?.at(-1) ?? -1) > 0)
 
   /** Adds a change; revisions of a key must come in ascending order. */
   add(key: BinaryText, packed: number, tombstone: boolean): void {
@@ -21,7 +22,12 @@ export class KeyIndex {
     if (versions === undefined) {
       this.#versions.set(key, [entry])
       this.#keys.add(key)
-    } else versions.push(entry)
+      if (!tombstone) this.#keys.mark(key, 1)
+      return
+    }
+    const lived = (versions.at(-1) ?? -1) > 0
+    versions.push(entry)
+    if (lived === tombstone) this.#keys.mark(key, tombstone ? -1 : 1)
   }
 
   /** The version visible at main revision `atMain`, or null when the key did not exist then. */
@@ -33,12 +39,29 @@ export class KeyIndex {
     return entry === undefined || entry < 0 ? null : entry
   }
 
-  /** Keys in [start, end) with their visible version, in key order. `end` null = to the last key. */
-  *range(start: BinaryText, end: BinaryText | null, atMain: number): Generator<{ key: BinaryText; packed: number }> {
-    for (const key of this.#keys.range(start, end)) {
+  /** Visits keys in [start, end) with their visible version, in key order. `end` null = to the last key. */
+  each(start: BinaryText, end: BinaryText | null, atMain: number, visit: (packed: number, key: BinaryText) => void): void {
+    this.#keys.walk(start, end, (key) => {
       const packed = this.visible(key, atMain)
-      if (packed !== null) yield { key, packed }
-    }
+      if (packed !== null) visit(packed, key)
+      return true
+    })
+  }
+
+  /** How many keys of [start, end) exist now. */
+  count(start: BinaryText, end: BinaryText | null): number {
+    return this.#keys.count(start, end)
+  }
+
+  /** The first `limit` visible versions of [start, end). */
+  first(start: BinaryText, end: BinaryText | null, { atMain, limit }: { atMain: number; limit: number }): number[] {
+    const found: number[] = []
+    this.#keys.walk(start, end, (key) => {
+      const packed = this.visible(key, atMain)
+      if (packed !== null) found.push(packed)
+      return found.length < limit
+    })
+    return found
   }
 
   /** Drops what nobody can read once revisions up to `atMain` are compacted. @returns the dropped packed revisions */

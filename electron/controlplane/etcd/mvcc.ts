@@ -25,7 +25,7 @@ export function intervalOf(key: Uint8Array, rangeEnd: Uint8Array | undefined): K
 export const inInterval = (interval: KeyInterval, key: BinaryText): boolean =>
   interval.only ? key === interval.start : key >= interval.start && (interval.end === null || key < interval.end)
 
-const CACHED_BYTES = 32 * 1024 * 1024
+const CACHED_BYTES = 64 * 1024 * 1024
 const RECENT_ROWS = 20_000
 const RECENT_BYTES = 32 * 1024 * 1024
 
@@ -37,6 +37,8 @@ export class Mvcc {
   readonly #database: Database
   #index = new KeyIndex()
   #revision = 1
+  /** Main revision of the last change in the index: `revision`, or one more within a write. */
+  #latest = 1
   #compactRevision = 0
   readonly #cache = new Map<number, KeyValue>()
   #cachedBytes = 0
@@ -74,6 +76,7 @@ export class Mvcc {
       else leaseOf.set(key, row.lease)
     }
     this.#revision = last
+    this.#latest = last
     const byLease = new Map<bigint, Set<BinaryText>>()
     for (const [key, lease] of leaseOf) {
       const keys = byLease.get(lease) ?? new Set()
@@ -102,7 +105,7 @@ export class Mvcc {
       (request.minModRevision ?? 0) > 0 || (request.maxModRevision ?? 0) > 0 || (request.minCreateRevision ?? 0) > 0 || (request.maxCreateRevision ?? 0) > 0
     const order = (request.sortOrder ?? 'NONE') === 'NONE' && (request.sortTarget ?? 'KEY') !== 'KEY' ? 'ASCEND' : (request.sortOrder ?? 'NONE')
     const fetch = limit > 0 && order === 'NONE' && !filtered ? limit : Infinity
-    const found: number[] = []
+    let found: number[] = []
     let count = 0
     if (interval.only) {
       const packed = this.#index.visible(interval.start, atMain)
@@ -111,9 +114,16 @@ export class Mvcc {
         found.push(packed)
       }
     } else {
-      for (const { packed } of this.#index.range(interval.start, interval.end, atMain)) {
-        count += 1
-        if (found.length < fetch && request.countOnly !== true) found.push(packed)
+      const { start, end } = interval
+      // What exists now is counted without looking at each key.
+      if (atMain < this.#latest) {
+        this.#index.each(start, end, atMain, (packed) => {
+          count += 1
+          if (found.length < fetch && request.countOnly !== true) found.push(packed)
+        })
+      } else {
+        count = this.#index.count(start, end)
+        if (request.countOnly !== true) found = this.#index.first(start, end, { atMain, limit: fetch })
       }
     }
     if (request.countOnly === true) return { kvs: [], count, more: false }
@@ -134,11 +144,14 @@ export class Mvcc {
   /** Keys of the interval that exist at `atMain`. */
   keys(interval: KeyInterval, atMain: number): BinaryText[] {
     if (interval.only) return this.#index.visible(interval.start, atMain) === null ? [] : [interval.start]
-    return [...this.#index.range(interval.start, interval.end, atMain)].map(({ key }) => key)
+    const keys: BinaryText[] = []
+    this.#index.each(interval.start, interval.end, atMain, (_, key) => keys.push(key))
+    return keys
   }
 
   /** One change within the write of main revision `revision + 1`. */
   write(row: StoredRow): void {
+    this.#latest = mainOf(row.packed)
     this.#database.insert(row)
     this.#index.add(toText(row.kv.key), row.packed, row.tombstone)
     this.#recent.push(row)

@@ -1,34 +1,25 @@
-import {
-  Server,
-  ServerCredentials,
-  status,
-  type ServiceDefinition,
-  type handleBidiStreamingCall,
-  type handleServerStreamingCall,
-  type handleUnaryCall,
-  type sendUnaryData,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type ServerDuplexStream,
-} from '@grpc/grpc-js'
 import * as m from '#shared/etcd/messages.ts'
 import { decodeMessage, encodeMessage, type MessageTable, type Plain } from '#shared/etcd/message.ts'
 import { EtcdError, type EtcdClient, type EtcdErrorCode, type Alarm, type WatchCreateRequest } from '#shared/etcd/rpc.ts'
 import { txnFromWire, txnResponseToWire } from '#shared/etcd/txnMessages.ts'
 import type { Logger } from '#shared/base/logger.ts'
+import { ETCD_VERSION } from './embeddedEtcd.ts'
+import { FRAME_HEAD, framed } from './grpcFrames.ts'
+import { serveGrpc, type Framed, type GrpcMethod } from './grpcServer.ts'
+import { GRPC, GrpcError } from './grpcStatus.ts'
 
-const CODES: Record<EtcdErrorCode, status> = {
-  InvalidArgument: status.INVALID_ARGUMENT,
-  NotFound: status.NOT_FOUND,
-  FailedPrecondition: status.FAILED_PRECONDITION,
-  OutOfRange: status.OUT_OF_RANGE,
-  ResourceExhausted: status.RESOURCE_EXHAUSTED,
-  Unavailable: status.UNAVAILABLE,
-  Unauthenticated: status.UNAUTHENTICATED,
-  PermissionDenied: status.PERMISSION_DENIED,
-  DeadlineExceeded: status.DEADLINE_EXCEEDED,
-  Unimplemented: status.UNIMPLEMENTED,
-  Unknown: status.UNKNOWN,
+const CODES: Record<EtcdErrorCode, number> = {
+  InvalidArgument: GRPC.INVALID_ARGUMENT,
+  NotFound: GRPC.NOT_FOUND,
+  FailedPrecondition: GRPC.FAILED_PRECONDITION,
+  OutOfRange: GRPC.OUT_OF_RANGE,
+  ResourceExhausted: GRPC.RESOURCE_EXHAUSTED,
+  Unavailable: GRPC.UNAVAILABLE,
+  Unauthenticated: GRPC.UNAUTHENTICATED,
+  PermissionDenied: GRPC.PERMISSION_DENIED,
+  DeadlineExceeded: GRPC.DEADLINE_EXCEEDED,
+  Unimplemented: GRPC.UNIMPLEMENTED,
+  Unknown: GRPC.UNKNOWN,
 }
 
 export interface EtcdServerOptions {
@@ -52,7 +43,6 @@ type Method = { request: MessageTable; response: MessageTable } & ({ unary: Unar
 
 /** Serves an etcd over gRPC with mutual TLS on 127.0.0.1: what etcdctl and kube-apiserver talk to. */
 export async function serveEtcd({ etcd, port, tls, logger }: EtcdServerOptions): Promise<EtcdServer> {
-  const server = new Server({ 'grpc.max_receive_message_length': 2 * 1024 * 1024, 'grpc.max_send_message_length': -1 })
   const services: Record<string, Record<string, Method>> = {
     'etcdserverpb.KV': keyValueService(etcd),
     'etcdserverpb.Watch': { Watch: { request: m.WATCH_REQUEST, response: m.WATCH_RESPONSE, bidi: watchStream(etcd) } },
@@ -74,25 +64,29 @@ export async function serveEtcd({ etcd, port, tls, logger }: EtcdServerOptions):
       }),
     },
   }
-  for (const [name, methods] of Object.entries(services)) addService(server, name, methods, logger)
-  const credentials = ServerCredentials.createSsl(
-    Buffer.from(tls.clientCa),
-    [{ cert_chain: Buffer.from(tls.certificate), private_key: Buffer.from(tls.key) }],
-    true,
-  )
-  const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${String(port)}`, credentials, (error, boundPort) => {
-      if (error === null) resolve(boundPort)
-      else reject(new Error(`etcd cannot listen on 127.0.0.1:${String(port)}: ${error.message}`, { cause: error }))
+  const methods = new Map<string, GrpcMethod>()
+  for (const [name, own] of Object.entries(services)) for (const [method, entry] of Object.entries(own)) methods.set(`/${name}/${method}`, grpcMethod(entry))
+  try {
+    return await serveGrpc({
+      methods,
+      http1: plainAnswer,
+      port,
+      tls,
+      onFault: (method, error) => {
+        logger.error('a call failed', { method, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+      },
     })
-  })
-  return {
-    port: bound,
-    close: () => {
-      server.forceShutdown()
-      return Promise.resolve()
-    },
+  } catch (error) {
+    throw new Error(`etcd cannot listen on 127.0.0.1:${String(port)}: ${(error as Error).message}`, { cause: error })
   }
+}
+
+/** What etcd answers over plain HTTP on the client port (upstream etcdserver/api/etcdhttp). */
+function plainAnswer(path: string): { type: string; body: string } | null {
+  if (path === '/health' || path.startsWith('/health?')) return { type: 'text/plain; charset=utf-8', body: '{"health":"true","reason":""}' }
+  if (path === '/version')
+    return { type: 'application/json', body: JSON.stringify({ etcdserver: ETCD_VERSION, etcdcluster: `${ETCD_VERSION.replace(/\.\d+$/, '')}.0` }) }
+  return null
 }
 
 const unary = (request: MessageTable, response: MessageTable, handler: Unary): Method => ({ request, response, unary: handler })
@@ -191,92 +185,42 @@ function watchStream(etcd: EtcdClient): Bidi {
   }
 }
 
-function addService(server: Server, name: string, methods: Record<string, Method>, logger: Logger): void {
-  const definition: Record<string, ServiceDefinition[string]> = {}
-  const handlers: Record<string, never> = {}
-  for (const [method, entry] of Object.entries(methods)) {
-    definition[method] = {
-      path: `/${name}/${method}`,
-      requestStream: 'bidi' in entry,
-      responseStream: !('unary' in entry),
-      requestDeserialize: (bytes: Buffer) => decodeMessage(entry.request, bytes),
-      requestSerialize: (message: Plain) => Buffer.from(encodeMessage(entry.request, message)),
-      responseSerialize: (message: Plain) => Buffer.from(encodeMessage(entry.response, message)),
-      responseDeserialize: (bytes: Buffer) => decodeMessage(entry.response, bytes),
+/** A method between its tables and the bytes of gRPC. */
+function grpcMethod(method: Method): GrpcMethod {
+  const read = (bytes: Uint8Array): Plain => {
+    try {
+      return decodeMessage(method.request, bytes)
+    } catch (error) {
+      // grpc-go's words for a body that is no such message.
+      throw new GrpcError(GRPC.INTERNAL, `grpc: error unmarshalling request: ${(error as Error).message}`)
     }
-    handlers[method] = handlerOf(entry, (error) => {
-      logger.error('a call failed', { method: `${name}/${method}`, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
-    }) as never
   }
-  server.addService(definition, handlers)
-}
-
-type Stream = ServerWritableStream<Plain, Plain> | ServerDuplexStream<Plain, Plain>
-
-function handlerOf(
-  method: Method,
-  report: (error: unknown) => void,
-): handleUnaryCall<Plain, Plain> | handleBidiStreamingCall<Plain, Plain> | handleServerStreamingCall<Plain, Plain> {
-  const toStatus = (error: unknown): { code: status; details: string } => {
-    if (error instanceof EtcdError) return { code: CODES[error.code], details: error.message }
-    report(error)
-    return { code: status.INTERNAL, details: error instanceof Error ? error.message : String(error) }
+  const write = (message: Plain): Framed => framed(encodeMessage(method.response, message, FRAME_HEAD))
+  if ('unary' in method) {
+    const { unary: handle } = method
+    return { unary: (bytes, signal) => handle(read(bytes), signal).then(write, rethrow) }
   }
-  if ('unary' in method)
-    return (call: ServerUnaryCall<Plain, Plain>, callback: sendUnaryData<Plain>): void => {
-      const controller = abortedWith(call)
-      method.unary(call.request, controller.signal).then(
-        (response) => {
-          callback(null, response)
-        },
-        (error: unknown) => {
-          callback(toStatus(error))
-        },
-      )
-    }
-  const finish = (call: Stream, work: Promise<void>, controller: AbortController): void => {
-    work.then(
-      () => {
-        call.end()
+  if ('serverStream' in method) {
+    const { serverStream: handle } = method
+    return {
+      streaming: async (requests, send, signal) => {
+        for await (const bytes of requests) {
+          await handle(read(bytes), (message) => send(write(message)), signal).catch(rethrow)
+          return
+        }
       },
-      (error: unknown) => {
-        if (controller.signal.aborted) call.end()
-        else call.emit('error', toStatus(error))
-      },
-    )
-  }
-  if ('bidi' in method)
-    return (call: ServerDuplexStream<Plain, Plain>): void => {
-      const controller = abortedWith(call)
-      finish(call, method.bidi(call as AsyncIterable<Plain>, sender(call, controller.signal), controller.signal), controller)
     }
-  return (call: ServerWritableStream<Plain, Plain>): void => {
-    const controller = abortedWith(call)
-    finish(call, method.serverStream(call.request, sender(call, controller.signal), controller.signal), controller)
+  }
+  const { bidi: handle } = method
+  return {
+    streaming: (requests, send, signal) => handle(mapped(requests, read), (message) => send(write(message)), signal).catch(rethrow),
   }
 }
 
-function abortedWith(call: { on(event: 'cancelled', listener: () => void): unknown }): AbortController {
-  const controller = new AbortController()
-  call.on('cancelled', () => {
-    controller.abort(new EtcdError('Unavailable', 'the caller went away'))
-  })
-  return controller
+async function* mapped(requests: AsyncIterable<Uint8Array>, read: (bytes: Uint8Array) => Plain): AsyncGenerator<Plain> {
+  for await (const bytes of requests) yield read(bytes)
 }
 
-/** Waits while the caller takes no more, so that a slow watcher costs no memory here. */
-function sender(call: Stream, signal: AbortSignal): (message: Plain) => Promise<void> {
-  return (message) => {
-    signal.throwIfAborted()
-    if (call.write(message)) return Promise.resolve()
-    return new Promise((resolve) => {
-      const done = (): void => {
-        call.off('drain', done)
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      call.on('drain', done)
-      signal.addEventListener('abort', done)
-    })
-  }
+function rethrow(error: unknown): never {
+  throw error instanceof EtcdError ? new GrpcError(CODES[error.code], error.message) : error
 }

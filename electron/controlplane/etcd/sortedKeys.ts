@@ -3,48 +3,93 @@ export type BinaryText = string
 
 const CHUNK_LIMIT = 512
 
-/** A sorted set of keys in chunks: insertion moves at most one chunk, walks are array walks. */
+interface Chunk {
+  keys: BinaryText[]
+  /** How many of them are marked. */
+  marked: number
+}
+
+/**
+ * A sorted set of keys in chunks: insertion moves at most one chunk, walks are array walks. Keys can be marked, and how many of
+ * an interval are is counted by chunks.
+ */
 export class SortedKeys {
+  readonly #isMarked: (key: BinaryText) => boolean
   /** Never empty chunks, except when the set is empty. */
-  readonly #chunks: BinaryText[][] = [[]]
+  readonly #chunks: Chunk[] = [{ keys: [], marked: 0 }]
   #size = 0
+
+  /** @param isMarked whether a key of the set is marked now: asked when chunks are cut */
+  constructor(isMarked: (key: BinaryText) => boolean = () => false) {
+    this.#isMarked = isMarked
+  }
 
   get size(): number {
     return this.#size
   }
 
-  /** Adds a key that is not in the set. */
+  /** Adds a key that is not in the set; it is not marked. */
   add(key: BinaryText): void {
     const chunkIndex = this.#chunkFor(key)
-    const chunk = this.#chunks[chunkIndex] ?? []
-    chunk.splice(lowerBound(chunk, key), 0, key)
+    const chunk = this.#chunk(chunkIndex)
+    chunk.keys.splice(lowerBound(chunk.keys, key), 0, key)
     this.#size += 1
-    if (chunk.length > CHUNK_LIMIT) this.#chunks.splice(chunkIndex + 1, 0, chunk.splice(CHUNK_LIMIT / 2))
+    if (chunk.keys.length <= CHUNK_LIMIT) return
+    const keys = chunk.keys.splice(CHUNK_LIMIT / 2)
+    const marked = keys.reduce((sum, each) => sum + (each !== key && this.#isMarked(each) ? 1 : 0), 0)
+    chunk.marked -= marked
+    this.#chunks.splice(chunkIndex + 1, 0, { keys, marked })
   }
 
+  /** Takes a key out that is not marked (any more). */
   delete(key: BinaryText): boolean {
     const chunkIndex = this.#chunkFor(key)
-    const chunk = this.#chunks[chunkIndex] ?? []
-    const index = lowerBound(chunk, key)
-    if (chunk[index] !== key) return false
-    chunk.splice(index, 1)
+    const chunk = this.#chunk(chunkIndex)
+    const index = lowerBound(chunk.keys, key)
+    if (chunk.keys[index] !== key) return false
+    chunk.keys.splice(index, 1)
     this.#size -= 1
-    if (chunk.length === 0 && this.#chunks.length > 1) this.#chunks.splice(chunkIndex, 1)
+    if (chunk.keys.length === 0 && this.#chunks.length > 1) this.#chunks.splice(chunkIndex, 1)
     return true
   }
 
-  /** Keys from `start` on, below `end`; `end` null = to the last. The set must not change during the walk. */
-  *range(start: BinaryText, end: BinaryText | null): Generator<BinaryText> {
+  /** Tells that a key of the set was marked (1) or unmarked (-1). */
+  mark(key: BinaryText, change: 1 | -1): void {
+    this.#chunk(this.#chunkFor(key)).marked += change
+  }
+
+  /** Visits keys from `start` on, below `end` (null = to the last), until `visit` returns false. The set must not change meanwhile. */
+  walk(start: BinaryText, end: BinaryText | null, visit: (key: BinaryText) => boolean): void {
     let chunkIndex = this.#chunkFor(start)
-    let index = lowerBound(this.#chunks[chunkIndex] ?? [], start)
+    let index = lowerBound(this.#chunk(chunkIndex).keys, start)
     for (; chunkIndex < this.#chunks.length; chunkIndex++, index = 0) {
-      const chunk = this.#chunks[chunkIndex] ?? []
-      for (; index < chunk.length; index++) {
-        const key = chunk[index] ?? ''
+      const { keys } = this.#chunk(chunkIndex)
+      for (; index < keys.length; index++) {
+        const key = keys[index] ?? ''
         if (end !== null && key >= end) return
-        yield key
+        if (!visit(key)) return
       }
     }
+  }
+
+  /** How many keys of the interval are marked. */
+  count(start: BinaryText, end: BinaryText | null): number {
+    const first = this.#chunkFor(start)
+    const last = end === null ? this.#chunks.length - 1 : this.#chunkFor(end)
+    if (last < first) return 0
+    let count = 0
+    for (let index = first; index <= last; index++) {
+      const { keys, marked } = this.#chunk(index)
+      const from = index === first ? lowerBound(keys, start) : 0
+      const below = end !== null && index === last ? lowerBound(keys, end) : keys.length
+      if (from === 0 && below === keys.length) count += marked
+      else for (let at = from; at < below; at++) if (this.#isMarked(keys[at] ?? '')) count += 1
+    }
+    return count
+  }
+
+  #chunk(index: number): Chunk {
+    return this.#chunks[index] ?? { keys: [], marked: 0 }
   }
 
   /** The last chunk whose first key is not above `key`. */
@@ -53,7 +98,7 @@ export class SortedKeys {
     let high = this.#chunks.length - 1
     while (low < high) {
       const middle = (low + high + 1) >>> 1
-      if ((this.#chunks[middle]?.[0] ?? '') <= key) low = middle
+      if ((this.#chunks[middle]?.keys[0] ?? '') <= key) low = middle
       else high = middle - 1
     }
     return low

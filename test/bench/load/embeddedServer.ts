@@ -8,7 +8,7 @@ import { openEtcdStore } from '#electron/controlplane/etcd/embeddedEtcd.ts'
 import { serveEtcd } from '#electron/controlplane/etcd/server.ts'
 import { stderrLogger } from '#electron/commands/stderrLogger.ts'
 
-const [dataDir = '', pkiDir = ''] = process.argv.slice(2)
+const [dataDir = '', pkiDir = '', parts = 'all'] = process.argv.slice(2)
 const text = (name: string): string => readFileSync(join(pkiDir, name), 'utf8')
 const clock = new SystemClock()
 const logger = stderrLogger('warn')
@@ -41,7 +41,8 @@ const api = createApiServer({
   logger,
   readOnly: false,
 })
-const apiPort = await api.listen({ host: '127.0.0.1', port: 0 })
+// Of etcd alone, nobody writes but the load.
+const apiPort = parts === 'etcd' ? 0 : await api.listen({ host: '127.0.0.1', port: 0 })
 process.stdout.write(`${JSON.stringify({ etcdPort: etcdServer.port, apiPort })}\n`)
 process.once('SIGTERM', () => {
   void api

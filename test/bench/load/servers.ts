@@ -150,20 +150,21 @@ export async function startRealControlPlane(bin: string, etcdProgram: string, da
 }
 
 /** Drydock's etcd and API server in a process of their own, as kube-apiserver and etcd are without other components. */
-export async function startEmbedded(dataDir: string, pki: Pki, { keep = false, nodeArgs = [] as string[] } = {}): Promise<Served> {
+export async function startEmbedded(dataDir: string, pki: Pki, { keep = false, etcdOnly = false, nodeArgs = [] as string[] } = {}): Promise<Served> {
   if (!keep) rmSync(dataDir, { recursive: true, force: true })
   mkdirSync(dataDir, { recursive: true })
   const startedMs = performance.now()
   const child = spawn(
     process.execPath,
-    ['--disable-warning=ExperimentalWarning', ...nodeArgs, join(import.meta.dirname, 'embeddedServer.ts'), dataDir, pki.dir],
+    ['--disable-warning=ExperimentalWarning', ...nodeArgs, join(import.meta.dirname, 'embeddedServer.ts'), dataDir, pki.dir, etcdOnly ? 'etcd' : 'all'],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   )
   const stderr = collect(child)
   const line = await Promise.race([once(createInterface({ input: child.stdout }), 'line').then(([text]) => String(text)), once(child, 'exit').then(() => '')])
   if (line === '') throw new Error(`the embedded server ended: ${stderr()}`)
   const { etcdPort, apiPort } = JSON.parse(line) as { etcdPort: number; apiPort: number }
+  const etcd = { port: etcdPort, ...pki.etcdClient }
   const api = { port: apiPort, ...pki.master }
-  await untilReady(api, '/readyz', [child], stderr)
-  return { etcd: { port: etcdPort, ...pki.etcdClient }, api, pids: [child.pid ?? 0], readyMs: performance.now() - startedMs, end: () => endAll([child]) }
+  await (etcdOnly ? untilReady(etcd, '/health', [child], stderr) : untilReady(api, '/readyz', [child], stderr))
+  return { etcd, api, pids: [child.pid ?? 0], readyMs: performance.now() - startedMs, end: () => endAll([child]) }
 }
