@@ -10,7 +10,7 @@ export interface FieldRequirement {
 /** A selector from a query parameter, or the message of the 400 that upstream answers. */
 export type ParsedFieldSelector = { requirements: FieldRequirement[]; error?: undefined } | { error: string }
 
-/** Fields beyond metadata.name and metadata.namespace, by `group/plural`. Custom resources have none. */
+/** Fields beyond metadata.name and metadata.namespace, by `group/plural`. Custom resources have those of their definition's selectableFields. */
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   '/pods': [
     'spec.nodeName',
@@ -60,9 +60,9 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Splits at unescaped commas and `=`, `==`, `!=`; a backslash escapes the next character. */
-export function parseFieldSelector(text: string, target: { group: string; plural: string }): ParsedFieldSelector {
+export function parseFieldSelector(text: string, target: { group: string; plural: string }, custom?: readonly string[]): ParsedFieldSelector {
   const requirements: FieldRequirement[] = []
-  const known = FIELDS[`${target.group}/${target.plural}`] ?? []
+  const known = custom ?? FIELDS[`${target.group}/${target.plural}`] ?? []
   for (const term of text.match(/(?:\\.|[^\\,])+/gs) ?? []) {
     const parts = /^((?:\\.|[^\\=!])*)(!=|==|=)(.*)$/s.exec(term)
     if (parts === null) return { error: `invalid selector: '${text}'; can't understand '${term}'` }

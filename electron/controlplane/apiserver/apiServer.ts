@@ -26,6 +26,8 @@ import type { ApiServer, ApiServerOptions } from './interface.ts'
 import { ApiServerMetrics } from './metrics/apiServerMetrics.ts'
 import { metricsText } from './metrics/metricsText.ts'
 import { ApiResources } from './registry/apiResources.ts'
+import { CustomResources, DEFINITIONS } from './registry/customResources.ts'
+import { DefinitionController } from './registry/definitionController.ts'
 import { RestStore } from './registry/restStore.ts'
 import { SecureServer } from './secureServer.ts'
 import { DEFAULT_SETTINGS } from './settings.ts'
@@ -48,6 +50,8 @@ class EmbeddedApiServer implements ApiServer {
   readonly #server: SecureServer
   readonly #aborter = new AbortController()
   #served: { resources: ApiResources; kubernetesVersion: string }
+  readonly #customResources: CustomResources
+  readonly #definitions: DefinitionController
   #address = ''
   #following: Promise<void> = Promise.resolve()
   #bootstrapped = false
@@ -97,6 +101,10 @@ class EmbeddedApiServer implements ApiServer {
       ],
     }
     this.#rest = new RestStore({ store: this.#store, admission, validation, clock, random, logger })
+    this.#customResources = new CustomResources(this.#store.collection(DEFINITIONS), () => {
+      this.#serve(this.#served.kubernetesVersion)
+    })
+    this.#definitions = new DefinitionController({ rest: this.#rest, admission, resources: () => this.#served.resources, clock, logger })
     const authenticator = createAuthenticator(settings.authentication, { tokens, store: this.#store, nowMs, logger })
     const metrics = new ApiServerMetrics()
     this.#auditor = createAuditor(settings.audit, { metrics, random, nowMs, logger })
@@ -131,7 +139,8 @@ class EmbeddedApiServer implements ApiServer {
   async listen({ host, port }: { host: '127.0.0.1'; port: number }): Promise<number> {
     const { signal } = this.#aborter
     await this.#store.load(signal)
-    this.#following = this.#store.follow(signal)
+    const stop = this.#customResources.follow()
+    this.#following = Promise.all([this.#store.follow(signal), this.#options.readOnly ? undefined : this.#definitions.run({ signal })]).then(stop)
     const bound = await this.#server.listen({ host, port })
     this.#address = `https://${host}:${String(bound)}`
     if (!this.#options.readOnly)
@@ -150,8 +159,12 @@ class EmbeddedApiServer implements ApiServer {
   }
 
   setKubernetesVersion(version: string): Promise<void> {
-    this.#served = { resources: new ApiResources(version), kubernetesVersion: version }
+    this.#serve(version)
     return Promise.resolve()
+  }
+
+  #serve(kubernetesVersion: string): void {
+    this.#served = { resources: new ApiResources(kubernetesVersion, this.#customResources.list), kubernetesVersion }
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,4 @@
-import { Environment, Optional } from '@marcbachmann/cel-js'
-import { UnsignedInt } from '@marcbachmann/cel-js/evaluator'
+import { Environment } from '@marcbachmann/cel-js'
 import { CostMeter } from './cost.ts'
 import { escapeIdentifier } from './escaping.ts'
 import { instrument } from './evaluation.ts'
@@ -92,6 +91,8 @@ function declare(environment: Environment, type: CelType, path: string, seen: Ma
       return `map<string, ${declare(environment, type.value, `${path}.elem`, seen)}>`
     case 'opaque':
       return type.name
+    case 'optional':
+      return `optional<${declare(environment, type.of, path, seen)}>`
     case 'object': {
       const known = seen.get(type)
       if (known !== undefined) return known
@@ -232,7 +233,7 @@ class Program implements CelProgram {
   evaluate(variables: Readonly<Record<string, unknown>>, { costLimit }: { costLimit: number }): CelResult {
     const bound: Record<string, unknown> = {}
     for (const [name, type] of Object.entries(this.#variables))
-      if (this.uses.has(name) && variables[name] !== undefined) bound[name] = typedValue(variables[name], type)
+      if (this.uses.has(name) && (variables[name] !== undefined || type.kind === 'optional')) bound[name] = typedValue(variables[name], type)
     const meter = this.#meter
     meter.start(costLimit)
     try {
@@ -283,5 +284,3 @@ function runtimeText(code: string, summary: string): string {
 export function celString(value: unknown): string | null {
   return typeof value === 'string' ? value : null
 }
-
-export { Optional as CelOptional, UnsignedInt as CelUint }

@@ -10,6 +10,8 @@ export type CelType =
   | { kind: 'map'; value: CelType }
   /** A declared object; field names as they stand in JSON, which expressions write escaped (`escapeIdentifier`). */
   | { kind: 'object'; fields: Readonly<Record<string, CelType>>; name?: string }
+  /** A value that may be absent; an undefined variable of this type is `optional.none()`. */
+  | { kind: 'optional'; of: CelType }
   /** A type of the environment's own, whose values are instances of the class registered for it. */
   | { kind: 'opaque'; name: string }
 

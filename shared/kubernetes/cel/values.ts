@@ -52,6 +52,7 @@ export function dynamicValue(value: unknown): unknown {
 
 /** JSON as a value of a declared type; what does not fit is taken as it is and fails where it is used. */
 export function typedValue(value: unknown, type: CelType): unknown {
+  if (type.kind === 'optional') return value === undefined || value === null ? Optional.none() : Optional.of(typedValue(value, type.of))
   if (value === null) return null
   switch (type.kind) {
     case 'int':
@@ -80,7 +81,8 @@ export function typedValue(value: unknown, type: CelType): unknown {
       if (value instanceof Map || !isObject(value)) return value
       const object = new (objectClass(type))()
       for (const [name, field] of Object.entries(type.fields)) {
-        const escaped = Object.hasOwn(value, name) && value[name] !== undefined ? escapeIdentifier(name) : null
+        // A null is as good as absent: nullable fields of objects do not exist for rules.
+        const escaped = Object.hasOwn(value, name) && value[name] !== undefined && value[name] !== null ? escapeIdentifier(name) : null
         if (escaped !== null) object.set(escaped, typedValue(value[name], field))
       }
       return object

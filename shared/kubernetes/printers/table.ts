@@ -56,7 +56,7 @@ export function customResourcePrinter(printerColumns: readonly PrinterColumn[]):
         name: each.name,
         type: each.type as ColumnDefinition['type'],
         format: each.format ?? '',
-        description: each.description ?? '',
+        description: (each.description ?? '') === '' ? `Custom resource definition column (in JSONPath format): ${each.jsonPath}` : (each.description ?? ''),
         priority: each.priority ?? 0,
       })),
     ],

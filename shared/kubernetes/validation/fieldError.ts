@@ -2,7 +2,7 @@ import { failure, type Status, type StatusCause } from '../status.ts'
 
 /** One thing wrong with one field. */
 export interface FieldError {
-  type: 'Required' | 'Invalid' | 'NotSupported' | 'Forbidden' | 'Duplicate' | 'TooLong' | 'TooMany' | 'NotFound'
+  type: 'Required' | 'Invalid' | 'NotSupported' | 'Forbidden' | 'Duplicate' | 'TooLong' | 'TooMany' | 'NotFound' | 'TypeInvalid' | 'InternalError'
   field: string
   /** The bad value as Go would print it; '' where the type shows none. */
   value: string
@@ -18,6 +18,8 @@ const TITLES: Readonly<Record<FieldError['type'], string>> = {
   TooLong: 'Too long',
   TooMany: 'Too many',
   NotFound: 'Not found',
+  TypeInvalid: 'Invalid value',
+  InternalError: 'Internal error',
 }
 
 const CAUSES: Readonly<Record<FieldError['type'], string>> = {
@@ -29,6 +31,8 @@ const CAUSES: Readonly<Record<FieldError['type'], string>> = {
   TooLong: 'FieldValueTooLong',
   TooMany: 'FieldValueTooMany',
   NotFound: 'FieldValueNotFound',
+  TypeInvalid: 'FieldValueTypeInvalid',
+  InternalError: 'InternalError',
 }
 
 /** A value as Go's field errors show it: texts in quotes, objects as JSON. */

@@ -134,7 +134,11 @@ export class ApiHandler {
     const { resources } = this.#options.served()
     if (!resources.hasGroupVersion(info.group, info.version)) return textResponse(404, '404 page not found\n')
     const resource = resources.find(info.group, info.version, info.resource)
-    if (resource === undefined || (info.subresource !== '' && !resource.subresources.includes(info.subresource))) throw noSuchResource()
+    // Groups of definitions have no handler of their own to say what they lack.
+    if (resource === undefined && resources.isCustomGroupVersion(info.group, info.version)) return textResponse(404, '404 page not found\n')
+    if (resource === undefined) throw noSuchResource()
+    if (info.subresource !== '' && !resource.subresources.includes(info.subresource))
+      throw resource.custom === undefined ? noSuchResource() : notFound(resource, info.name)
     if (!resource.namespaced && info.namespace !== '' && info.resource !== 'namespaces') throw noSuchResource()
     if (this.#options.readOnly && WRITES.has(verb) && !REVIEW_GROUPS.has(info.group))
       throw new StatusError(failure(403, 'Forbidden', 'this cluster was opened read-only; nothing in it can be changed'))

@@ -7,6 +7,7 @@ import { matchesRequirements, parseLabelSelector, type Requirement } from '#shar
 import type { JsonObject } from '#shared/kubernetes/json.ts'
 import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
 import { builtinPrinter, partialMetadata, toTable, type IncludeObject } from '#shared/kubernetes/printers/table.ts'
+import type { Printer } from '#shared/kubernetes/printers/column.ts'
 import { builtinSchema } from '#shared/kubernetes/schema/schema.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { stringify } from 'yaml'
@@ -28,7 +29,7 @@ export interface Selection {
 export function parseSelection(resource: ApiResource, query: URLSearchParams, name: string): Selection {
   const labels = parseLabelSelector(query.get('labelSelector') ?? '')
   if (labels.error !== undefined) throw badRequest(labels.error)
-  const fields = parseFieldSelector(query.get('fieldSelector') ?? '', resource)
+  const fields = parseFieldSelector(query.get('fieldSelector') ?? '', resource, resource.custom?.version.selectableFields)
   if (fields.error !== undefined) throw badRequest(fields.error)
   const named = fields.requirements.find(({ field, negated }) => field === 'metadata.name' && !negated)
   return { labels: labels.requirements, fields: fields.requirements, name: name !== '' ? name : (named?.value ?? null) }
@@ -43,7 +44,8 @@ export function isSelected(selection: Selection, object: KubeObject): boolean {
 export const selectsAll = ({ labels, fields, name }: Selection): boolean => labels.length === 0 && fields.length === 0 && name === null
 
 /** Whether stored objects are sent as they are. */
-export const isStorageVersion = (resource: ApiResource): boolean => resource.group === resource.storage.group && resource.version === resource.storage.version
+export const isStorageVersion = (resource: ApiResource): boolean =>
+  resource.custom === undefined && resource.group === resource.storage.group && resource.version === resource.storage.version
 
 export function includeObjectOf(query: URLSearchParams): IncludeObject {
   const wanted = query.get('includeObject') ?? 'Metadata'
@@ -130,7 +132,7 @@ function listResponse(
 ): ApiResponse {
   const { as, version, encoding } = negotiated
   if (encoding === 'json' && as === '' && isStorageVersion(resource)) {
-    const head = `{"kind":"${resource.kind}List","apiVersion":"${groupVersion(resource)}","metadata":${JSON.stringify(metadata)},"items":[`
+    const head = `{"kind":"${listKindOf(resource)}","apiVersion":"${groupVersion(resource)}","metadata":${JSON.stringify(metadata)},"items":[`
     const joined = new JoinedBody(
       head,
       entries.map(({ json }) => json),
@@ -139,14 +141,23 @@ function listResponse(
     return { status: 200, headers: { 'content-type': 'application/json' }, body: '', joined }
   }
   const objects = entries.map(({ object }) => fromStorage(object, resource))
-  if (as === 'Table')
-    return encoded(toTable(objects, builtinPrinter(resource.kind), { includeObject: includeObjectOf(query), version, nowMs, metadata }), negotiated)
+  if (as === 'Table') return encoded(toTable(objects, printerOf(resource), { includeObject: includeObjectOf(query), version, nowMs, metadata }), negotiated)
   if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList')
     return encoded(
       { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${version}`, metadata, items: objects.map((object) => partialMetadata(object, version)) },
       negotiated,
     )
-  return encoded({ kind: `${resource.kind}List`, apiVersion: groupVersion(resource), metadata, items: objects }, negotiated)
+  // Lists of custom resources are Go's unstructured ones, which always have `continue`.
+  const listMeta = resource.custom === undefined ? metadata : { continue: '', ...metadata }
+  return encoded({ kind: listKindOf(resource), apiVersion: groupVersion(resource), metadata: listMeta, items: objects }, negotiated)
+}
+
+/** Kind of a resource's lists. */
+export const listKindOf = ({ kind, listKind }: ApiResource): string => listKind ?? `${kind}List`
+
+/** How a resource's objects are printed. */
+export function printerOf({ kind, custom }: Pick<ApiResource, 'kind' | 'custom'>): Printer {
+  return custom?.printer ?? builtinPrinter(kind)
 }
 
 /** A value in the negotiated encoding. */
@@ -161,7 +172,7 @@ export function encoded(value: object, { encoding }: Negotiated, status = 200): 
 /** One object in the form that was asked for. */
 export function objectResponse(
   object: KubeObject,
-  resource: Pick<ApiResource, 'kind'>,
+  resource: Pick<ApiResource, 'kind' | 'custom'>,
   nowMs: number,
   query: URLSearchParams,
   negotiated: Negotiated,
@@ -170,7 +181,7 @@ export function objectResponse(
   const { as, version } = negotiated
   if (as === 'Table' && object.kind === resource.kind) {
     const metadata = { resourceVersion: object.metadata.resourceVersion ?? '' }
-    return encoded(toTable([object], builtinPrinter(resource.kind), { includeObject: includeObjectOf(query), version, nowMs, metadata }), negotiated, status)
+    return encoded(toTable([object], printerOf(resource), { includeObject: includeObjectOf(query), version, nowMs, metadata }), negotiated, status)
   }
   if (as === 'PartialObjectMetadata') return encoded(partialMetadata(object, version), negotiated, status)
   return encoded(object, negotiated, status)

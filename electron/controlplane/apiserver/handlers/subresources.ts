@@ -1,5 +1,6 @@
 import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
+import { valueAt } from '#shared/kubernetes/customresource/scale.ts'
 import { selectorRequirements } from '#shared/kubernetes/labelSelector.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { applyJsonPatch } from '#shared/kubernetes/patch/jsonPatch.ts'
@@ -12,6 +13,7 @@ import type { ApiResources } from '../registry/apiResources.ts'
 import { deleteObject, parseDeleteOptions } from '../registry/deletion.ts'
 import { encoded } from './listing.ts'
 import { writeContext, type ResourceTarget, type WriteHandling } from './writing.ts'
+import type { CustomResource } from '../registry/customResource.ts'
 import { decidePodDisruption } from '../registry/disruption.ts'
 
 const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' } as const
@@ -19,7 +21,8 @@ const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 /** autoscaling/v1 Scale of a workload. */
-function scaleOf(object: KubeObject): KubeObject {
+function scaleOf(object: KubeObject, custom?: CustomResource): KubeObject {
+  if (custom !== undefined) return customScaleOf(object, custom)
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
   const [spec, status] = [objectAt(object['spec']), objectAt(object['status'])]
   const selector = (
@@ -50,11 +53,40 @@ function requirementText({ key, operator, values }: { key: string; operator: str
   }
 }
 
+/** The same of a custom resource, by its definition's paths. */
+function customScaleOf(object: KubeObject, { version }: CustomResource): KubeObject {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata
+  const at = (path: string | null | undefined): unknown => (typeof path === 'string' ? valueAt(object, path).value : undefined)
+  const [replicas, ready, selector] = [at(version.scale?.specReplicasPath), at(version.scale?.statusReplicasPath), at(version.scale?.labelSelectorPath)]
+  const metadata = Object.fromEntries(Object.entries({ name, namespace, uid, resourceVersion, creationTimestamp }).filter(([, value]) => value !== undefined))
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata,
+    spec: typeof replicas !== 'number' || replicas === 0 ? {} : { replicas },
+    status: { replicas: typeof ready === 'number' ? ready : 0, ...(typeof selector === 'string' && selector !== '' ? { selector } : {}) },
+  }
+}
+
+/** The object with another number of replicas. */
+function withReplicas(live: KubeObject, replicas: number, custom: CustomResource | undefined): KubeObject {
+  const path = custom?.version.scale?.specReplicasPath ?? '.spec.replicas'
+  const result = structuredClone(live)
+  const names = path.replace(/^\./, '').split('.')
+  let holder: JsonObject = result
+  for (const name of names.slice(0, -1)) {
+    if (!isObject(holder[name])) holder[name] = {}
+    holder = holder[name] as JsonObject
+  }
+  holder[names.at(-1) ?? ''] = replicas
+  return result
+}
+
 /** GET, PUT and PATCH of `/scale`. */
 export async function scale({ rest }: WriteHandling, target: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
   const { resource, namespace, name } = target
   const current = rest.get(resource, namespace, name)
-  if (request.method === 'GET') return encoded(scaleOf(current), negotiated)
+  if (request.method === 'GET') return encoded(scaleOf(current, resource.custom), negotiated)
   const context = writeContext(request, 'scale')
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? ''
   const { value } = decodeBody(request.body, request.method === 'PATCH' && type.endsWith('+yaml') ? 'application/yaml' : type)
@@ -63,7 +95,7 @@ export async function scale({ rest }: WriteHandling, target: ResourceTarget, req
     namespace,
     name,
     (live) => {
-      const before = scaleOf(live)
+      const before = scaleOf(live, resource.custom)
       const sent = asKubeObject(
         request.method === 'PUT' ? value : type === 'application/json-patch+json' ? applyJsonPatch(before, value) : applyMergePatch(before, value),
       )
@@ -79,12 +111,12 @@ export async function scale({ rest }: WriteHandling, target: ResourceTarget, req
             `Scale.autoscaling "${name}" is invalid: spec.replicas: Invalid value: ${JSON.stringify(replicas)}: must be greater than or equal to 0`,
           ),
         )
-      return { ...live, spec: { ...objectAt(live['spec']), replicas } }
+      return withReplicas(live, replicas, resource.custom)
     },
     { retry: true },
     context,
   )
-  return encoded(scaleOf(object), negotiated)
+  return encoded(scaleOf(object, resource.custom), negotiated)
 }
 
 /** POST of `/binding`: the scheduler's decision. */

@@ -1,6 +1,6 @@
 import type { Clock } from '#shared/base/clock.ts'
 import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
-import { builtinPrinter, partialMetadata, toTable } from '#shared/kubernetes/printers/table.ts'
+import { partialMetadata, toTable } from '#shared/kubernetes/printers/table.ts'
 import { failure, StatusError, type Status } from '#shared/kubernetes/status.ts'
 import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
 import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
@@ -12,7 +12,7 @@ import { badRequest } from '../registry/failures.ts'
 import type { RestStore } from '../registry/restStore.ts'
 import type { Collection, StoreEvent } from '../storage/collection.ts'
 import type { Entry } from '../storage/entry.ts'
-import { includeObjectOf, isSelected, isStorageVersion, parseSelection, selectsAll, type Selection } from './listing.ts'
+import { includeObjectOf, isSelected, isStorageVersion, parseSelection, printerOf, selectsAll, type Selection } from './listing.ts'
 
 const BOOKMARK_MS = 60_000
 const DEFAULT_TIMEOUT_MS = 30 * 60_000
@@ -79,7 +79,7 @@ class EventWriter {
     if (as === 'Table') {
       const withColumns = !this.#columnsSent
       this.#columnsSent = true
-      const table = toTable([object], builtinPrinter(this.#resource.kind), {
+      const table = toTable([object], printerOf(this.#resource), {
         includeObject: includeObjectOf(this.#request.query),
         version,
         nowMs: this.#nowMs(),
@@ -227,10 +227,13 @@ export async function watch(
   const onAbort = (): void => {
     queue.end()
   }
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) onAbort()
+  const signals = resource.custom === undefined ? [signal] : [signal, resource.custom.ended]
+  for (const each of signals) {
+    each.addEventListener('abort', onAbort, { once: true })
+    if (each.aborted) onAbort()
+  }
   stops.push(() => {
-    signal.removeEventListener('abort', onAbort)
+    for (const each of signals) each.removeEventListener('abort', onAbort)
   })
   const stop = (): void => {
     for (const each of stops) each()

@@ -3,6 +3,7 @@ import { DecodeError } from '#shared/kubernetes/codec/protobufReader.ts'
 import { deepCopy } from '#shared/kubernetes/json.ts'
 import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
+import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
 import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
 import { asKubeObject, decodeBody } from '../request/body.ts'
 import type { Negotiated } from '../request/mediaType.ts'
@@ -11,10 +12,10 @@ import type { Admission } from '../admission/admission.ts'
 import type { ApiResource } from '../registry/apiResources.ts'
 import { deletedStatus, deleteObject, parseDeleteOptions } from '../registry/deletion.ts'
 import { badRequest, notFound } from '../registry/failures.ts'
-import { apply, patched, PATCH_TYPES } from '../registry/patching.ts'
+import { apply, patched, patchTypesOf } from '../registry/patching.ts'
 import type { RestStore, WriteContext } from '../registry/restStore.ts'
 import { allowsCreateOnUpdate } from '../registry/strategy.ts'
-import { encoded, isSelected, objectResponse, parseSelection } from './listing.ts'
+import { encoded, isSelected, listKindOf, objectResponse, parseSelection } from './listing.ts'
 import { fromStorage } from '../registry/conversion.ts'
 
 /** Where a request points, resolved. */
@@ -72,12 +73,18 @@ export function decodeSent(request: ApiRequest, resource: ApiResource, context: 
   const expected = groupVersion(resource)
   if (sent.apiVersion !== undefined && sent.apiVersion !== '' && sent.apiVersion !== expected)
     throw badRequest(`the API version in the data (${sent.apiVersion}) does not match the expected API version (${expected})`)
+  if (resource.custom !== undefined && sent.kind !== undefined && sent.kind !== '' && sent.kind !== resource.kind) {
+    // Upstream reads a custom resource of any kind, and finds out when it validates.
+    const target = { group: resource.group, kind: sent.kind, name: sent.metadata.name ?? '' }
+    throw new StatusError(invalidStatus(target, [{ type: 'Invalid', field: 'kind', value: JSON.stringify(sent.kind), detail: `must be ${resource.kind}` }]))
+  }
   if (sent.kind !== undefined && sent.kind !== '' && sent.kind !== resource.kind)
     throw badRequest(
       `${sent.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: no kind ${JSON.stringify(sent.kind)} is registered for version ${JSON.stringify(expected)}`,
     )
   try {
-    const { object, unknown } = canonicalize({ ...sent, apiVersion: expected, kind: resource.kind }, resource.struct)
+    const whole = { ...sent, apiVersion: expected, kind: resource.kind }
+    const { object, unknown } = resource.custom === undefined ? canonicalize(whole, resource.struct) : resource.custom.canonicalize(whole)
     checkFields(request, context, { unknown, duplicates }, resource)
     return { ...object, apiVersion: expected, kind: resource.kind }
   } catch (error) {
@@ -141,9 +148,10 @@ export async function patch(
   negotiated: Negotiated,
 ): Promise<ApiResponse> {
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? ''
-  if (!PATCH_TYPES.includes(type))
+  const types = patchTypesOf(resource)
+  if (!types.includes(type))
     throw new StatusError(
-      failure(415, 'UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${PATCH_TYPES.join(', ')}`),
+      failure(415, 'UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${types.join(', ')}`),
     )
   const context = writeContext(request, subresource)
   if (type === 'application/apply-patch+yaml') context.fieldManager = request.query.get('fieldManager') ?? ''
@@ -222,7 +230,12 @@ export async function removeCollection(
     }
   }
   return encoded(
-    { kind: `${resource.kind}List`, apiVersion: groupVersion(resource), metadata: { resourceVersion: String(rest.store.revision) }, items },
+    {
+      kind: listKindOf(resource),
+      apiVersion: groupVersion(resource),
+      metadata: { ...(resource.custom === undefined ? {} : { continue: '' }), resourceVersion: String(rest.store.revision) },
+      items,
+    },
     negotiated,
   )
 }

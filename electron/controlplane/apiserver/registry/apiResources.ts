@@ -5,6 +5,7 @@ import type { MergeType } from '#shared/kubernetes/apply/mergeType.ts'
 import { structMergeType } from '#shared/kubernetes/apply/mergeType.ts'
 import { zeroObject } from '#shared/kubernetes/codec/messageDecoder.ts'
 import type { JsonObject } from '#shared/kubernetes/json.ts'
+import type { CustomResource } from './customResource.ts'
 
 /** A resource that is served, with what handling its objects takes. */
 export interface ApiResource extends ServedResource {
@@ -13,6 +14,10 @@ export interface ApiResource extends ServedResource {
   zero: JsonObject
   /** Of the release that serves it. */
   kubernetesMinor: number
+  /** Kind of its lists, when it is not the kind and `List`. */
+  listKind?: string
+  /** What a CustomResourceDefinition says of it; undefined for built-in resources. */
+  custom?: CustomResource
 }
 
 /** `deployments.apps`, or `pods`: how errors name a resource. */
@@ -50,8 +55,10 @@ export class ApiResources {
   readonly #byPath = new Map<string, ApiResource>()
   readonly #groupVersions = new Set<string>()
 
-  constructor(kubernetesVersion: string) {
-    this.list = servedResources(kubernetesVersion).flatMap((served) => resourceOf(served, minorOf(kubernetesVersion)) ?? [])
+  /** @param custom resources of CustomResourceDefinitions; a built-in one of the same name comes first */
+  constructor(kubernetesVersion: string, custom: readonly ApiResource[] = []) {
+    const builtin = servedResources(kubernetesVersion).flatMap((served) => resourceOf(served, minorOf(kubernetesVersion)) ?? [])
+    this.list = [...builtin, ...custom.filter((each) => !builtin.some((other) => other.group === each.group && other.plural === each.plural))]
     for (const resource of this.list) {
       this.#byPath.set(`${resource.group}/${resource.version}/${resource.plural}`, resource)
       this.#groupVersions.add(`${resource.group}/${resource.version}`)
@@ -64,6 +71,11 @@ export class ApiResources {
 
   hasGroupVersion(group: string, version: string): boolean {
     return this.#groupVersions.has(`${group}/${version}`)
+  }
+
+  /** Whether all of a group version comes from CustomResourceDefinitions. */
+  isCustomGroupVersion(group: string, version: string): boolean {
+    return this.list.every((each) => each.group !== group || each.version !== version || each.custom !== undefined)
   }
 
   /** The resource of a kind in a group, in its preferred version. */

@@ -66,11 +66,13 @@ function cpuFigure(metrics: unknown, field: 'target' | 'current'): unknown {
 
 /** An object of the request's version in the version that is stored. */
 export function toStorage(object: KubeObject, resource: ApiResource): KubeObject {
+  if (resource.custom !== undefined) return resource.custom.toStorage(object)
   return convert(object, resource, { group: resource.group, version: resource.version }, resource.storage)
 }
 
 /** A stored object in the request's version. */
 export function fromStorage(object: KubeObject, resource: ApiResource): KubeObject {
+  if (resource.custom !== undefined) return resource.custom.read(object)
   return convert(object, resource, resource.storage, { group: resource.group, version: resource.version })
 }
 

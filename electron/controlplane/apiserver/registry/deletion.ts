@@ -5,6 +5,7 @@ import type { ApiResource } from './apiResources.ts'
 import { fromStorage, storedBytes } from './conversion.ts'
 import { badRequest, conflict, forbidden, modified } from './failures.ts'
 import type { RestStore, WriteContext } from './restStore.ts'
+import { CLEANUP_FINALIZER, setCondition } from '#shared/kubernetes/customresource/definition.ts'
 import type { Admission } from '../admission/admission.ts'
 import type { Entry } from '../storage/entry.ts'
 
@@ -71,7 +72,8 @@ export async function deleteObject(
     if (resource.plural === 'namespaces' && resource.group === '' && PROTECTED_NAMESPACES.has(name))
       throw forbidden(resource, name, 'this namespace may not be deleted')
     await admission.validate({ operation: 'DELETE', resource, namespace, object, old: object, context })
-    const marked = mark(entry, rest, resource, options)
+    const marked =
+      isDefinition(resource) && object.metadata.deletionTimestamp === undefined ? markDefinition(entry.object, rest) : mark(entry, rest, resource, options)
     if (marked === 'unchanged') return { object, gone: false }
     if (marked === null) {
       if (await rest.removeNow(entry, context)) return { object, gone: true }
@@ -132,6 +134,33 @@ function mark(entry: Entry, rest: RestStore, resource: ApiResource, options: Del
   }
   if (namespaceContent) result['status'] = { ...(isObject(object['status']) ? object['status'] : {}), phase: 'Terminating' }
   return result
+}
+
+function isDefinition({ group, plural }: ApiResource): boolean {
+  return group === 'apiextensions.k8s.io' && plural === 'customresourcedefinitions'
+}
+
+/** A definition waits until its objects are gone, whatever the options say. */
+function markDefinition(object: KubeObject, rest: RestStore): KubeObject {
+  const { metadata } = object
+  const finalizers = metadata.finalizers ?? []
+  const status = isObject(object['status']) ? structuredClone(object['status']) : {}
+  setCondition(status, {
+    type: 'Terminating',
+    status: 'True',
+    lastTransitionTime: rest.now(),
+    reason: 'InstanceDeletionPending',
+    message: 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
+  })
+  return {
+    ...object,
+    metadata: {
+      ...metadata,
+      deletionTimestamp: rest.now(),
+      finalizers: finalizers.includes(CLEANUP_FINALIZER) ? finalizers : [...finalizers, CLEANUP_FINALIZER],
+    },
+    status,
+  }
 }
 
 function namespaceFinalizers(object: KubeObject): unknown[] {

@@ -1,5 +1,6 @@
 import { applyConfiguration } from '#shared/kubernetes/apply/fieldManager.ts'
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
+import { typedErrors, typedErrorsText } from '#shared/kubernetes/customresource/typedErrors.ts'
 import { deepCopy, isObject } from '#shared/kubernetes/json.ts'
 import { groupVersion, type KubeObject, type ObjectMeta } from '#shared/kubernetes/object.ts'
 import { applyJsonPatch, PatchError } from '#shared/kubernetes/patch/jsonPatch.ts'
@@ -11,6 +12,11 @@ import { qualifiedResource, type ApiResource } from './apiResources.ts'
 import { badRequest } from './failures.ts'
 import type { RestStore, WriteContext } from './restStore.ts'
 import { resetFields } from './restStore.ts'
+
+/** What a resource can be patched with: strategic merge needs Go's types, which custom resources do not have. */
+export function patchTypesOf({ custom }: Pick<ApiResource, 'custom'>): string[] {
+  return custom === undefined ? PATCH_TYPES : PATCH_TYPES.filter((type) => type !== 'application/strategic-merge-patch+json')
+}
 
 export const PATCH_TYPES = [
   'application/json-patch+json',
@@ -43,17 +49,18 @@ export function patched(current: KubeObject, { type, patch, onUnknown }: PatchRe
     } else if (type === 'application/merge-patch+json') result = applyMergePatch(current, patch)
     else result = applyStrategicMergePatch(current, patch, resource.struct)
   } catch (error) {
-    if (error instanceof PatchError)
-      throw new StatusError(
-        failure(type === 'application/json-patch+json' ? 422 : 400, type === 'application/json-patch+json' ? 'Invalid' : 'BadRequest', error.message),
-      )
+    if (error instanceof PatchError && type === 'application/json-patch+json' && error.code !== 400)
+      // Upstream says no more than this of a patch that does not apply.
+      throw new StatusError(failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {}), { cause: error })
+    if (error instanceof PatchError) throw badRequest(error.message)
     throw error
   }
   if (!isObject(result) || !isObject(result['metadata'])) throw badRequest('the patched object is no Kubernetes object')
   const object = result as KubeObject
   if (object.metadata.name !== current.metadata.name)
     throw badRequest(`the name of the object (${object.metadata.name ?? ''}) does not match the name on the URL (${current.metadata.name ?? ''})`)
-  const canonical = canonicalize({ ...object, apiVersion: current.apiVersion ?? '', kind: current.kind ?? '' }, resource.struct)
+  const whole = { ...object, apiVersion: current.apiVersion ?? '', kind: current.kind ?? '' }
+  const canonical = resource.custom === undefined ? canonicalize(whole, resource.struct) : resource.custom.canonicalize(whole)
   onUnknown(canonical.unknown)
   return canonical.object
 }
@@ -85,7 +92,12 @@ export async function apply(
     kind: resource.kind,
     metadata: { ...metadata, name, ...(resource.namespaced ? { namespace } : {}) },
   }
-  const canonical = canonicalize(applied, resource.struct)
+  const { custom } = resource
+  if (custom?.schema !== undefined && !custom.definition.preserveUnknownFields) {
+    const errors = typedErrors({ ...sent, apiVersion: groupVersion(resource), kind: resource.kind }, custom.schema)
+    if (errors.length > 0) throw notTyped(sent, resource, typedErrorsText(errors))
+  }
+  const canonical = custom === undefined ? canonicalize(applied, resource.struct) : custom.canonicalize(applied)
   request.onUnknown(canonical.unknown)
   // What is applied is what was sent: Go's zero structs are not in it.
   const configuration = withoutUnknown(applied, canonical.unknown)
@@ -103,6 +115,12 @@ export async function apply(
   }
   const options = { retry: true, managed: true, preconditions: { uid: metadata.uid, resourceVersion: metadata.resourceVersion } }
   return { object: await rest.update(resource, namespace, name, merge, options, context), created: false }
+}
+
+function notTyped({ metadata }: KubeObject, resource: ApiResource, text: string): StatusError {
+  const named = `${isObject(metadata) ? String(metadata['namespace'] ?? '') : ''}/${isObject(metadata) ? String(metadata['name'] ?? '') : ''}`
+  const message = `failed to create typed patch object (${named}; ${groupVersion(resource)}, Kind=${resource.kind}): ${text}`
+  return new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, code: 500 })
 }
 
 function withoutUnknown(object: KubeObject, unknown: readonly string[]): KubeObject {

@@ -17,6 +17,7 @@ import type { ApiResource, ApiResources } from './apiResources.ts'
 import { fromStorage, storedBytes, toStorage } from './conversion.ts'
 import { alreadyExists, badRequest, conflict, modified, notFound } from './failures.ts'
 import { generateName, newUid } from './names.ts'
+import { createErrors, updateErrors } from './objectErrors.ts'
 import { allowsUnconditionalUpdate, prepareForCreate, prepareForStatusUpdate, prepareForUpdate, ttlSeconds } from './strategy.ts'
 
 /** Who writes, how, and what it was told on the way. */
@@ -129,12 +130,12 @@ export class RestStore {
     if (taken !== undefined) throw alreadyExists(resource, metadata.name ?? '', taken.object.metadata.deletionTimestamp !== undefined)
     metadata.uid = newUid(random)
     metadata.creationTimestamp = this.now()
-    applyDefaults(object)
+    complete(object, resource)
     await admission.admit({ operation: 'CREATE', resource, namespace, object, old: null, context })
     prepareForCreate(object, resource)
-    const prepared = canonicalize(object, resource.struct).object
+    const prepared = inForm(object, resource)
     const tracked = managed ? prepared : this.#track(null, prepared, resource, context)
-    const errors = validation.create(tracked, resource)
+    const errors = createErrors(validation, tracked, resource, context)
     if (errors.length > 0) throw new StatusError(invalidStatus({ ...resource, name: metadata.name ?? '' }, errors))
     await admission.validate({ operation: 'CREATE', resource, namespace, object: tracked, old: null, context })
     const name = metadata.name ?? ''
@@ -190,12 +191,12 @@ export class RestStore {
     const statusOnly = context.subresource === 'status' || context.subresource === 'approval'
     if (statusOnly) after = prepareForStatusUpdate(after, before, resource)
     if (context.subresource === 'finalize') after = { ...before, spec: mutated['spec'] }
-    applyDefaults(after)
+    complete(after, resource)
     await admission.admit({ operation: 'UPDATE', resource, namespace, object: after, old: before, context })
     if (!statusOnly && context.subresource !== 'finalize' && context.subresource !== 'binding') prepareForUpdate(after, before, resource)
-    after = canonicalize(after, resource.struct).object
+    after = inForm(after, resource)
     const tracked = options.managed === true ? after : this.#track(before, after, resource, context)
-    const errors = validation.update(before, tracked, resource, context.subresource)
+    const errors = updateErrors(validation, before, tracked, resource, context)
     if (errors.length > 0) throw new StatusError(invalidStatus({ ...resource, name }, errors))
     await admission.validate({ operation: 'UPDATE', resource, namespace, object: tracked, old: before, context })
     if (tracked.metadata.deletionTimestamp !== undefined && (tracked.metadata.finalizers ?? []).length === 0 && canBeRemoved(tracked)) {
@@ -265,11 +266,22 @@ export class RestStore {
     if (version === '' || version === '0') {
       if (allowsUnconditionalUpdate(resource) || context.subresource === 'status') return
       throw new StatusError(
-        invalidStatus({ ...resource, name }, [{ type: 'Invalid', field: 'metadata.resourceVersion', value: '0x0', detail: 'must be specified for an update' }]),
+        invalidStatus({ group: resource.group, kind: resource.plural, name }, [
+          { type: 'Invalid', field: 'metadata.resourceVersion', value: resource.custom === undefined ? '0x0' : '0', detail: 'must be specified for an update' },
+        ]),
       )
     }
     if (version !== before.metadata.resourceVersion) throw modified(resource, name)
   }
+}
+
+function complete(object: KubeObject, resource: ApiResource): void {
+  if (resource.custom === undefined) applyDefaults(object)
+  else resource.custom.applyDefaults(object)
+}
+
+function inForm(object: KubeObject, resource: ApiResource): KubeObject {
+  return (resource.custom ?? { canonicalize: (each: KubeObject) => canonicalize(each, resource.struct) }).canonicalize(object).object
 }
 
 /** Fields that nobody sets through a request. */
@@ -300,7 +312,7 @@ function canBeRemoved(object: KubeObject): boolean {
 }
 
 export function resetFields(resource: ApiResource, subresource: string): string[][] {
-  if (subresource === 'status') return [['f:spec']]
+  if (subresource === 'status') return resource.custom === undefined ? [['f:spec']] : [['f:metadata'], ['f:spec']]
   return subresource === '' && resource.subresources.includes('status') ? [['f:status']] : []
 }
 

@@ -59,9 +59,9 @@ const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation'
 
 const nameOf = ({ group, plural }: Pick<ApiResource, 'group' | 'plural'>): string => `${group}/${plural}`
 
-export const hasGeneration = (resource: ApiResource): boolean => GENERATION.has(nameOf(resource))
+export const hasGeneration = (resource: ApiResource): boolean => resource.custom !== undefined || GENERATION.has(nameOf(resource))
 export const allowsCreateOnUpdate = (resource: ApiResource): boolean => CREATE_ON_UPDATE.has(nameOf(resource))
-export const allowsUnconditionalUpdate = (resource: ApiResource): boolean => !CONDITIONAL_UPDATE.has(nameOf(resource))
+export const allowsUnconditionalUpdate = (resource: ApiResource): boolean => resource.custom === undefined && !CONDITIONAL_UPDATE.has(nameOf(resource))
 export const hasStatus = (resource: ApiResource): boolean => resource.subresources.includes('status')
 
 /** Seconds an object lives; only events end by themselves. */
@@ -96,6 +96,10 @@ function generateJobSelector(job: KubeObject, minor: number): void {
 
 /** What a new object's status starts as; the sent one counts for nodes alone. */
 export function prepareForCreate(object: KubeObject, resource: ApiResource): void {
+  if (resource.custom !== undefined) {
+    resource.custom.prepareForCreate(object)
+    return
+  }
   if (hasStatus(resource) && nameOf(resource) !== '/nodes') {
     if (resource.zero['status'] !== undefined) object['status'] = resource.zero['status']
     else delete object['status']
@@ -122,12 +126,19 @@ export function prepareForCreate(object: KubeObject, resource: ApiResource): voi
     case '/persistentvolumeclaims':
       object['status'] = { phase: 'Pending' }
       break
+    case 'apiextensions.k8s.io/customresourcedefinitions':
+      object['status'] = withStoredVersion(object, { conditions: null, acceptedNames: { plural: '', kind: '' }, storedVersions: null })
+      break
     default:
   }
 }
 
 /** Takes over what a write of the main resource cannot change, and counts the generation. */
 export function prepareForUpdate(after: KubeObject, before: KubeObject, resource: ApiResource): void {
+  if (resource.custom !== undefined) {
+    resource.custom.prepareForUpdate(after, before)
+    return
+  }
   if (hasStatus(resource)) {
     if (before['status'] === undefined) delete after['status']
     else after['status'] = before['status']
@@ -138,12 +149,14 @@ export function prepareForUpdate(after: KubeObject, before: KubeObject, resource
     const generation = Number(before.metadata.annotations?.[TEMPLATE_GENERATION] ?? 0) + (deepEqual(template(after), template(before)) ? 0 : 1)
     after.metadata.annotations = { ...after.metadata.annotations, [TEMPLATE_GENERATION]: String(generation) }
   }
+  if (nameOf(resource) === 'apiextensions.k8s.io/customresourcedefinitions') after['status'] = withStoredVersion(after, before['status'])
   if (hasGeneration(resource)) after.metadata.generation = (before.metadata.generation ?? 0) + (desiredChanged(after, before, resource) ? 1 : 0)
   else if (before.metadata.generation !== undefined) after.metadata.generation = before.metadata.generation
 }
 
 /** A write of `/status`: the status and metadata are the new ones, the rest stays. */
 export function prepareForStatusUpdate(after: KubeObject, before: KubeObject, resource: ApiResource): KubeObject {
+  if (resource.custom !== undefined) return resource.custom.prepareForStatusUpdate(after, before)
   const { metadata } = after
   const kept: KubeObject = { ...before, metadata: { ...metadata } }
   if (after['status'] === undefined) delete kept['status']
@@ -157,6 +170,15 @@ export function prepareForStatusUpdate(after: KubeObject, before: KubeObject, re
   if (nameOf(resource) === '/pods' && isObject(kept['status']) && isObject(before['status']))
     kept['status'] = { ...kept['status'], qosClass: before['status']['qosClass'] }
   return kept
+}
+
+/** A definition's status with the version that is stored now among those that ever were. */
+function withStoredVersion(definition: KubeObject, status: unknown): unknown {
+  const { spec } = definition
+  const version = listIn(isObject(spec) ? spec['versions'] : undefined).find((each) => each['storage'] === true)?.['name']
+  if (typeof version !== 'string' || !isObject(status)) return status
+  const stored = stringsIn(status['storedVersions'])
+  return stored.includes(version) ? status : { ...status, storedVersions: [...stored, version] }
 }
 
 function desiredChanged(after: KubeObject, before: KubeObject, resource: ApiResource): boolean {
