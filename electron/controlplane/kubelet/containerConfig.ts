@@ -1,5 +1,5 @@
 import type { Mount } from './shell/fileTree.ts'
-import type { ProcessUser } from './shell/process.ts'
+import { rootUser, type ProcessUser } from './shell/process.ts'
 import type { Container } from './types.ts'
 
 /** What a container is started with, all references resolved. */
@@ -11,8 +11,6 @@ export interface ContainerConfig {
   readOnlyRoot: boolean
   user: ProcessUser
 }
-
-export const rootUser: ProcessUser = { uid: 0, gid: 0, groups: [] }
 
 /** Of a container that refers to nothing. */
 export function plainConfig({ env = [], command = [], args = [] }: Container): ContainerConfig {

@@ -30,6 +30,10 @@ export interface ContainerHost {
   event(type: 'Normal' | 'Warning', reason: string, message: string): void
   limits: { cpuCores: number; memoryBytes: number }
   runsToCompletion: boolean
+  /** Ends with success are what it is ready by. */
+  isInit: boolean
+  /** Why it waits before anything was tried. */
+  waitingReason: 'ContainerCreating' | 'PodInitializing'
   /** What the container refers to, as it is now. @throws ConfigFault */
   configure(signal: AbortSignal): Promise<ContainerConfig>
   /** Where the process may leave a message when it ends. */
@@ -60,6 +64,8 @@ export class ContainerManager {
   current: ContainerProcess | null = null
   previous: ContainerProcess | null = null
   readonly #host: ContainerHost
+  /** The next start is one after an end. */
+  #restarts = false
   #backoffMs = BACKOFF_MS
   #readyProbe: boolean
   #startupDone: boolean
@@ -74,7 +80,7 @@ export class ContainerManager {
     this.#startupDone = container.startupProbe === undefined
     this.status = adopted ?? {
       name: container.name,
-      state: { waiting: { reason: 'ContainerCreating' } },
+      state: { waiting: { reason: host.waitingReason } },
       lastState: {},
       ready: false,
       started: false,
@@ -251,6 +257,9 @@ export class ContainerManager {
   #start(config: ContainerConfig): ContainerProcess {
     const { clock, random } = this.#host
     this.#host.event('Normal', 'Created', this.#told('Created'))
+    // Told together with the new run: who counts restarts finds the container running.
+    if (this.#restarts) this.status.restartCount++
+    this.#restarts = false
     // A new container has its image's files; what the last run wrote is gone with it.
     if (this.status.restartCount > 0) rmSync(this.#host.rootDir, { recursive: true, force: true })
     // Only this run and the one before it can be asked for.
@@ -329,14 +338,14 @@ export class ContainerManager {
       await clock.sleep(this.#backoffMs, { signal })
       this.#backoffMs = Math.min(MAX_BACKOFF_MS, this.#backoffMs * 2)
     }
-    this.status.restartCount++
+    this.#restarts = true
   }
 
   #set(state: ContainerState): void {
     this.status.state = state
     const running = 'running' in state
     this.status.started = running && this.#startupDone
-    this.status.ready = running && this.#startupDone && this.#readyProbe
+    this.status.ready = this.#host.isInit ? 'terminated' in state && state.terminated.exitCode === 0 : running && this.#startupDone && this.#readyProbe
     this.#host.changed()
   }
 

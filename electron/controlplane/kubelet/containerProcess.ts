@@ -14,6 +14,8 @@ import { runSession, type CommandOptions } from './containerSession.ts'
 import type { ContainerSession } from './nodeAgent.ts'
 import { basePrograms } from './shell/basePrograms.ts'
 import { FileTree, type Mount } from './shell/fileTree.ts'
+import { dnsPrograms } from './shell/dnsPrograms.ts'
+import { machinePrograms } from './shell/machinePrograms.ts'
 import { networkPrograms } from './shell/networkPrograms.ts'
 import { Interrupted, type Network, type Program } from './shell/process.ts'
 import type { Terminal } from './shell/terminal.ts'
@@ -55,10 +57,19 @@ const STOP_MS = 400
 const OOM_MS = 1_500
 const MIB = 2 ** 20
 
-const containerPrograms: ReadonlyMap<string, Program> = new Map([...basePrograms, ...networkPrograms])
+const containerPrograms: ReadonlyMap<string, Program> = new Map([...basePrograms, ...networkPrograms, ...dnsPrograms, ...machinePrograms])
+
+/** A program that belongs to root and tells as whom it runs: as root, unless the container may not escalate. */
+const effectiveUid: Program = ({ user, out }) => {
+  out(`Effective uid: ${String(user.mayEscalate ? 0 : user.uid)}\n`)
+  return 0
+}
 
 /** Of images with programs of their own, by the name behaviour.json gives the set. */
-const imagePrograms: ReadonlyMap<string, ReadonlyMap<string, Program>> = new Map([['agnhost', new Map([...containerPrograms, ...agnhostPrograms])]])
+const imagePrograms: ReadonlyMap<string, ReadonlyMap<string, Program>> = new Map([
+  ['agnhost', new Map([...containerPrograms, ...agnhostPrograms])],
+  ['nonewprivs', new Map([...containerPrograms, ['nnp', effectiveUid]])],
+])
 
 /** One run of a container: its log, its resource use and its end. Commands the small shell knows are really run by it. */
 export class ContainerProcess {

@@ -57,6 +57,8 @@ export class PodSetup {
         user: {
           uid: own.runAsUser ?? ofPod.runAsUser ?? 0,
           gid: own.runAsGroup ?? ofPod.runAsGroup ?? 0,
+          privileged: own.privileged === true,
+          mayEscalate: own.allowPrivilegeEscalation !== false,
           groups: [...(ofPod.fsGroup === undefined ? [] : [ofPod.fsGroup]), ...(ofPod.supplementalGroups ?? [])],
         },
       }

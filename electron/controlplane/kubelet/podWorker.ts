@@ -367,6 +367,8 @@ export class PodWorker {
       },
       runsToCompletion: (list === 'initContainers' && container.restartPolicy !== 'Always') || (this.pod.spec.restartPolicy ?? 'Always') !== 'Always',
       minor: options.minor,
+      isInit: list === 'initContainers' && container.restartPolicy !== 'Always',
+      waitingReason: (this.pod.spec.initContainers ?? []).length > 0 && list !== 'ephemeralContainers' ? 'PodInitializing' : 'ContainerCreating',
       configure: async (signal) => {
         const { config, skipped } = await this.#setup.configure(container, signal)
         for (const message of skipped) options.events.record(this.#involved(), { type: 'Warning', reason: 'InvalidEnvironmentVariableNames', message })

@@ -68,6 +68,7 @@ export interface SecurityContext {
   runAsUser?: number
   runAsGroup?: number
   privileged?: boolean
+  allowPrivilegeEscalation?: boolean
   readOnlyRootFilesystem?: boolean
 }
 

@@ -315,7 +315,7 @@ export class ApiHandler {
         ...(sinceTime === null ? {} : { sinceTime }),
       },
     )
-    return { status: 200, headers: { 'content-type': 'text/plain' }, body: '', stream }
+    return { status: 200, headers: { 'content-type': 'text/plain' }, body: '', stream, upgrade: { kind: 'bytes', stream } }
   }
 
   async #nonResource(request: ApiRequest): Promise<ApiResponse> {

@@ -10,7 +10,10 @@ import type { CommandStreams } from './remoteCommand.ts'
 
 /** What an upgraded connection is joined to. */
 export type StreamTarget =
-  { kind: 'command'; streams: CommandStreams; start: (signal: AbortSignal) => Promise<ExecSession> } | { kind: 'ports'; ports: number[]; connect: ConnectPort }
+  | { kind: 'command'; streams: CommandStreams; start: (signal: AbortSignal) => Promise<ExecSession> }
+  | { kind: 'ports'; ports: number[]; connect: ConnectPort }
+  /** What is also answered over plain HTTP, as it comes. */
+  | { kind: 'bytes'; stream: AsyncIterable<Uint8Array | string> }
 
 /** Subresources that are served on upgraded connections. */
 export type StreamSubresource = 'exec' | 'attach' | 'portforward'

@@ -25,6 +25,9 @@ export interface UpgradeRefusal {
   text: string
 }
 
+/** Of streams that only the server writes. */
+const WEBSOCKET_READER_PROTOCOLS = ['binary.k8s.io', 'base64.binary.k8s.io'] as const
+
 /** A client may not send larger messages; kubectl's are 32 KiB. */
 const MAX_MESSAGE_BYTES = 4 * 2 ** 20
 
@@ -59,6 +62,7 @@ export class UpgradedConnections {
   }
 
   async #spdy(target: StreamTarget, { request, socket, head, signal }: UpgradeRequest): Promise<UpgradeRefusal | null> {
+    if (target.kind === 'bytes') return { status: 400, text: 'unable to upgrade: this is served over websocket only' }
     const served = target.kind === 'command' ? SPDY_COMMAND_PROTOCOLS : [PORT_FORWARD_PROTOCOL]
     const offered = listOf(request.headers['x-stream-protocol-version'])
     // Clients before there were versions name none.
@@ -93,7 +97,8 @@ export class UpgradedConnections {
   async #webSocket(target: StreamTarget, upgrade: UpgradeRequest): Promise<UpgradeRefusal | null> {
     const offered = listOf(upgrade.request.headers['sec-websocket-protocol'])
     const tunnel = `${TUNNEL_PREFIX}${PORT_FORWARD_PROTOCOL}`
-    const served: readonly string[] = target.kind === 'command' ? WEBSOCKET_COMMAND_PROTOCOLS : [tunnel, ...WEBSOCKET_PORT_PROTOCOLS]
+    const served: readonly string[] =
+      target.kind === 'command' ? WEBSOCKET_COMMAND_PROTOCOLS : target.kind === 'ports' ? [tunnel, ...WEBSOCKET_PORT_PROTOCOLS] : WEBSOCKET_READER_PROTOCOLS
     const agreed = served.find((one) => offered.includes(one))
     if (agreed === undefined && offered.length > 0)
       return {
@@ -109,7 +114,8 @@ export class UpgradedConnections {
         resolve()
       })
     })
-    if (target.kind === 'command') {
+    if (target.kind === 'bytes') await sendAll(socket, target.stream, agreed ?? '')
+    else if (target.kind === 'command') {
       const channels = webSocketCommand(socket, { streams: target.streams, protocol: agreed ?? 'channel.k8s.io' })
       try {
         await serveCommand(await target.start(upgrade.signal), channels)
@@ -130,6 +136,24 @@ export class UpgradedConnections {
     return new Promise((resolve) => {
       this.#webSockets.handleUpgrade(request, socket, head, resolve)
     })
+  }
+}
+
+/** A message for each piece, an empty one first: that the connection stands. */
+async function sendAll(socket: WebSocket, stream: AsyncIterable<Uint8Array | string>, protocol: string): Promise<void> {
+  const send = (bytes: Uint8Array): Promise<void> =>
+    new Promise((resolve) => {
+      if (socket.readyState !== socket.OPEN) resolve()
+      else
+        socket.send(protocol.startsWith('base64') ? Buffer.from(bytes).toString('base64') : bytes, () => {
+          resolve()
+        })
+    })
+  try {
+    await send(new Uint8Array(0))
+    for await (const piece of stream) await send(Buffer.from(piece))
+  } finally {
+    socket.close()
   }
 }
 

@@ -164,6 +164,12 @@ const sed: Program = async (context) => {
   return 0
 }
 
+const hostname: Program = async ({ args, out, hostname: name, network, signal }) => {
+  if (args.includes('-i') || args.includes('-I')) out(`${(await network.resolve(name, signal)).join(' ')}\n`)
+  else out(`${args.includes('-s') ? (name.split('.')[0] ?? '') : name}\n`)
+  return 0
+}
+
 const whoami: Program = ({ user, out, err }) => {
   if (user.uid === 0) return (out('root\n'), 0)
   return (err(`whoami: unknown uid ${String(user.uid)}\n`), 1)
@@ -202,7 +208,7 @@ export const basePrograms: ReadonlyMap<string, Program> = new Map<string, Progra
   ['false', () => 1],
   ['whoami', whoami],
   ['id', id],
-  ['hostname', ({ out, hostname }) => (out(`${hostname}\n`), 0)],
+  ['hostname', hostname],
   ['pwd', ({ out, workingDirectory }) => (out(`${workingDirectory}\n`), 0)],
   [
     'uname',

@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import type { ProcessContext, Program } from './process.ts'
 
@@ -39,12 +39,14 @@ const ls: Program = (context) => {
     }
     if (directory) context.out(`total ${String(names.length * 4)}\n`)
     for (const name of names) {
-      const stat = statSync(directory ? posix.join(host, name) : host)
+      const file = directory ? posix.join(host, name) : host
+      const stat = lstatSync(file)
+      const link = stat.isSymbolicLink() ? ` -> ${readlinkSync(file)}` : ''
       const mode = [...(stat.mode & 0o777).toString(2).padStart(9, '0')].map((bit, index) => (bit === '1' ? 'rwx'.charAt(index % 3) : '-')).join('')
       const at = stat.mtime.toISOString()
       const month = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'][stat.mtime.getUTCMonth()] ?? ''
       context.out(
-        `${stat.isDirectory() ? 'd' : '-'}${mode} ${String(stat.isDirectory() ? 2 : 1)} root root ${String(stat.size).padStart(6)} ${month} ${String(stat.mtime.getUTCDate()).padStart(2)} ${at.slice(11, 16)} ${name}\n`,
+        `${stat.isDirectory() ? 'd' : link === '' ? '-' : 'l'}${mode} ${String(stat.isDirectory() ? 2 : 1)} root root ${String(stat.size).padStart(6)} ${month} ${String(stat.mtime.getUTCDate()).padStart(2)} ${at.slice(11, 16)} ${name}${link}\n`,
       )
     }
   }

@@ -264,21 +264,14 @@ const wget: Program = async (context) => {
   }
 }
 
-const nslookup: Program = async ({ args, out, network, signal }) => {
-  const name = args.find((arg) => !arg.startsWith('-')) ?? ''
-  const addresses = await network.resolve(name, signal)
-  out('Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n')
-  if (addresses.length === 0) return (out(`** server can't find ${name}: NXDOMAIN\n\n`), 1)
-  out(`${addresses.map((address) => `Name:\t${name}\nAddress: ${address}\n`).join('')}\n`)
-  return 0
-}
-
-/** `nc -z HOST PORT`, and a connection on stdin and stdout. */
-const nc: Program = async ({ args, input, out, err, network, signal }) => {
-  const [host = '', port = ''] = args.filter((arg, index) => !arg.startsWith('-') && args[index - 1] !== '-w')
-  const verbose = args.some((arg) => /^-[a-z]*v/.test(arg))
+/** `nc -z HOST PORT`, a connection on stdin and stdout, and with -u a datagram and its answer. */
+const nc: Program = async (context) => {
+  const { args, input, out, err, network, signal } = context
+  const [host = '', port = ''] = args.filter((arg, index) => !arg.startsWith('-') && !/^-[a-z]*w$/.test(args[index - 1] ?? ''))
+  const short = (flag: string): boolean => args.some((arg) => /^-[a-z0-9]+$/.test(arg) && arg.includes(flag))
   const [address] = await network.resolve(host, signal)
   if (address === undefined) return (err(`nc: bad address '${host}'\n`), 1)
+  if (short('u')) return datagram(context, { host, address, port })
   let connection: Duplex
   try {
     connection = await network.connect({ address, port: Number(port) }, signal)
@@ -286,8 +279,8 @@ const nc: Program = async ({ args, input, out, err, network, signal }) => {
     err(`nc: ${host} (${address}:${port}): ${error instanceof Error ? error.message : String(error)}\n`)
     return 1
   }
-  if (verbose) err(`${host} (${address}:${port}) open\n`)
-  if (!args.some((arg) => /^-[a-z]*z/.test(arg))) {
+  if (short('v')) err(`Connection to ${host} ${port} port [tcp/*] succeeded!\n`)
+  if (!short('z')) {
     const sending = (async (): Promise<void> => {
       for (let bytes = await input.readBytes(); bytes !== null; bytes = await input.readBytes()) connection.write(bytes)
     })()
@@ -298,10 +291,32 @@ const nc: Program = async ({ args, input, out, err, network, signal }) => {
   return 0
 }
 
+const DATAGRAM_SECONDS = 5
+
+async function datagram(context: ProcessContext, { host, address, port }: { host: string; address: string; port: string }): Promise<number> {
+  const { args, input, out, err, network, clock, signal } = context
+  if (args.some((arg) => /^-[a-z]*z/.test(arg))) return (err(`Connection to ${host} ${port} port [udp/*] succeeded!\n`), 0)
+  const seconds = Number(args[args.findIndex((arg) => /^-[a-z]*w$/.test(arg)) + 1] ?? DATAGRAM_SECONDS) || DATAGRAM_SECONDS
+  const late = new AbortController()
+  const cancel = clock.schedule(seconds * 1000, () => {
+    late.abort(new Error('timed out'))
+  })
+  try {
+    out(await network.exchange({ address, port: Number(port) }, Buffer.from(await input.readAll()), AbortSignal.any([signal, late.signal])))
+    return 0
+  } catch (error) {
+    signal.throwIfAborted()
+    if (late.signal.aborted) return 0
+    err(`nc: ${host} (${address}:${port}): ${error instanceof Error ? error.message : String(error)}\n`)
+    return 1
+  } finally {
+    cancel()
+  }
+}
+
 /** Programs that talk to the pod network. */
 export const networkPrograms: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['curl', curl],
   ['wget', wget],
-  ['nslookup', nslookup],
   ['nc', nc],
 ])

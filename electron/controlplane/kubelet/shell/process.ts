@@ -61,7 +61,13 @@ export interface ProcessUser {
   gid: number
   /** Beside the first. */
   groups: readonly number[]
+  /** May change the machine itself. */
+  privileged: boolean
+  /** May become who owns a program. */
+  mayEscalate: boolean
 }
+
+export const rootUser: ProcessUser = { uid: 0, gid: 0, groups: [], privileged: false, mayEscalate: true }
 
 /** What a process offers to the network it is in. Ports are let go when it ends. */
 export interface Sockets {

@@ -218,7 +218,7 @@ const tr: Program = async (context) => {
 }
 
 const tee: Program = async (context) => {
-  const files = context.args.filter((arg) => !arg.startsWith('-')).map((path) => context.files.host(path, context.workingDirectory))
+  const files = context.args.filter((arg) => !arg.startsWith('-')).map((path) => context.files.hostToChange(path, context.workingDirectory))
   if (!context.args.includes('-a')) for (const file of files) writeFileSync(file, '')
   for (let bytes = await context.input.readBytes(); bytes !== null; bytes = await context.input.readBytes()) {
     context.out(bytes)
