@@ -279,7 +279,7 @@ const nc: Program = async (context) => {
     err(`nc: ${host} (${address}:${port}): ${error instanceof Error ? error.message : String(error)}\n`)
     return 1
   }
-  if (short('v')) err(`Connection to ${host} ${port} port [tcp/*] succeeded!\n`)
+  if (short('v')) err(`${host} (${address}:${port}) open\n`)
   if (!short('z')) {
     const sending = (async (): Promise<void> => {
       for (let bytes = await input.readBytes(); bytes !== null; bytes = await input.readBytes()) connection.write(bytes)
@@ -295,7 +295,7 @@ const DATAGRAM_SECONDS = 5
 
 async function datagram(context: ProcessContext, { host, address, port }: { host: string; address: string; port: string }): Promise<number> {
   const { args, input, out, err, network, clock, signal } = context
-  if (args.some((arg) => /^-[a-z]*z/.test(arg))) return (err(`Connection to ${host} ${port} port [udp/*] succeeded!\n`), 0)
+  if (args.some((arg) => /^-[a-z]*z/.test(arg))) return (err(`${host} (${address}:${port}) open\n`), 0)
   const seconds = Number(args[args.findIndex((arg) => /^-[a-z]*w$/.test(arg)) + 1] ?? DATAGRAM_SECONDS) || DATAGRAM_SECONDS
   const late = new AbortController()
   const cancel = clock.schedule(seconds * 1000, () => {
