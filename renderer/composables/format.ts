@@ -67,3 +67,15 @@ export function clockTime(ms: number): string {
   const zone = minutesEast === 0 ? 'UTC' : `UTC${minutesEast > 0 ? '+' : '−'}${String(Math.abs(hours))}${rest === 0 ? '' : `:${two(rest)}`}`
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())} ${zone}`
 }
+
+/** A time as `kubeadm certs check-expiration` prints it: `Nov 27, 2027 07:06 UTC`. */
+export function kubeadmTime(ms: number): string {
+  if (Number.isNaN(ms)) return ''
+  const date = new Date(ms)
+  const two = (value: number): string => String(value).padStart(2, '0')
+  const month = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'][date.getUTCMonth()] ?? ''
+  return `${month} ${two(date.getUTCDate())}, ${String(date.getUTCFullYear())} ${two(date.getUTCHours())}:${two(date.getUTCMinutes())} UTC`
+}
+
+/** A day: `2027-03-01`. */
+export const day = (ms: number): string => dateTime(ms).slice(0, 10)
