@@ -64,7 +64,7 @@ test('takes every page', async ({ app }) => {
       const take = async (name: string): Promise<void> => {
         await page.screenshot({ path: join(into, `${name}.png`), animations: 'disabled' })
       }
-      for (const { name } of links) {
+      for (const name of links) {
         await frame.open(name)
         await take(name.toLowerCase().replaceAll(' ', '-'))
       }

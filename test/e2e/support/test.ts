@@ -86,8 +86,10 @@ export class App {
 }
 
 export interface Setup {
+  /** Specs with another label have another app. */
+  label?: string
   /** Fills the app's own directory before its first start; gives variables of its process. */
-  prepare?: (directory: string) => Record<string, string>
+  prepare?: (directory: string) => Promise<Record<string, string>>
 }
 
 interface WorkerFixtures {
@@ -105,7 +107,7 @@ export const test = base.extend<Record<never, never>, WorkerFixtures>({
   app: [
     async ({ mode, setup }, use) => {
       const directory = mkdtempSync(join(tmpdir(), 'drydock-e2e-'))
-      const env = { ...ownHome(directory), ...setup.prepare?.(directory) }
+      const env = { ...ownHome(directory), ...(await setup.prepare?.(directory)) }
       const browser = mode === 'serve' ? await chromium.launch({ executablePath: chromiumPath, args: chromiumArgs }) : null
       const app = new App({
         mode,

@@ -1,0 +1,70 @@
+import { expect, type Locator } from '@playwright/test'
+import type { Frame } from './frame.ts'
+
+/** Figures of one backup as the page shows them. */
+export interface ShownBackup {
+  path: string
+  hash: string
+  revision: number
+  totalKeys: number
+  sha256: string
+}
+
+export class BackupsPage {
+  readonly frame: Frame
+  readonly list: Locator
+
+  constructor(frame: Frame) {
+    this.frame = frame
+    this.list = frame.main
+      .getByRole('region', { name: 'Backups' })
+      .getByRole('row')
+      .filter({ has: frame.page.getByRole('cell') })
+  }
+
+  /** One click, then the message that it was read back. */
+  async backUpNow(): Promise<void> {
+    await this.frame.main.getByRole('button', { name: 'Back up now' }).click()
+    await expect(this.frame.messages.getByText('The backup is verified').last()).toBeVisible({ timeout: 30_000 })
+  }
+
+  /** Of the backup whose details are open. */
+  async shown(): Promise<ShownBackup> {
+    const value = async (term: string): Promise<string> =>
+      (
+        await this.frame.main
+          .locator('dt', { hasText: new RegExp(`^${term}$`) })
+          .locator('xpath=following-sibling::dd[1]')
+          .innerText()
+      ).trim()
+    const whole = (text: string): number => Number(text.replaceAll(/\D/g, ''))
+    return {
+      path: await value('File'),
+      hash: await value('Hash'),
+      revision: whole(await value('Revision')),
+      totalKeys: whole(await value('Keys')),
+      sha256: await value('SHA-256'),
+    }
+  }
+
+  async restore(clusterName: string): Promise<void> {
+    await this.frame.main.getByRole('button', { name: 'Restore', exact: true }).click()
+    await this.frame.confirm('Restore', clusterName)
+  }
+
+  /** Counts before and after, by resource. */
+  async counts(): Promise<Map<string, { before: number; after: number }>> {
+    const table = this.frame.main.getByRole('table').filter({ hasText: 'Before' })
+    await expect(table).toBeVisible({ timeout: 60_000 })
+    const rows = await table
+      .getByRole('row')
+      .filter({ has: this.frame.page.getByRole('cell') })
+      .all()
+    const found = new Map<string, { before: number; after: number }>()
+    for (const row of rows) {
+      const [name = '', before = '', after = ''] = await row.getByRole('cell').allInnerTexts()
+      found.set(name.trim(), { before: Number(before.replaceAll(/\D/g, '')), after: Number(after.replaceAll(/\D/g, '')) })
+    }
+    return found
+  }
+}
