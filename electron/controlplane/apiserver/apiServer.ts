@@ -49,6 +49,7 @@ class EmbeddedApiServer implements ApiServer {
   readonly #auditor: Auditor | null
   readonly #server: SecureServer
   readonly #aborter = new AbortController()
+  #watchesEnd = new AbortController()
   #served: { resources: ApiResources; kubernetesVersion: string }
   readonly #customResources: CustomResources
   readonly #definitions: DefinitionController
@@ -121,6 +122,7 @@ class EmbeddedApiServer implements ApiServer {
       logger,
       readOnly,
       served: () => this.#served,
+      watchesEnd: () => this.#watchesEnd.signal,
       address: () => this.#address,
       healthChecks: this.#healthChecks(),
       metrics: () => metricsText(metrics, this.#store, this.#served.resources),
@@ -160,6 +162,9 @@ class EmbeddedApiServer implements ApiServer {
 
   setKubernetesVersion(version: string): Promise<void> {
     this.#serve(version)
+    const ended = this.#watchesEnd
+    this.#watchesEnd = new AbortController()
+    ended.abort(new Error(`the API server serves ${version} from now on`))
     return Promise.resolve()
   }
 

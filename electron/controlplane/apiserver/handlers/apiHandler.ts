@@ -50,6 +50,8 @@ export interface ApiHandlerOptions {
   logger: Logger
   /** What is served now; both change with an upgrade. */
   served: () => { resources: ApiResources; kubernetesVersion: string }
+  /** Aborts when what is served changes: watches end as they do when upstream's server is replaced. */
+  watchesEnd: () => AbortSignal
   address: () => string
   readOnly: boolean
   healthChecks: readonly HealthCheck[]
@@ -166,7 +168,7 @@ export class ApiHandler {
       case 'list':
         return list(rest, resource, target.namespace, request, negotiated)
       case 'watch':
-        return watch(rest, resource, target, request, negotiated, clock)
+        return watch(rest, resource, target, { ...request, signal: AbortSignal.any([request.signal, this.#options.watchesEnd()]) }, negotiated, clock)
       case 'get':
         return get(handling, target, request, negotiated)
       case 'create':

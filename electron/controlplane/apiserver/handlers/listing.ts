@@ -47,6 +47,11 @@ export const selectsAll = ({ labels, fields, name }: Selection): boolean => labe
 export const isStorageVersion = (resource: ApiResource): boolean =>
   resource.custom === undefined && resource.group === resource.storage.group && resource.version === resource.storage.version
 
+/** An entry as JSON for a resource whose version is stored. What an older release wrote is converted until it is written again. */
+export function storedForm(entry: Entry, resource: ApiResource): Uint8Array {
+  return entry.apiVersion === groupVersion(resource) ? entry.json : Buffer.from(JSON.stringify(fromStorage(entry.object, resource)))
+}
+
 export function includeObjectOf(query: URLSearchParams): IncludeObject {
   const wanted = query.get('includeObject') ?? 'Metadata'
   if (wanted === 'None' || wanted === 'Metadata' || wanted === 'Object') return wanted
@@ -135,7 +140,7 @@ function listResponse(
     const head = `{"kind":"${listKindOf(resource)}","apiVersion":"${groupVersion(resource)}","metadata":${JSON.stringify(metadata)},"items":[`
     const joined = new JoinedBody(
       head,
-      entries.map(({ json }) => json),
+      entries.map((entry) => storedForm(entry, resource)),
       ']}',
     )
     return { status: 200, headers: { 'content-type': 'application/json' }, body: '', joined }

@@ -12,7 +12,7 @@ import { badRequest } from '../registry/failures.ts'
 import type { RestStore } from '../registry/restStore.ts'
 import type { Collection, StoreEvent } from '../storage/collection.ts'
 import type { Entry } from '../storage/entry.ts'
-import { includeObjectOf, isSelected, isStorageVersion, parseSelection, printerOf, selectsAll, type Selection } from './listing.ts'
+import { includeObjectOf, isSelected, isStorageVersion, parseSelection, printerOf, selectsAll, storedForm, type Selection } from './listing.ts'
 
 const BOOKMARK_MS = 60_000
 const DEFAULT_TIMEOUT_MS = 30 * 60_000
@@ -46,7 +46,7 @@ class EventWriter {
   }
 
   line(type: EventType, entry: Entry): Uint8Array {
-    if (this.#asStored) return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), entry.json, LINE_END])
+    if (this.#asStored) return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), storedForm(entry, this.#resource), LINE_END])
     return this.object(type, fromStorage(entry.object, this.#resource))
   }
 

@@ -6,6 +6,8 @@ export interface Entry {
   readonly key: string
   readonly createRevision: number
   readonly modRevision: number
+  /** In which it was written; an older release's until it is written again. */
+  readonly apiVersion: string
   /** Shared by all readers: never changed in place. Read again from `json` when it was not used for a while. */
   readonly object: KubeObject
   /** The object's JSON in UTF-8, encoded once. */
@@ -52,6 +54,7 @@ export class StoredEntry implements Entry {
   readonly key: string
   readonly createRevision: number
   readonly modRevision: number
+  readonly apiVersion: string
   readonly json: Uint8Array
   readonly #parsed: ParsedObjects
   #object: KubeObject | null
@@ -62,6 +65,7 @@ export class StoredEntry implements Entry {
     this.key = key
     this.createRevision = revisions.create
     this.modRevision = revisions.mod
+    this.apiVersion = object.apiVersion ?? ''
     this.json = Buffer.from(JSON.stringify(object))
     this.#parsed = parsed
     this.#object = object
