@@ -31,6 +31,7 @@ import { DefinitionController } from './registry/definitionController.ts'
 import { RestStore } from './registry/restStore.ts'
 import { SecureServer } from './secureServer.ts'
 import { DEFAULT_SETTINGS } from './settings.ts'
+import { Compactor } from './storage/compactor.ts'
 import { Store } from './storage/store.ts'
 
 const RBAC_KINDS = ['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings'] as const
@@ -55,6 +56,7 @@ class EmbeddedApiServer implements ApiServer {
   readonly #definitions: DefinitionController
   #address = ''
   #following: Promise<void> = Promise.resolve()
+  #compacting: Promise<void> = Promise.resolve()
   #bootstrapped = false
 
   constructor(options: ApiServerOptions) {
@@ -152,6 +154,7 @@ class EmbeddedApiServer implements ApiServer {
         { clusterIp: firstServiceAddress(this.#options.serviceClusterIpRange), address: host, port: bound, kubernetesVersion: this.#served.kubernetesVersion },
         signal,
       )
+    if (!this.#options.readOnly) this.#compacting = new Compactor(this.#options).run(signal)
     this.#bootstrapped = true
     return bound
   }
@@ -176,6 +179,7 @@ class EmbeddedApiServer implements ApiServer {
     this.#aborter.abort(new Error('the API server is shutting down'))
     await this.#server.close()
     await this.#following
+    await this.#compacting
     this.#auditor?.close()
   }
 

@@ -29,6 +29,7 @@ export interface EtcdStoreOptions {
 export const ETCD_VERSION = '3.5.16'
 const RAFT_TERM = 2
 const BATCH_ROWS = 1000
+const REMOVED_ROWS = 200
 const PROGRESS_MS = 600_000
 /** etcd's --quota-backend-bytes default. */
 const QUOTA_BYTES = 2 * 1024 ** 3
@@ -134,9 +135,20 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
     if (revision > this.#mvcc.revision) throw futureRevision()
     this.#open()
     this.#database.setMeta('revision', String(this.#mvcc.revision))
-    this.#mvcc.compact(revision)
+    const dropped = this.#mvcc.compact(revision)
     await this.#settled()
+    await this.#remove(dropped)
     return { header: this.#header() }
+  }
+
+  /** In many small commits, between which others have their turn. */
+  async #remove(packed: readonly number[]): Promise<void> {
+    for (let from = 0; from < packed.length; from += REMOVED_ROWS) {
+      if (this.#stop.signal.aborted) return
+      this.#open()
+      this.#database.remove(packed.slice(from, from + REMOVED_ROWS))
+      await this.#settled()
+    }
   }
 
   watch(request: rpc.WatchCreateRequest, { signal }: Call): AsyncIterable<rpc.WatchResponse> {

@@ -189,13 +189,17 @@ export class Mvcc {
     return [...rows, ...rest]
   }
 
-  /** Drops what compaction at `revision` makes unreadable; inside the database's transaction. */
-  compact(revision: number): void {
+  /**
+   * Makes revisions that compaction at `revision` drops unreadable, inside the database's transaction.
+   *
+   * @returns the packed revisions whose rows can be removed, at leisure: after a crash the next compaction names them again
+   */
+  compact(revision: number): number[] {
     const dropped = this.#index.compact(revision)
-    this.#database.remove(dropped)
     for (const packed of dropped) this.#forget(packed)
     this.#database.setMeta('compactRevision', String(revision))
     this.#compactRevision = revision
+    return dropped
   }
 
   #read(packed: number): KeyValue {

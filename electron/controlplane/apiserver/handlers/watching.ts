@@ -154,6 +154,12 @@ function visibleType(event: StoreEvent, selection: Selection, resource: ApiResou
   return is ? (was ? 'MODIFIED' : 'ADDED') : was ? 'DELETED' : null
 }
 
+/** What came after a revision: from etcd as far as the history does not reach back, then from there. Null when it is gone. */
+function missedSince(collection: Collection, since: number, earlier: { events: StoreEvent[]; through: number } | null): StoreEvent[] | null {
+  const later = earlier === null ? null : collection.since(Math.max(since, earlier.through))
+  return later === null ? null : [...(earlier?.events ?? []), ...later]
+}
+
 /** GET with `watch`: events as lines until the client goes, the timeout passes or the server closes. */
 export async function watch(
   rest: RestStore,
@@ -182,7 +188,7 @@ export async function watch(
   const bookmarks = isTrue(query.get('allowWatchBookmarks'))
   const fromNow = since === 0 || isTrue(initialEvents)
   const lineOf = (event: StoreEvent): Uint8Array | null => {
-    if (!event.entry.key.startsWith(prefix)) return null
+    if (event.revision <= since || !event.entry.key.startsWith(prefix)) return null
     const type = visibleType(event, selection, resource)
     if (type === null) return null
     if (type !== 'DELETED' || event.type === 'DELETED' || event.previous === null) return writer.shared(type, event, collection)
@@ -191,8 +197,10 @@ export async function watch(
     return writer.object('DELETED', fromStorage({ ...object, metadata: { ...object.metadata, resourceVersion: String(event.revision) } }, resource))
   }
   // What there is to tell of now, though it is read later.
+  const earlier =
+    !fromNow && since < collection.oldestRevision ? await rest.store.earlier(resource.storagePrefix ?? '', since, signal) : { events: [], through: since }
   const present = fromNow && initialEvents !== 'false' ? [...collection.range(prefix)] : []
-  const missed = fromNow ? [] : collection.since(since)
+  const missed = fromNow ? [] : missedSince(collection, since, earlier)
   const { revision } = rest.store
   function* initial(): Generator<Uint8Array> {
     for (const entry of present) if (selectsAll(selection) || isSelected(selection, fromStorage(entry.object, resource))) yield writer.line('ADDED', entry)

@@ -3,7 +3,7 @@ import type { Logger } from '#shared/base/logger.ts'
 import type { Bytes, EtcdClient, KeyValue, TxnRequest, WatchResponse } from '#shared/etcd/rpc.ts'
 import { decodeObject } from '#shared/kubernetes/codec/codec.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { Collection } from './collection.ts'
+import { Collection, type StoreEvent } from './collection.ts'
 import { ParsedObjects, StoredEntry, type Entry } from './entry.ts'
 import { TtlLeases } from './ttlLeases.ts'
 
@@ -116,6 +116,43 @@ export class Store {
       }
       await this.#clock.sleep(RETRY_MS, { signal }).catch(() => undefined)
     }
+  }
+
+  /**
+   * Changes of a collection after `since` that its history does not reach back to, read from etcd: what a watch missed while the
+   * server was not running. The caller goes on with `collection.since(through)`.
+   *
+   * @returns null when etcd has compacted them
+   */
+  async earlier(prefix: string, since: number, signal: AbortSignal): Promise<{ events: StoreEvent[]; through: number } | null> {
+    const through = this.collection(prefix).oldestRevision
+    const everything = Uint8Array.of(0)
+    const events: StoreEvent[] = []
+    const stop = new AbortController()
+    // Of all keys: there the change `through` is sure to come, in one collection none may ever do.
+    const changes = this.#etcd.watch(
+      { key: everything, rangeEnd: everything, startRevision: since + 1, prevKv: true },
+      { signal: AbortSignal.any([signal, stop.signal]) },
+    )
+    for await (const response of changes) {
+      if (response.compactRevision > 0) return null
+      for (const { kv, prevKv } of response.events) {
+        if (kv.modRevision > through) break
+        const key = decoder.decode(kv.key)
+        if (!key.startsWith(ROOT) || prefixOf(key) !== prefix) continue
+        const previous = prevKv === undefined ? null : this.#decode(prevKv)
+        const deleted = kv.createRevision === 0
+        const entry = !deleted
+          ? this.#decode(kv)
+          : previous === null
+            ? null
+            : this.#entry(key, previous.object, { create: previous.createRevision, mod: kv.modRevision })
+        if (entry !== null) events.push({ type: deleted ? 'DELETED' : previous === null ? 'ADDED' : 'MODIFIED', entry, previous, revision: kv.modRevision })
+      }
+      if ((response.events.at(-1)?.kv.modRevision ?? 0) >= through) break
+    }
+    stop.abort()
+    return { events, through }
   }
 
   /** Resolves when the memory shows everything that was written to etcd before the call, by anybody. */
