@@ -1,6 +1,8 @@
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import type { Transport, UserInfo } from '#shared/kubernetes/transport.ts'
-import { metadataErrors, metadataUpdateErrors } from '#shared/kubernetes/validation/metadata.ts'
+import { minorOf } from '#shared/kubernetes/schema/served.ts'
+import type { Target } from '#shared/kubernetes/validation/kindRules.ts'
+import { createErrors, updateErrors } from '#shared/kubernetes/validation/validation.ts'
 import type { RbacPolicy } from '#shared/planning/rbac/evaluate.ts'
 import { Admission } from './admission/admission.ts'
 import { RbacEscalation } from './admission/rbacEscalation.ts'
@@ -25,10 +27,10 @@ import { InProcessTransport } from './inProcessTransport.ts'
 import type { ApiServer, ApiServerOptions } from './interface.ts'
 import { ApiServerMetrics } from './metrics/apiServerMetrics.ts'
 import { metricsText } from './metrics/metricsText.ts'
-import { ApiResources } from './registry/apiResources.ts'
+import { ApiResources, type ApiResource } from './registry/apiResources.ts'
 import { CustomResources, DEFINITIONS } from './registry/customResources.ts'
 import { DefinitionController } from './registry/definitionController.ts'
-import { RestStore } from './registry/restStore.ts'
+import { RestStore, type Validation } from './registry/restStore.ts'
 import { SecureServer } from './secureServer.ts'
 import { DEFAULT_SETTINGS } from './settings.ts'
 import { Compactor } from './storage/compactor.ts'
@@ -96,12 +98,14 @@ class EmbeddedApiServer implements ApiServer {
       new ServiceAllocation(this.#store, random, options.serviceClusterIpRange),
       new RbacEscalation(authorizer),
     ])
-    const validation = {
-      create: (object: KubeObject, resource: { namespaced: boolean }) => metadataErrors(object, resource.namespaced),
-      update: (before: KubeObject, after: KubeObject, resource: { namespaced: boolean }) => [
-        ...metadataUpdateErrors(before, after),
-        ...metadataErrors(after, resource.namespaced),
-      ],
+    const target = (resource: ApiResource, subresource: string): Target => ({
+      ...resource,
+      subresource,
+      minor: minorOf(this.#served.kubernetesVersion),
+    })
+    const validation: Validation = {
+      create: (object, resource) => createErrors(object, target(resource, '')),
+      update: (before, after, resource, subresource) => updateErrors(after, before, target(resource, subresource)),
     }
     this.#rest = new RestStore({ store: this.#store, admission, validation, clock, random, logger })
     this.#customResources = new CustomResources(this.#store.collection(DEFINITIONS), () => {

@@ -16,7 +16,11 @@ export interface Canonical {
 
 interface Walk {
   unknown: string[]
+  /** Protobuf does not tell an empty list from none; kinds that are stored as JSON keep the difference. */
+  emptyIsNull: boolean
 }
+
+const JSON_STORED = ['apiextensions.', 'apiregistration.']
 
 /**
  * What is left of JSON after Go has decoded it into the type and encoded it again: unknown fields, nulls and `omitempty` zeros
@@ -25,7 +29,7 @@ interface Walk {
  * @throws DecodeError with Go's message when a value is not of its field's type
  */
 export function canonicalize(object: KubeObject, struct: StructType): Canonical {
-  const walk: Walk = { unknown: [] }
+  const walk: Walk = { unknown: [], emptyIsNull: !JSON_STORED.some((room) => struct.name.startsWith(room)) }
   const result = canonicalStruct(object, struct, '', walk)
   const { kind, apiVersion } = object
   return {
@@ -60,6 +64,9 @@ function canonicalStruct(value: unknown, struct: StructType, path: string, walk:
     walk.unknown.push(path === '' ? name : `${path}.${name}`)
   }
   const result: JsonObject = {}
+  // An object within another, such as a claim template, has its kind beside its fields.
+  if (struct.typed && path !== '')
+    for (const name of ['kind', 'apiVersion']) if (typeof given[name] === 'string' && given[name] !== '') result[name] = given[name]
   for (const field of struct.fields.values()) {
     if (struct.typed && (field.name === 'apiVersion' || field.name === 'kind')) continue
     const own = Object.hasOwn(given, field.name) ? given[field.name] : undefined
@@ -75,14 +82,20 @@ function canonicalField(field: Field, value: unknown, path: string, walk: Walk):
   const absent = value === undefined || value === null
   if (absent) {
     if (type.kind === 'struct' && !field.pointer) return canonicalValue(type, {}, path, walk)
+    // Go's omitempty does not see that a time is zero.
+    if (!field.pointer && !field.omitZero && type.kind === 'scalar' && (type.scalar === 'time' || type.scalar === 'microtime')) return null
     if (field.omitEmpty) return undefined
     return field.pointer ? null : zero(type, { unknown: [], depth: 0 })
   }
   const canonical = canonicalValue(type, value, path, walk)
+  if (walk.emptyIsNull && !field.omitEmpty && isEmpty(type, canonical)) return null
   if (!field.omitEmpty || field.pointer || type.kind === 'struct') return canonical
   if (canonical === '' || canonical === 0 || canonical === false) return type.kind === 'scalar' && type.scalar === 'intstr' ? canonical : undefined
-  if (Array.isArray(canonical) ? canonical.length === 0 : isObject(canonical) && type.kind === 'map' && Object.keys(canonical).length === 0) return undefined
-  return canonical
+  return isEmpty(type, canonical) ? undefined : canonical
+}
+
+function isEmpty(type: TypeRef, value: unknown): boolean {
+  return Array.isArray(value) ? value.length === 0 : type.kind === 'map' && isObject(value) && Object.keys(value).length === 0
 }
 
 function canonicalValue(type: TypeRef, value: unknown, path: string, walk: Walk): unknown {

@@ -3,8 +3,8 @@ import { isObject, type JsonObject } from '../json.ts'
 import type { KubeObject } from '../object.ts'
 import { builtinSchema } from '../schema/schema.ts'
 import type { FieldError } from '../validation/fieldError.ts'
-import { metadataErrors } from '../validation/metadata.ts'
-import { dns1035Errors } from '../validation/names.ts'
+import { genericMetadataErrors } from '../validation/metadata.ts'
+import { dns1035Errors, pathSegmentName } from '../validation/names.ts'
 import { asResourceRoot, childPath, indexPath, isEmbedded, itemsOf, keyPath, propertyOf, valuesOf, type SchemaNode } from './schemaNode.ts'
 import { invalidValue, requiredValue } from './shown.ts'
 
@@ -107,7 +107,8 @@ function resourceErrors(value: JsonObject, path: string): FieldError[] {
   const { metadata } = value
   if (!isObject(metadata)) return errors
   const name = typeof metadata['name'] === 'string' ? metadata['name'] : ''
-  const found = metadataErrors({ kind: 'Role', metadata: { ...metadata, name: name === '' ? 'fakename' : name } }, (metadata['namespace'] ?? '') !== '')
+  const named = { metadata: { ...metadata, name: name === '' ? 'fakename' : name } }
+  const found = [...genericMetadataErrors(named, { namespaced: (metadata['namespace'] ?? '') !== '', name: pathSegmentName })]
   const prefix = childPath(path, 'metadata')
   errors.push(...found.map((each) => ({ ...each, field: each.field.replace(/^metadata/, prefix) })))
   return errors

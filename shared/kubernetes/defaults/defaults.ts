@@ -2,11 +2,13 @@ import { toBase64 } from '../codec/base64.ts'
 import { isObject, setOwn, type JsonObject } from '../json.ts'
 import type { KubeObject } from '../object.ts'
 import { parseGroupVersion } from '../object.ts'
+import { defaultBehavior, defaultMetric } from './autoscaling.ts'
 import { defaultNetworking } from './networking.ts'
+import { roundUpResources } from './resourceLists.ts'
 import { defaultPod, defaultTemplate, ensureObject, objectsIn, setDefault, setDefaultNumber, setDefaultText } from './podSpec.ts'
 import { defaultStorageAndPolicy } from './storageAndPolicy.ts'
 
-type Defaulter = (object: KubeObject, spec: JsonObject, apiVersion: string) => void
+type Defaulter = (object: KubeObject, spec: JsonObject, apiVersion: string, minor: number) => void
 
 function templateLabels(object: KubeObject, spec: JsonObject): Record<string, string> {
   const template = spec['template']
@@ -14,16 +16,16 @@ function templateLabels(object: KubeObject, spec: JsonObject): Record<string, st
   return (isObject(metadata) && isObject(metadata['labels']) ? metadata['labels'] : (object.metadata.labels ?? {})) as Record<string, string>
 }
 
-function defaultJobSpec(spec: JsonObject): void {
+function defaultJobSpec(spec: JsonObject, minor: number): void {
   // Without completions and parallelism a job is one pod; completions alone leaves a work queue of one.
   if (spec['completions'] === undefined && spec['parallelism'] === undefined) {
     spec['completions'] = 1
     spec['parallelism'] = 1
   } else setDefault(spec, 'parallelism', 1)
   setDefault(spec, 'backoffLimit', 6)
-  setDefaultText(spec, 'completionMode', 'NonIndexed')
-  setDefault(spec, 'suspend', false)
-  setDefaultText(spec, 'podReplacementPolicy', spec['podFailurePolicy'] === undefined ? 'TerminatingOrFailed' : 'Failed')
+  if (minor >= 22) setDefaultText(spec, 'completionMode', 'NonIndexed')
+  if (minor >= 22) setDefault(spec, 'suspend', false)
+  if (minor >= 29) setDefaultText(spec, 'podReplacementPolicy', spec['podFailurePolicy'] === undefined ? 'TerminatingOrFailed' : 'Failed')
   defaultTemplate(spec)
 }
 
@@ -60,36 +62,39 @@ const WORKLOADS: Readonly<Record<string, Defaulter>> = {
     setDefault(spec, 'replicas', 1)
     defaultTemplate(spec)
   },
-  StatefulSet: (_, spec) => {
+  StatefulSet: (_, spec, __, minor) => {
     setDefaultText(spec, 'podManagementPolicy', 'OrderedReady')
     const strategy = ensureObject(spec, 'updateStrategy')
+    // Until 1.23 who names the strategy must give its parameters too.
+    if ((strategy['type'] ?? '') === '' || (minor >= 24 && strategy['type'] === 'RollingUpdate')) ensureObject(strategy, 'rollingUpdate')
     setDefaultText(strategy, 'type', 'RollingUpdate')
-    if (strategy['type'] === 'RollingUpdate') setDefault(ensureObject(strategy, 'rollingUpdate'), 'partition', 0)
+    if (strategy['type'] === 'RollingUpdate' && isObject(strategy['rollingUpdate'])) setDefault(strategy['rollingUpdate'], 'partition', 0)
     setDefault(spec, 'replicas', 1)
     setDefault(spec, 'revisionHistoryLimit', 10)
     for (const claim of objectsIn(spec['volumeClaimTemplates'])) {
-      setDefaultText(ensureObject(claim, 'spec'), 'volumeMode', 'Filesystem')
+      setDefault(ensureObject(claim, 'spec'), 'volumeMode', 'Filesystem')
+      roundUpResources(ensureObject(claim, 'spec')['resources'])
       setDefaultText(ensureObject(claim, 'status'), 'phase', 'Pending')
       setDefaultText(claim, 'apiVersion', 'v1')
       setDefaultText(claim, 'kind', 'PersistentVolumeClaim')
     }
     defaultTemplate(spec)
   },
-  DaemonSet: (_, spec) => {
+  DaemonSet: (_, spec, __, minor) => {
     const strategy = ensureObject(spec, 'updateStrategy')
     setDefaultText(strategy, 'type', 'RollingUpdate')
     if (strategy['type'] === 'RollingUpdate') {
       const rolling = ensureObject(strategy, 'rollingUpdate')
       setDefault(rolling, 'maxUnavailable', 1)
-      setDefault(rolling, 'maxSurge', 0)
+      if (minor >= 22) setDefault(rolling, 'maxSurge', 0)
     }
     setDefault(spec, 'revisionHistoryLimit', 10)
     defaultTemplate(spec)
   },
-  Job: (object, spec) => {
+  Job: (object, spec, _, minor) => {
     const labels = templateLabels(object, spec)
     if (Object.keys(labels).length > 0) setDefault(object.metadata as JsonObject, 'labels', { ...labels })
-    defaultJobSpec(spec)
+    defaultJobSpec(spec, minor)
   },
   CronJob: (_, spec) => {
     setDefaultText(spec, 'concurrencyPolicy', 'Allow')
@@ -101,24 +106,24 @@ const WORKLOADS: Readonly<Record<string, Defaulter>> = {
   },
   HorizontalPodAutoscaler: (_, spec, apiVersion) => {
     setDefault(spec, 'minReplicas', 1)
-    if (apiVersion === 'v1') {
-      setDefault(spec, 'targetCPUUtilizationPercentage', 80)
-    } else if (objectsIn(spec['metrics']).length === 0) {
-      spec['metrics'] = [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }]
-    }
+    if (apiVersion === 'v1') return
+    if (objectsIn(spec['metrics']).length === 0) spec['metrics'] = [defaultMetric(apiVersion)]
+    defaultBehavior(spec['behavior'])
   },
   Node: (object) => {
     const status = ensureObject(object, 'status')
     if (isObject(status['capacity'])) setDefault(status, 'allocatable', { ...status['capacity'] })
+    roundUpResources(status)
   },
-  Namespace: (object) => {
+  Namespace: (object, _, __, minor) => {
     const status = ensureObject(object, 'status')
     setDefaultText(status, 'phase', 'Active')
     const name = object.metadata.name
-    if (name !== undefined && name !== '') object.metadata.labels = { ...object.metadata.labels, 'kubernetes.io/metadata.name': name }
+    if (minor >= 21 && name !== undefined && name !== '') object.metadata.labels = { ...object.metadata.labels, 'kubernetes.io/metadata.name': name }
   },
   LimitRange: (_, spec) => {
     for (const limit of objectsIn(spec['limits'])) {
+      roundUpResources(limit)
       if (limit['type'] !== 'Container') continue
       const [defaults, requests] = [ensureObject(limit, 'default'), ensureObject(limit, 'defaultRequest')]
       if (isObject(limit['max'])) for (const [name, value] of Object.entries(limit['max'])) setDefault(defaults, name, value)
@@ -137,8 +142,12 @@ const WORKLOADS: Readonly<Record<string, Defaulter>> = {
     }
     delete object['stringData']
   },
+  ResourceQuota: (object, spec) => {
+    roundUpResources(spec)
+    roundUpResources(object['status'])
+  },
   PriorityClass: (object) => {
-    setDefaultText(object, 'preemptionPolicy', 'PreemptLowerPriority')
+    setDefault(object, 'preemptionPolicy', 'PreemptLowerPriority')
   },
   Lease: () => undefined,
   Event: () => undefined,
@@ -148,20 +157,24 @@ const WORKLOADS: Readonly<Record<string, Defaulter>> = {
   },
 }
 
+/** The release whose defaults are set unless another is named. */
+const LATEST_MINOR = 36
+
 /**
  * Sets what upstream sets on decoding, in the object itself.
  *
  * @param object a built-in object, with apiVersion and kind
+ * @param minor the release; fields that it does not know get no default
  */
-export function applyDefaults(object: KubeObject): void {
+export function applyDefaults(object: KubeObject, minor = LATEST_MINOR): void {
   const { group, version } = parseGroupVersion(object.apiVersion ?? '')
   const kind = object.kind ?? ''
   if (group === 'metrics.k8s.io' || (kind === 'Event' && group !== '')) return
   const spec = isObject(object['spec']) ? object['spec'] : {}
   const workload = WORKLOADS[kind]
   if (workload !== undefined) {
-    workload(object, spec, version)
+    workload(object, spec, version, minor)
     return
   }
-  if (!defaultNetworking(object, spec)) defaultStorageAndPolicy(object, spec)
+  if (!defaultNetworking(object, spec, minor)) defaultStorageAndPolicy(object, spec, minor)
 }

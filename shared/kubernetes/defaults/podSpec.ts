@@ -1,4 +1,5 @@
 import { isObject, type JsonObject } from '../json.ts'
+import { roundUpResources } from './resourceLists.ts'
 
 /** Sets a field that is absent. Defaulting works on the object itself: it runs on a fresh copy of what was sent. */
 export function setDefault(object: JsonObject, name: string, value: unknown): void {
@@ -69,21 +70,14 @@ function defaultContainer(container: JsonObject): void {
   for (const probe of ['livenessProbe', 'readinessProbe', 'startupProbe']) defaultProbe(container[probe])
   const lifecycle = container['lifecycle']
   if (isObject(lifecycle)) for (const hook of ['postStart', 'preStop']) defaultHandler(lifecycle[hook])
-  const resources = container['resources']
-  if (isObject(resources) && isObject(resources['limits'])) {
-    const requests = ensureObject(resources, 'requests')
-    for (const [name, limit] of Object.entries(resources['limits'])) setDefault(requests, name, limit)
-  }
+  roundUpResources(container['resources'])
 }
 
 function defaultVolume(volume: JsonObject): void {
   const sources = Object.keys(volume).filter((name) => name !== 'name')
   if (sources.length === 0) volume['emptyDir'] = {}
   for (const name of ['secret', 'configMap', 'downwardAPI', 'projected']) if (isObject(volume[name])) setDefault(volume[name], 'defaultMode', 420)
-  const hostPath = volume['hostPath']
-  if (isObject(hostPath)) setDefault(hostPath, 'type', '')
-  const iscsi = volume['iscsi']
-  if (isObject(iscsi)) setDefaultText(iscsi, 'iscsiInterface', 'default')
+  defaultVolumeSources(volume)
   const items = (source: unknown): JsonObject[] => (isObject(source) ? objectsIn(source['items']) : [])
   const fieldItems = [...items(volume['downwardAPI'])]
   const projected = volume['projected']
@@ -95,7 +89,29 @@ function defaultVolume(volume: JsonObject): void {
   for (const item of fieldItems) if (isObject(item['fieldRef'])) setDefaultText(item['fieldRef'], 'apiVersion', 'v1')
   const ephemeral = volume['ephemeral']
   if (isObject(ephemeral) && isObject(ephemeral['volumeClaimTemplate']) && isObject(ephemeral['volumeClaimTemplate']['spec']))
-    setDefaultText(ephemeral['volumeClaimTemplate']['spec'], 'volumeMode', 'Filesystem')
+    setDefault(ephemeral['volumeClaimTemplate']['spec'], 'volumeMode', 'Filesystem')
+}
+
+/** Defaults of sources that pods and persistent volumes have alike. */
+export function defaultVolumeSources(holder: JsonObject): void {
+  const { hostPath, iscsi, rbd, azureDisk, scaleIO } = holder
+  if (isObject(hostPath)) setDefault(hostPath, 'type', '')
+  if (isObject(iscsi)) setDefaultText(iscsi, 'iscsiInterface', 'default')
+  if (isObject(rbd)) {
+    setDefaultText(rbd, 'pool', 'rbd')
+    setDefaultText(rbd, 'user', 'admin')
+    setDefaultText(rbd, 'keyring', '/etc/ceph/keyring')
+  }
+  if (isObject(azureDisk)) {
+    setDefault(azureDisk, 'cachingMode', 'ReadWrite')
+    setDefault(azureDisk, 'kind', 'Shared')
+    setDefault(azureDisk, 'fsType', 'ext4')
+    setDefault(azureDisk, 'readOnly', false)
+  }
+  if (isObject(scaleIO)) {
+    setDefaultText(scaleIO, 'storageMode', 'ThinProvisioned')
+    setDefaultText(scaleIO, 'fsType', 'xfs')
+  }
 }
 
 /** Defaults of a pod's spec, wherever it stands: in a pod or in a template. */
@@ -121,8 +137,12 @@ export function defaultPod(pod: JsonObject): void {
   const spec = ensureObject(pod, 'spec')
   defaultPodSpec(spec)
   setDefault(spec, 'enableServiceLinks', true)
-  const status = ensureObject(pod, 'status')
-  setDefaultText(status, 'phase', 'Pending')
+  for (const list of ['containers', 'initContainers'])
+    for (const { resources } of objectsIn(spec[list])) {
+      if (!isObject(resources) || !isObject(resources['limits'])) continue
+      const requests = ensureObject(resources, 'requests')
+      for (const [name, limit] of Object.entries(resources['limits'])) setDefault(requests, name, limit)
+    }
 }
 
 /** Defaults of the template in an object's spec. */

@@ -1,16 +1,22 @@
+import { byteLength } from './values.ts'
+
 const LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
 const LABEL_RULE = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character"
 const SUBDOMAIN_RULE =
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
 
-function rule(text: string, example: string, pattern: string): string {
-  const [first, ...rest] = example.split('|')
-  const examples = rest.length === 0 ? `'${first ?? ''}'` : [first, ...rest].map((each) => `'${each ?? ''}'`).join(', or ')
-  return `${text} (e.g. ${examples}, regex used for validation is '${pattern}')`
+/** Upstream's sentence about a regular expression; the two spaces before "or" are its own. */
+export function rule(text: string, example: string, pattern: string): string {
+  if (example === '') return `${text} (regex used for validation is '${pattern}')`
+  const examples = example
+    .split('|')
+    .map((each) => `'${each}', `)
+    .join(' or ')
+  return `${text} (e.g. ${examples}regex used for validation is '${pattern}')`
 }
 
 function longer(text: string, limit: number): string[] {
-  return text.length > limit ? [`must be no more than ${String(limit)} characters`] : []
+  return byteLength(text) > limit ? [`must be no more than ${String(limit)} characters`] : []
 }
 
 /** Each of these gives the reasons why a text is no such name; none when it is one. */
@@ -63,7 +69,7 @@ export function qualifiedNameErrors(text: string): string[] {
     else errors.push(...dnsSubdomainErrors(prefix).map((each) => `prefix part ${each}`))
   }
   if (name === '') errors.push('name part must be non-empty')
-  else if (name.length > 63) errors.push('name part must be no more than 63 characters')
+  else if (byteLength(name) > 63) errors.push('name part must be no more than 63 characters')
   if (!new RegExp(`^${pattern}$`).test(name)) errors.push(message)
   return errors
 }
@@ -80,26 +86,75 @@ export function configKeyErrors(text: string): string[] {
   const pattern = '[-._a-zA-Z0-9]+'
   const message = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
   const errors = [...longer(text, 253), ...(new RegExp(`^${pattern}$`).test(text) ? [] : [rule(message, 'key.name|KEY_NAME|key-name', pattern)])]
-  if (text === '.') errors.push("must not be '.'")
-  else if (text === '..') errors.push("must not be '..'")
-  else if (text.startsWith('..')) errors.push("must not start with '..'")
+  return [...errors, ...dotErrors(text)]
+}
+
+function dotErrors(text: string): string[] {
+  if (text === '.') return ["must not be '.'"]
+  if (text === '..') return ["must not be '..'"]
+  return text.startsWith('..') ? ["must not start with '..'"] : []
+}
+
+/** `*.` and a DNS subdomain. */
+export function wildcardSubdomainErrors(text: string): string[] {
+  const pattern = `\\*\\.${LABEL}(\\.${LABEL})*`
+  const message =
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character"
+  return [...longer(text, 253), ...(new RegExp(`^${pattern}$`).test(text) ? [] : [rule(message, '*.example.com', pattern)])]
+}
+
+/** Names of environment variables. */
+export function envVarNameErrors(text: string): string[] {
+  const pattern = '[-._a-zA-Z][-._a-zA-Z0-9]*'
+  const message = "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit"
+  return [...(new RegExp(`^${pattern}$`).test(text) ? [] : [rule(message, 'my.env-name|MY_ENV.NAME|MyEnvName1', pattern)]), ...dotErrors(text)]
+}
+
+export function httpHeaderNameErrors(text: string): string[] {
+  const pattern = '[-A-Za-z0-9]+'
+  return new RegExp(`^${pattern}$`).test(text) ? [] : [rule("a valid HTTP header must consist of alphanumeric characters or '-'", 'X-Header-Name', pattern)]
+}
+
+export function percentErrors(text: string): string[] {
+  const pattern = '[0-9]+%'
+  return new RegExp(`^${pattern}$`).test(text) ? [] : [rule("a valid percent string must be a numeric string followed by an ending '%'", '1%|93%', pattern)]
+}
+
+/** Names of ports in containers and services' targets (IANA service names). */
+export function portNameErrors(text: string): string[] {
+  const errors = longer(text, 15)
+  if (!/^[-a-z0-9]+$/.test(text)) errors.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)')
+  if (!/[a-z]/.test(text)) errors.push('must contain at least one letter or number (a-z, 0-9)')
+  if (text.includes('--')) errors.push('must not contain consecutive hyphens')
+  if (text.startsWith('-') || text.endsWith('-')) errors.push('must not begin or end with a hyphen')
   return errors
 }
 
-/** What a kind's objects may be called. */
-export function nameErrors(kind: string, name: string): string[] {
-  switch (kind) {
-    case 'Namespace':
-      return dnsLabelErrors(name)
-    case 'Service':
-      return dns1035Errors(name)
-    case 'Role':
-    case 'ClusterRole':
-    case 'RoleBinding':
-    case 'ClusterRoleBinding':
-    case 'FlowSchema':
-      return pathSegmentErrors(name)
-    default:
-      return dnsSubdomainErrors(name)
-  }
+export function rangeError(low: number, high: number): string {
+  return `must be between ${String(low)} and ${String(high)}, inclusive`
 }
+
+export function portNumberErrors(port: number): string[] {
+  return port >= 1 && port <= 65_535 ? [] : [rangeError(1, 65_535)]
+}
+
+/** User and group ids. */
+export function idErrors(id: number): string[] {
+  return id >= 0 && id <= 2_147_483_647 ? [] : [rangeError(0, 2_147_483_647)]
+}
+
+/** How a kind's objects may be called; `prefix` is true for generateName, whose end is cut off before something is added. */
+export type NameRule = (name: string, prefix: boolean) => string[]
+
+/** Upstream replaces the last two characters of a prefix that ends in a hyphen. */
+function masked(name: string, prefix: boolean): string {
+  return prefix && name.endsWith('-') ? `${name.slice(0, -2)}a` : name
+}
+
+export const subdomainName: NameRule = (name, prefix) => dnsSubdomainErrors(masked(name, prefix))
+export const labelName: NameRule = (name, prefix) => dnsLabelErrors(masked(name, prefix))
+export const label1035Name: NameRule = (name, prefix) => dns1035Errors(masked(name, prefix))
+export const pathSegmentName: NameRule = (name, prefix) =>
+  prefix ? ['/', '%'].filter((each) => name.includes(each)).map((each) => `may not contain '${each}'`) : pathSegmentErrors(name)
+/** Any name that the others' rules allow. */
+export const anyName: NameRule = () => []

@@ -16,6 +16,12 @@ export interface AdmissionRequest {
 export interface AdmissionPlugin {
   readonly name: string
   admit?(request: AdmissionRequest): void | Promise<void>
+  /**
+   * Gives out what only the server can, once the object is known to be valid: addresses, ports. May change it in place.
+   *
+   * @returns what to call when the write is done or has failed
+   */
+  allocate?(request: AdmissionRequest): (() => void) | undefined
   validate?(request: AdmissionRequest): void | Promise<void>
 }
 
@@ -29,6 +35,14 @@ export class Admission {
 
   async admit(request: AdmissionRequest): Promise<void> {
     for (const plugin of this.#plugins) await plugin.admit?.(request)
+  }
+
+  /** @returns what to call when the write is done or has failed */
+  allocate(request: AdmissionRequest): () => void {
+    const releases = this.#plugins.map((plugin) => plugin.allocate?.(request))
+    return () => {
+      for (const release of releases) release?.()
+    }
   }
 
   async validate(request: AdmissionRequest): Promise<void> {

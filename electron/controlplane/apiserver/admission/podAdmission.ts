@@ -70,8 +70,10 @@ export class DefaultTolerationSeconds implements AdmissionPlugin {
   readonly name = 'DefaultTolerationSeconds'
 
   admit(request: AdmissionRequest): void {
-    const { object } = request
-    if (!isPodCreate(request) || !isObject(object['spec'])) return
+    const { object, operation, resource, context } = request
+    // An update that leaves them out gets them back, as it may take no toleration away.
+    const pods = resource.group === '' && resource.plural === 'pods' && context.subresource === '' && operation !== 'DELETE'
+    if (!pods || !isObject(object['spec'])) return
     const spec = object['spec']
     const tolerations = objects(spec['tolerations'])
     for (const key of TOLERATED) {

@@ -1,13 +1,19 @@
 import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import type { Random } from '#shared/base/random.ts'
-import { invalid, invalidStatus, type FieldError } from '#shared/kubernetes/validation/fieldError.ts'
-import { StatusError } from '#shared/kubernetes/status.ts'
+import { invalid, invalidStatus, typed, type FieldError } from '#shared/kubernetes/validation/fieldError.ts'
+import { externalTrafficErrors } from '#shared/kubernetes/validation/service.ts'
+import { failure, StatusError } from '#shared/kubernetes/status.ts'
+import { hasHealthCheck, hasNodePorts } from '../registry/serviceStrategy.ts'
 import type { Store } from '../storage/store.ts'
 import type { AdmissionPlugin, AdmissionRequest } from './admission.ts'
 
 const FIRST_NODE_PORT = 30_000
 const LAST_NODE_PORT = 32_767
+/** The release that serves both address families, and says in a service which it has. */
+const DUAL_STACK_SINCE = 21
+/** Earlier releases give no cluster IP to a service that is not going to be written, and word a refusal in their own way. */
+const REWRITTEN_IN = 22
 
 const objects = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
 
@@ -33,8 +39,8 @@ export function parseRange(cidr: string): { first: number; size: number } {
 export const firstServiceAddress = (cidr: string): string => addressText(parseRange(cidr).first + 1)
 
 /**
- * Gives services their cluster IP and node ports. What is taken is read from the services themselves; between reading and
- * writing, an address given out is held back so that two creations at once do not get the same.
+ * Gives services their cluster IP and node ports. What is taken is read from the services themselves; until the write is done
+ * or has failed, what it was given is held back from others.
  */
 export class ServiceAllocation implements AdmissionPlugin {
   readonly name = 'ServiceAllocation'
@@ -42,7 +48,7 @@ export class ServiceAllocation implements AdmissionPlugin {
   readonly #random: Random
   readonly #range: { first: number; size: number }
   readonly #cidr: string
-  readonly #held = new Map<string, number>()
+  readonly #held = new Set<string | number>()
 
   constructor(store: Store, random: Random, cidr: string) {
     this.#store = store
@@ -51,73 +57,126 @@ export class ServiceAllocation implements AdmissionPlugin {
     this.#range = parseRange(cidr)
   }
 
-  admit({ operation, resource, object, old, context }: AdmissionRequest): void {
+  /** @see pkg/registry/core/service/storage/rest.go Create, Update */
+  allocate({ operation, resource, object, old, context }: AdmissionRequest): (() => void) | undefined {
     if (resource.group !== '' || resource.plural !== 'services' || operation === 'DELETE' || context.subresource !== '' || !isObject(object['spec'])) return
     const spec = object['spec']
-    const before = isObject(old?.['spec']) ? old['spec'] : {}
-    const type = spec['type'] ?? 'ClusterIP'
-    if (type === 'ExternalName') return
-    const errors: FieldError[] = []
-    this.#address(spec, before, object, errors)
-    if (type === 'NodePort' || type === 'LoadBalancer') this.#ports(spec, before, object, errors)
-    else if (old !== null) for (const port of objects(spec['ports'])) delete port['nodePort']
-    if (errors.length > 0) throw new StatusError(invalidStatus({ group: '', kind: 'Service', name: object.metadata.name ?? '' }, errors))
+    const before = isObject(old?.['spec']) ? old['spec'] : null
+    const minor = resource.kubernetesMinor
+    const given: (string | number)[] = []
+    const refuse = (...errors: FieldError[]): never => {
+      throw new StatusError(invalidStatus({ group: '', kind: 'Service', name: object.metadata.name ?? '' }, errors))
+    }
+    if (spec['type'] !== 'ExternalName') {
+      if (minor >= DUAL_STACK_SINCE) defaultFamilies(spec)
+      const fresh = before === null || before['type'] === 'ExternalName'
+      if (fresh && !(context.dryRun && minor < REWRITTEN_IN)) this.#address(spec, minor, given, refuse)
+    }
+    const withoutPorts = spec['type'] === 'LoadBalancer' && spec['allocateLoadBalancerNodePorts'] === false
+    if (hasNodePorts(spec) && !withoutPorts) this.#ports(object, spec, before, given, refuse)
+    if (before !== null && spec['type'] !== 'LoadBalancer' && isObject(object['status'])) object['status'] = { ...object['status'], loadBalancer: {} }
+    this.#healthCheckPort(object, spec, before, given, refuse)
+    if (before !== null && hasNodePorts(before) && !hasNodePorts(spec)) delete spec['externalTrafficPolicy']
+    const errors = [...externalTrafficErrors(spec)]
+    if (errors.length > 0) refuse(...errors)
+    for (const each of given) this.#held.add(each)
+    return () => {
+      for (const each of given) this.#held.delete(each)
+    }
   }
 
-  #address(spec: JsonObject, before: JsonObject, object: KubeObject, errors: FieldError[]): void {
-    // An update that says nothing keeps what the service has.
-    if ((spec['clusterIP'] ?? '') === '' && before['clusterIP'] !== undefined) spec['clusterIP'] = before['clusterIP']
-    const asked = typeof spec['clusterIP'] === 'string' ? spec['clusterIP'] : ''
-    if (asked === '') spec['clusterIP'] = this.#freeAddress()
-    else if (asked !== 'None' && asked !== before['clusterIP']) {
+  #address(spec: JsonObject, minor: number, given: (string | number)[], refuse: (...errors: FieldError[]) => never): void {
+    const [first] = Array.isArray(spec['clusterIPs']) ? (spec['clusterIPs'] as unknown[]) : []
+    const asked = typeof first === 'string' && first !== '' ? first : typeof spec['clusterIP'] === 'string' ? spec['clusterIP'] : ''
+    if (asked === 'None') return
+    if (asked !== '') {
       const number = addressNumber(asked)
-      if (number === null || number <= this.#range.first || number >= this.#range.first + this.#range.size - 1)
-        errors.push(
-          invalid(
-            'spec.clusterIPs',
-            [asked],
-            `failed to allocate IP ${asked}: the provided IP is not in the valid range. The range of valid IPs is ${this.#cidr}`,
-          ),
-        )
-      else if (this.#takenAddresses().has(asked))
-        errors.push(invalid('spec.clusterIPs', [asked], `failed to allocate IP ${asked}: provided IP is already allocated`))
+      const outside = number === null || number <= this.#range.first || number >= this.#range.first + this.#range.size - 1
+      const why = outside
+        ? `provided IP is not in the valid range. The range of valid IPs is ${this.#cidr}`
+        : this.#takenAddresses().has(asked)
+          ? 'provided IP is already allocated'
+          : ''
+      const text = minor < REWRITTEN_IN ? `failed to allocated ip:${asked} with error:${why}` : `failed to allocate IP ${asked}: ${outside ? 'the ' : ''}${why}`
+      if (why !== '') refuse(invalid('spec.clusterIPs', typed('[]string', [asked]), text))
     }
-    spec['clusterIPs'] = [spec['clusterIP']]
-    if (spec['clusterIP'] !== 'None' || spec['selector'] !== undefined) {
-      spec['ipFamilies'] ??= ['IPv4']
-      spec['ipFamilyPolicy'] ??= 'SingleStack'
-    }
-    if (typeof object.metadata.name === 'string' && spec['clusterIP'] !== 'None') this.#hold(String(spec['clusterIP']))
+    const address = asked === '' ? this.#freeAddress() : asked
+    spec['clusterIP'] = address
+    spec['clusterIPs'] = [address]
+    given.push(address)
   }
 
-  #ports(spec: JsonObject, before: JsonObject, object: KubeObject, errors: FieldError[]): void {
+  #ports(object: KubeObject, spec: JsonObject, before: JsonObject | null, given: (string | number)[], refuse: (...errors: FieldError[]) => never): void {
     const taken = this.#takenPorts(object)
-    const known = objects(before['ports'])
-    for (const [index, port] of objects(spec['ports']).entries()) {
-      const asked = typeof port['nodePort'] === 'number' && port['nodePort'] !== 0 ? port['nodePort'] : undefined
-      const kept = known.find((each) => each['port'] === port['port'] && each['protocol'] === port['protocol'])?.['nodePort']
-      const number = asked ?? (typeof kept === 'number' ? kept : undefined) ?? this.#freePort(taken)
-      const field = `spec.ports[${String(index)}].nodePort`
-      if (number < FIRST_NODE_PORT || number > LAST_NODE_PORT)
-        errors.push(invalid(field, number, 'provided port is not in the valid range. The range of valid ports is 30000-32767'))
-      else if (taken.has(number)) errors.push(invalid(field, number, 'provided port is already allocated'))
-      port['nodePort'] = number
-      taken.add(number)
+    const own = new Set(objects(before?.['ports']).map((port) => port['nodePort']))
+    const byPort = new Map<unknown, number>()
+    const ports = objects(spec['ports'])
+    for (const [index, port] of ports.entries()) {
+      const number = portNumber(port['nodePort'])
+      const shared = before === null ? byPort.get(port['port']) : undefined
+      // One port number under two protocols has one node port.
+      const asked =
+        number ??
+        (before === null
+          ? (shared ?? portNumber(ports.find((each) => each['port'] === port['port'] && portNumber(each['nodePort']) !== undefined)?.['nodePort']))
+          : undefined)
+      if (asked !== undefined && asked !== shared && !own.has(asked) && !given.includes(asked)) {
+        const why = this.#portProblem(asked, taken)
+        if (why !== '') refuse(invalid(`spec.ports[${String(index)}].nodePort`, asked, why))
+      }
+      const chosen = asked ?? this.#freePort(new Set([...taken, ...given]))
+      port['nodePort'] = chosen
+      byPort.set(port['port'], chosen)
+      given.push(chosen)
     }
   }
 
-  #takenAddresses(): Set<string> {
-    const taken = new Set<string>(this.#held.keys())
+  #healthCheckPort(
+    object: KubeObject,
+    spec: JsonObject,
+    before: JsonObject | null,
+    given: (string | number)[],
+    refuse: (...errors: FieldError[]) => never,
+  ): void {
+    const [needed, needs] = [before !== null && hasHealthCheck(before), hasHealthCheck(spec)]
+    const asked = portNumber(spec['healthCheckNodePort'])
+    if (needed && needs && before?.['healthCheckNodePort'] !== spec['healthCheckNodePort'])
+      refuse(
+        invalid('spec.healthCheckNodePort', asked ?? 0, 'cannot change healthCheckNodePort on loadBalancer service with externalTraffic=Local during update'),
+      )
+    if (needed && !needs) delete spec['healthCheckNodePort']
+    if (needed || !needs) return
+    const taken = new Set([...this.#takenPorts(object), ...given])
+    const why = asked === undefined ? '' : this.#portProblem(asked, taken)
+    if (why !== '')
+      throw new StatusError(
+        failure(500, 'InternalError', `Internal error occurred: failed to allocate requested HealthCheck NodePort ${String(asked)}: ${why}`, {
+          causes: [{ message: `failed to allocate requested HealthCheck NodePort ${String(asked)}: ${why}` }],
+        }),
+      )
+    const chosen = asked ?? this.#freePort(taken)
+    spec['healthCheckNodePort'] = chosen
+    given.push(chosen)
+  }
+
+  #portProblem(port: number, taken: ReadonlySet<unknown>): string {
+    if (port < FIRST_NODE_PORT || port > LAST_NODE_PORT) return 'provided port is not in the valid range. The range of valid ports is 30000-32767'
+    return taken.has(port) ? 'provided port is already allocated' : ''
+  }
+
+  #takenAddresses(): Set<unknown> {
+    const taken = new Set<unknown>(this.#held)
     for (const { object } of this.#store.collection('services/specs').values())
       if (isObject(object['spec']) && typeof object['spec']['clusterIP'] === 'string') taken.add(object['spec']['clusterIP'])
     return taken
   }
 
-  #takenPorts(own: KubeObject): Set<number> {
-    const taken = new Set<number>()
+  #takenPorts(own: KubeObject): Set<unknown> {
+    const taken = new Set<unknown>(this.#held)
     for (const { object } of this.#store.collection('services/specs').values()) {
       if (object.metadata.uid === own.metadata.uid || !isObject(object['spec'])) continue
       for (const port of objects(object['spec']['ports'])) if (typeof port['nodePort'] === 'number') taken.add(port['nodePort'])
+      if (typeof object['spec']['healthCheckNodePort'] === 'number') taken.add(object['spec']['healthCheckNodePort'])
     }
     return taken
   }
@@ -137,7 +196,7 @@ export class ServiceAllocation implements AdmissionPlugin {
     throw new RangeError('range is full')
   }
 
-  #freePort(taken: ReadonlySet<number>): number {
+  #freePort(taken: ReadonlySet<unknown>): number {
     const span = LAST_NODE_PORT - FIRST_NODE_PORT + 1
     const start = this.#random.below(span)
     for (let step = 0; step < span; step++) {
@@ -146,9 +205,16 @@ export class ServiceAllocation implements AdmissionPlugin {
     }
     throw new RangeError('range is full')
   }
+}
 
-  #hold(address: string): void {
-    this.#held.set(address, (this.#held.get(address) ?? 0) + 1)
-    if (this.#held.size > 64) this.#held.delete(this.#held.keys().next().value ?? '')
-  }
+function portNumber(value: unknown): number | undefined {
+  return typeof value === 'number' && value !== 0 ? value : undefined
+}
+
+/** Which address families a service has: those of its addresses, or the one there is. A headless one without selector is for both. */
+function defaultFamilies(spec: JsonObject): void {
+  const headless = spec['clusterIP'] === 'None' && Object.keys(isObject(spec['selector']) ? spec['selector'] : {}).length === 0
+  spec['ipFamilyPolicy'] ??= headless ? 'RequireDualStack' : 'SingleStack'
+  const families = Array.isArray(spec['ipFamilies']) ? spec['ipFamilies'] : []
+  if (families.length === 0) spec['ipFamilies'] = headless && spec['ipFamilyPolicy'] !== 'SingleStack' ? ['IPv4', 'IPv6'] : ['IPv4']
 }

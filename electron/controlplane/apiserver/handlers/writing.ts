@@ -120,7 +120,7 @@ export async function update(
 ): Promise<ApiResponse> {
   const context = writeContext(request, subresource)
   const sent = decodeSent(request, resource, context)
-  if ((sent.metadata.name ?? '') === '') throw badRequest('name must be provided')
+  if ((sent.metadata.name ?? '') === '') throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`)
   if (sent.metadata.name !== name) throw badRequest(`the name of the object (${sent.metadata.name ?? ''}) does not match the name on the URL (${name})`)
   if (resource.namespaced && (sent.metadata.namespace ?? namespace) !== namespace)
     throw badRequest(`the namespace of the object (${sent.metadata.namespace ?? ''}) does not match the namespace on the URL (${namespace})`)

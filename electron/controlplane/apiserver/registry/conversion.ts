@@ -78,7 +78,7 @@ export function fromStorage(object: KubeObject, resource: ApiResource): KubeObje
 
 type GroupVersion = { group: string; version: string }
 
-function convert(object: KubeObject, { kind }: ApiResource, from: GroupVersion, to: GroupVersion): KubeObject {
+function convert(object: KubeObject, { kind, kubernetesMinor }: ApiResource, from: GroupVersion, to: GroupVersion): KubeObject {
   const apiVersion = groupVersion(to)
   if (object.apiVersion === apiVersion) return object
   let converted: KubeObject = object
@@ -92,7 +92,7 @@ function convert(object: KubeObject, { kind }: ApiResource, from: GroupVersion, 
   if (struct === null) return converted
   // What the other version does not have is dropped, what it defaults is set: as upstream's conversion through JSON of that version.
   const copy = deepCopy(converted)
-  applyDefaults(copy)
+  applyDefaults(copy, kubernetesMinor)
   return canonicalize(copy, struct).object
 }
 

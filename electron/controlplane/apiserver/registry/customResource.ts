@@ -14,7 +14,8 @@ import { parseGroupVersion, type KubeObject } from '#shared/kubernetes/object.ts
 import { customResourcePrinter } from '#shared/kubernetes/printers/table.ts'
 import type { Printer } from '#shared/kubernetes/printers/column.ts'
 import type { FieldError } from '#shared/kubernetes/validation/fieldError.ts'
-import { metadataErrors, metadataUpdateErrors } from '#shared/kubernetes/validation/metadata.ts'
+import { genericMetadataErrors, genericMetadataUpdateErrors } from '#shared/kubernetes/validation/metadata.ts'
+import { subdomainName } from '#shared/kubernetes/validation/names.ts'
 import { fieldErrorBody } from '#shared/kubernetes/validation/fieldError.ts'
 
 /** Errors that say the object is not even of the schema's shape; rules are not run then. */
@@ -116,7 +117,7 @@ export class CustomResource {
 
   validateCreate(object: KubeObject): Validated {
     const errors = [
-      ...metadataErrors(object, this.definition.namespaced),
+      ...genericMetadataErrors(object, { namespaced: this.definition.namespaced, name: subdomainName }),
       ...schemaErrors(object, this.schema),
       ...scaleErrors(object, this.version.scale, { spec: true }),
       ...embeddedErrors(object, this.schema, { isResourceRoot: false }),
@@ -128,7 +129,7 @@ export class CustomResource {
   validateUpdate(before: KubeObject, after: KubeObject, subresource: string): Validated {
     const correlated = new Correlated(after, before, this.schema)
     const status = subresource === 'status'
-    const errors = metadataUpdateErrors(before, after)
+    const errors = [...genericMetadataUpdateErrors(after, before)]
     if (status) errors.push(...this.#statusErrors(before, after, correlated))
     else errors.push(...schemaErrors(after, this.schema, { correlated }))
     errors.push(...scaleErrors(after, this.version.scale, { spec: !status }))

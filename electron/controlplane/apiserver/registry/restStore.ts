@@ -5,7 +5,7 @@ import { trackUpdate } from '#shared/kubernetes/apply/fieldManager.ts'
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
 import { applyDefaults } from '#shared/kubernetes/defaults/defaults.ts'
 import { deepCopy, deepEqual } from '#shared/kubernetes/json.ts'
-import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
+import { groupVersion, type KubeObject, type ManagedFieldsEntry } from '#shared/kubernetes/object.ts'
 import { StatusError } from '#shared/kubernetes/status.ts'
 import type { UserInfo } from '#shared/kubernetes/transport.ts'
 import type { FieldError } from '#shared/kubernetes/validation/fieldError.ts'
@@ -18,7 +18,8 @@ import { fromStorage, storedBytes, toStorage } from './conversion.ts'
 import { alreadyExists, badRequest, conflict, modified, notFound } from './failures.ts'
 import { generateName, newUid } from './names.ts'
 import { createErrors, updateErrors } from './objectErrors.ts'
-import { allowsUnconditionalUpdate, prepareForCreate, prepareForStatusUpdate, prepareForUpdate, ttlSeconds } from './strategy.ts'
+import { dropDisabledFields } from './disabledFields.ts'
+import { allowsUnconditionalUpdate, invalidTarget, prepareForCreate, prepareForStatusUpdate, prepareForUpdate, ttlSeconds } from './strategy.ts'
 
 /** Who writes, how, and what it was told on the way. */
 export interface WriteContext {
@@ -29,6 +30,8 @@ export interface WriteContext {
   dryRun: boolean
   /** `Warning` headers of the answer. */
   warnings: string[]
+  /** The API server's own objects are not validated: its endpoint may well be on the loopback, which nobody else's may. */
+  unchecked?: boolean
   signal: AbortSignal
 }
 
@@ -131,14 +134,27 @@ export class RestStore {
     metadata.uid = newUid(random)
     metadata.creationTimestamp = this.now()
     complete(object, resource)
+    // Who owns what is settled before admission and the strategies: what those add belongs to nobody.
+    if (!managed) metadata.managedFields = this.#track(null, inForm(object, resource), resource, context)
     await admission.admit({ operation: 'CREATE', resource, namespace, object, old: null, context })
-    prepareForCreate(object, resource)
-    const prepared = inForm(object, resource)
-    const tracked = managed ? prepared : this.#track(null, prepared, resource, context)
-    const errors = createErrors(validation, tracked, resource, context)
-    if (errors.length > 0) throw new StatusError(invalidStatus({ ...resource, name: metadata.name ?? '' }, errors))
-    await admission.validate({ operation: 'CREATE', resource, namespace, object: tracked, old: null, context })
-    const name = metadata.name ?? ''
+    prepareForCreate(object, resource, context.user)
+    dropDisabledFields(object, null, resource)
+    const tracked = inForm(object, resource)
+    const errors = context.unchecked === true ? [] : createErrors(validation, tracked, resource, context)
+    if (errors.length > 0) throw new StatusError(invalidStatus(invalidTarget(resource, metadata.name ?? ''), errors))
+    const release = admission.allocate({ operation: 'CREATE', resource, namespace, object: tracked, old: null, context })
+    try {
+      return await this.#insert(resource, namespace, tracked, context)
+    } finally {
+      release()
+    }
+  }
+
+  async #insert(resource: ApiResource, namespace: string, tracked: KubeObject, context: WriteContext): Promise<KubeObject> {
+    await this.#options.admission.validate({ operation: 'CREATE', resource, namespace, object: tracked, old: null, context })
+    const name = tracked.metadata.name ?? ''
+    // Upstream defaults again when it reads what it has written: a status that was reset gets its first phase.
+    complete(tracked, resource)
     if (context.dryRun) return tracked
     const stored = toStorage(tracked, resource)
     const ttl = ttlSeconds(resource)
@@ -187,18 +203,32 @@ export class RestStore {
     this.#checkPreconditions(options.preconditions, before, entry.key, resource)
     const mutated = await mutate(deepCopy(before))
     this.#checkVersion(mutated, before, resource, context)
-    let after: KubeObject = { ...mutated, metadata: keepSystemFields(mutated, before) }
-    const statusOnly = context.subresource === 'status' || context.subresource === 'approval'
-    if (statusOnly) after = prepareForStatusUpdate(after, before, resource)
-    if (context.subresource === 'finalize') after = { ...before, spec: mutated['spec'] }
+    let after: KubeObject = { ...mutated, metadata: { ...mutated.metadata } }
     complete(after, resource)
+    if (options.managed !== true) after.metadata.managedFields = this.#track(before, inForm(after, resource), resource, context)
     await admission.admit({ operation: 'UPDATE', resource, namespace, object: after, old: before, context })
-    if (!statusOnly && context.subresource !== 'finalize' && context.subresource !== 'binding') prepareForUpdate(after, before, resource)
-    after = inForm(after, resource)
-    const tracked = options.managed === true ? after : this.#track(before, after, resource, context)
-    const errors = updateErrors(validation, before, tracked, resource, context)
-    if (errors.length > 0) throw new StatusError(invalidStatus({ ...resource, name }, errors))
-    await admission.validate({ operation: 'UPDATE', resource, namespace, object: tracked, old: before, context })
+    after.metadata = keepSystemFields(after, before, resource.namespaced)
+    const statusOnly = context.subresource === 'status' || context.subresource === 'approval'
+    if (statusOnly) after = prepareForStatusUpdate(after, before, resource, context.subresource, this.now())
+    else if (context.subresource === 'finalize') after = { ...before, spec: after['spec'] }
+    else if (context.subresource !== 'binding') {
+      prepareForUpdate(after, before, resource)
+      dropDisabledFields(after, before, resource)
+    }
+    const tracked = inForm(after, resource)
+    const errors = context.unchecked === true ? [] : updateErrors(validation, before, tracked, resource, context)
+    if (errors.length > 0) throw new StatusError(invalidStatus(invalidTarget(resource, name), errors))
+    const release = admission.allocate({ operation: 'UPDATE', resource, namespace, object: tracked, old: before, context })
+    try {
+      await admission.validate({ operation: 'UPDATE', resource, namespace, object: tracked, old: before, context })
+      return await this.#replace(entry, before, tracked, resource, context)
+    } finally {
+      release()
+    }
+  }
+
+  /** @returns null when somebody else wrote in between */
+  async #replace(entry: Entry, before: KubeObject, tracked: KubeObject, resource: ApiResource, context: WriteContext): Promise<KubeObject | null> {
     if (tracked.metadata.deletionTimestamp !== undefined && (tracked.metadata.finalizers ?? []).length === 0 && canBeRemoved(tracked)) {
       if (context.dryRun) return tracked
       return (await this.store.remove(entry, context.signal)) === null ? null : tracked
@@ -211,7 +241,8 @@ export class RestStore {
   }
 
   /** Writes objects the API server itself owns, as they should be now. */
-  async replaceOwn(resources: ApiResources, objects: readonly KubeObject[], context: WriteContext): Promise<void> {
+  async replaceOwn(resources: ApiResources, objects: readonly KubeObject[], own: WriteContext): Promise<void> {
+    const context: WriteContext = { ...own, unchecked: true }
     for (const object of objects) {
       const resource = resources.list.find((each) => groupVersion(each) === object.apiVersion && each.kind === object.kind)
       if (resource === undefined) continue
@@ -243,9 +274,10 @@ export class RestStore {
     return this.#options.clock.now()
   }
 
-  #track(before: KubeObject | null, after: KubeObject, resource: ApiResource, context: WriteContext): KubeObject {
+  #track(before: KubeObject | null, after: KubeObject, resource: ApiResource, context: WriteContext): ManagedFieldsEntry[] {
     const writer = { manager: context.fieldManager, apiVersion: groupVersion(resource), subresource: context.subresource, now: this.now() }
-    return trackUpdate(before, after, writer, { type: resource.mergeType, zero: resource.zero, resetFields: resetFields(resource, context.subresource) })
+    const fields = { type: resource.mergeType, zero: resource.zero, resetFields: resetFields(resource, context.subresource) }
+    return trackUpdate(before, after, writer, fields).metadata.managedFields ?? []
   }
 
   #checkPreconditions(preconditions: UpdateOptions['preconditions'], before: KubeObject, key: string, resource: ApiResource): void {
@@ -266,6 +298,7 @@ export class RestStore {
     if (version === '' || version === '0') {
       if (allowsUnconditionalUpdate(resource) || context.subresource === 'status') return
       throw new StatusError(
+        // The plural stands where others name the kind, as in upstream.
         invalidStatus({ group: resource.group, kind: resource.plural, name }, [
           { type: 'Invalid', field: 'metadata.resourceVersion', value: resource.custom === undefined ? '0x0' : '0', detail: 'must be specified for an update' },
         ]),
@@ -276,7 +309,7 @@ export class RestStore {
 }
 
 function complete(object: KubeObject, resource: ApiResource): void {
-  if (resource.custom === undefined) applyDefaults(object)
+  if (resource.custom === undefined) applyDefaults(object, resource.kubernetesMinor)
   else resource.custom.applyDefaults(object)
 }
 
@@ -284,23 +317,22 @@ function inForm(object: KubeObject, resource: ApiResource): KubeObject {
   return (resource.custom ?? { canonicalize: (each: KubeObject) => canonicalize(each, resource.struct) }).canonicalize(object).object
 }
 
-/** Fields that nobody sets through a request. */
-function keepSystemFields(after: KubeObject, before: KubeObject): KubeObject['metadata'] {
+/** Metadata that an update cannot change; what it tries to change of the rest, validation tells. */
+function keepSystemFields(after: KubeObject, before: KubeObject, namespaced: boolean): KubeObject['metadata'] {
   const metadata = { ...after.metadata }
-  for (const field of [
-    'uid',
-    'creationTimestamp',
-    'deletionTimestamp',
-    'deletionGracePeriodSeconds',
-    'namespace',
-    'generateName',
-    'resourceVersion',
-  ] as const) {
+  const keep = (field: 'uid' | 'creationTimestamp' | 'deletionTimestamp' | 'deletionGracePeriodSeconds' | 'resourceVersion' | 'generation'): void => {
     const value = before.metadata[field]
-    if (field === 'uid' && (metadata.uid ?? '') !== '' && metadata.uid !== value) continue
     if (value === undefined) Reflect.deleteProperty(metadata, field)
     else Object.assign(metadata, { [field]: value })
   }
+  if ((metadata.uid ?? '') === '') keep('uid')
+  keep('creationTimestamp')
+  keep('resourceVersion')
+  keep('generation')
+  if (before.metadata.deletionTimestamp !== undefined) keep('deletionTimestamp')
+  if (metadata.deletionGracePeriodSeconds === undefined) keep('deletionGracePeriodSeconds')
+  if (!namespaced) delete metadata.namespace
+  else if ((metadata.namespace ?? '') === '' && before.metadata.namespace !== undefined) metadata.namespace = before.metadata.namespace
   delete metadata.selfLink
   return metadata
 }

@@ -1,6 +1,11 @@
 import { deepEqual, isObject, type JsonObject } from '#shared/kubernetes/json.ts'
-import type { KubeObject } from '#shared/kubernetes/object.ts'
+import type { KubeObject, ObjectMeta } from '#shared/kubernetes/object.ts'
+import type { UserInfo } from '#shared/kubernetes/transport.ts'
 import type { ApiResource } from './apiResources.ts'
+import { prepareSigningRequest, prepareSigningStatus } from './certificateStrategy.ts'
+import { generateJobSelector } from './jobStrategy.ts'
+import { preparePod, qosClass } from './podStrategy.ts'
+import { prepareService, prepareServiceUpdate } from './serviceStrategy.ts'
 
 /** Kinds whose metadata.generation counts changes of what is desired (upstream's registry strategies). */
 const GENERATION = new Set([
@@ -8,7 +13,6 @@ const GENERATION = new Set([
   'apps/replicasets',
   'apps/daemonsets',
   'apps/statefulsets',
-  'apps/controllerrevisions',
   '/replicationcontrollers',
   'batch/jobs',
   'batch/cronjobs',
@@ -24,6 +28,21 @@ const GENERATION = new Set([
   'admissionregistration.k8s.io/mutatingwebhookconfigurations',
   'apiextensions.k8s.io/customresourcedefinitions',
 ])
+
+/** Kinds that began to count later than the first release served here. */
+const GENERATION_SINCE: Readonly<Record<string, number>> = { 'batch/jobs': 22, 'batch/cronjobs': 21 }
+
+/** Metadata that a write of `/status` leaves alone. */
+const KEPT_METADATA: Readonly<Record<string, readonly (keyof ObjectMeta)[]>> = {
+  'apps/deployments': ['labels'],
+  '/pods': ['ownerReferences'],
+  'storage.k8s.io/volumeattachments': ['labels', 'annotations', 'finalizers', 'ownerReferences'],
+}
+
+/** How often a DaemonSet's template has changed; its pods carry it as a label. */
+const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation'
+const NAME_LABEL_SINCE = 21
+const QOS_KEPT_SINCE = 28
 
 /** Kinds that a PUT may create. */
 const CREATE_ON_UPDATE = new Set([
@@ -54,12 +73,10 @@ const CONDITIONAL_UPDATE = new Set([
   'admissionregistration.k8s.io/mutatingwebhookconfigurations',
 ])
 
-/** How often a DaemonSet's template has changed; its pods carry it as a label. */
-const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation'
-
 const nameOf = ({ group, plural }: Pick<ApiResource, 'group' | 'plural'>): string => `${group}/${plural}`
 
-export const hasGeneration = (resource: ApiResource): boolean => resource.custom !== undefined || GENERATION.has(nameOf(resource))
+export const hasGeneration = (resource: ApiResource): boolean =>
+  resource.custom !== undefined || (GENERATION.has(nameOf(resource)) && resource.kubernetesMinor >= (GENERATION_SINCE[nameOf(resource)] ?? 0))
 export const allowsCreateOnUpdate = (resource: ApiResource): boolean => CREATE_ON_UPDATE.has(nameOf(resource))
 export const allowsUnconditionalUpdate = (resource: ApiResource): boolean => resource.custom === undefined && !CONDITIONAL_UPDATE.has(nameOf(resource))
 export const hasStatus = (resource: ApiResource): boolean => resource.subresources.includes('status')
@@ -67,70 +84,76 @@ export const hasStatus = (resource: ApiResource): boolean => resource.subresourc
 /** Seconds an object lives; only events end by themselves. */
 export const ttlSeconds = (resource: ApiResource): number | undefined => (resource.plural === 'events' ? 3600 : undefined)
 
-/**
- * A job's selector is made for it unless `manualSelector` says otherwise: its pods are labelled with its uid and name, since
- * 1.27 under names with the batch prefix too, and the selector asks for the uid.
- *
- * @see pkg/registry/batch/job/strategy.go generateSelector
- */
-function generateJobSelector(job: KubeObject, minor: number): void {
-  const spec = isObject(job['spec']) ? job['spec'] : {}
-  if (spec['manualSelector'] === true) return
-  const template = isObject(spec['template']) ? spec['template'] : {}
-  const metadata = isObject(template['metadata']) ? template['metadata'] : {}
-  const { name = '', uid = '' } = job.metadata
-  const prefixed = minor >= 27
-  const labels = {
-    ...(isObject(metadata['labels']) ? metadata['labels'] : {}),
-    'controller-uid': uid,
-    'job-name': name,
-    ...(prefixed ? { 'batch.kubernetes.io/controller-uid': uid, 'batch.kubernetes.io/job-name': name } : {}),
-  }
-  const selector = isObject(spec['selector']) ? spec['selector'] : {}
-  const matchLabels = {
-    ...(isObject(selector['matchLabels']) ? selector['matchLabels'] : {}),
-    [prefixed ? 'batch.kubernetes.io/controller-uid' : 'controller-uid']: uid,
-  }
-  job['spec'] = { ...spec, selector: { ...selector, matchLabels }, template: { ...template, metadata: { ...metadata, labels } } }
+/** The group, kind and name by which an Invalid names an object: upstream's first registration of the type, not the one asked for. */
+export function invalidTarget(resource: ApiResource, name: string): { group: string; kind: string; name: string } {
+  const { group, kind, kubernetesMinor } = resource
+  if (kind === 'Event') return { group: '', kind, name }
+  const legacy = kubernetesMinor < 22 && group === 'networking.k8s.io' && (kind === 'Ingress' || kind === 'NetworkPolicy')
+  return { group: legacy ? 'extensions' : group, kind, name }
 }
 
 /** What a new object's status starts as; the sent one counts for nodes alone. */
-export function prepareForCreate(object: KubeObject, resource: ApiResource): void {
+export function prepareForCreate(object: KubeObject, resource: ApiResource, user: UserInfo): void {
   if (resource.custom !== undefined) {
     resource.custom.prepareForCreate(object)
     return
   }
   if (hasStatus(resource) && nameOf(resource) !== '/nodes') {
-    if (resource.zero['status'] !== undefined) object['status'] = resource.zero['status']
+    if (resource.zero['status'] !== undefined) object['status'] = structuredClone(resource.zero['status'])
     else delete object['status']
   }
   if (hasGeneration(resource)) object.metadata.generation = 1
   switch (nameOf(resource)) {
     case '/pods':
-      object['status'] = { phase: 'Pending', qosClass: qosClass(object) }
+      preparePod(object, resource.kubernetesMinor)
       break
-    case '/namespaces': {
-      const finalizers = stringsIn(isObject(object['spec']) ? object['spec']['finalizers'] : undefined)
-      object['spec'] = { finalizers: finalizers.includes('kubernetes') ? finalizers : [...finalizers, 'kubernetes'] }
-      object['status'] = { phase: 'Active' }
-      object.metadata.labels = { ...object.metadata.labels, 'kubernetes.io/metadata.name': object.metadata.name ?? '' }
+    case '/namespaces':
+      prepareNamespace(object, resource.kubernetesMinor)
       break
-    }
-    case 'apps/daemonsets':
-      object.metadata.annotations = { ...object.metadata.annotations, [TEMPLATE_GENERATION]: '1' }
+    case '/limitranges':
+      if ((object.metadata.name ?? '') === '') object.metadata.name = object.metadata.uid ?? ''
+      break
+    case '/serviceaccounts':
+      keepSecretNames(object)
+      break
+    case '/services':
+      prepareService(object)
       break
     case 'batch/jobs':
       generateJobSelector(object, resource.kubernetesMinor)
       break
-    case '/persistentvolumes':
-    case '/persistentvolumeclaims':
-      object['status'] = { phase: 'Pending' }
+    case 'apps/daemonsets':
+      object.metadata.annotations = { ...object.metadata.annotations, [TEMPLATE_GENERATION]: String(Math.max(1, templateGeneration(object))) }
+      break
+    case 'certificates.k8s.io/certificatesigningrequests':
+      prepareSigningRequest(object, user)
       break
     case 'apiextensions.k8s.io/customresourcedefinitions':
       object['status'] = withStoredVersion(object, { conditions: null, acceptedNames: { plural: '', kind: '' }, storedVersions: null })
       break
     default:
   }
+}
+
+function prepareNamespace(object: KubeObject, minor: number): void {
+  const finalizers = stringsIn(isObject(object['spec']) ? object['spec']['finalizers'] : undefined)
+  object['spec'] = { finalizers: finalizers.includes('kubernetes') ? finalizers : [...finalizers, 'kubernetes'] }
+  object['status'] = { phase: 'Active' }
+  if (minor >= NAME_LABEL_SINCE) object.metadata.labels = { ...object.metadata.labels, 'kubernetes.io/metadata.name': object.metadata.name ?? '' }
+}
+
+/** Of the secrets a service account refers to, only the names are its own. */
+function keepSecretNames(object: KubeObject): void {
+  const { secrets } = object
+  if (Array.isArray(secrets)) object['secrets'] = secrets.filter(isObject).map(({ name }) => (name === undefined ? {} : { name }))
+}
+
+function templateGeneration(object: KubeObject): number {
+  return Number(object.metadata.annotations?.[TEMPLATE_GENERATION] ?? 0) || 0
+}
+
+function templateOf(object: KubeObject): unknown {
+  return isObject(object['spec']) ? object['spec']['template'] : undefined
 }
 
 /** Takes over what a write of the main resource cannot change, and counts the generation. */
@@ -143,11 +166,23 @@ export function prepareForUpdate(after: KubeObject, before: KubeObject, resource
     if (before['status'] === undefined) delete after['status']
     else after['status'] = before['status']
   }
-  if (nameOf(resource) === '/namespaces') after['spec'] = before['spec']
-  if (nameOf(resource) === 'apps/daemonsets') {
-    const template = (object: KubeObject): unknown => (isObject(object['spec']) ? object['spec']['template'] : undefined)
-    const generation = Number(before.metadata.annotations?.[TEMPLATE_GENERATION] ?? 0) + (deepEqual(template(after), template(before)) ? 0 : 1)
-    after.metadata.annotations = { ...after.metadata.annotations, [TEMPLATE_GENERATION]: String(generation) }
+  switch (nameOf(resource)) {
+    case '/namespaces':
+    case 'certificates.k8s.io/certificatesigningrequests':
+      after['spec'] = before['spec']
+      break
+    case '/services':
+      prepareServiceUpdate(after, before, resource.kubernetesMinor)
+      break
+    case '/serviceaccounts':
+      keepSecretNames(after)
+      break
+    case 'apps/daemonsets': {
+      const count = templateGeneration(before) + (deepEqual(templateOf(after), templateOf(before)) ? 0 : 1)
+      after.metadata.annotations = { ...after.metadata.annotations, [TEMPLATE_GENERATION]: String(count) }
+      break
+    }
+    default:
   }
   if (nameOf(resource) === 'apiextensions.k8s.io/customresourcedefinitions') after['status'] = withStoredVersion(after, before['status'])
   if (hasGeneration(resource)) after.metadata.generation = (before.metadata.generation ?? 0) + (desiredChanged(after, before, resource) ? 1 : 0)
@@ -155,27 +190,28 @@ export function prepareForUpdate(after: KubeObject, before: KubeObject, resource
 }
 
 /** A write of `/status`: the status and metadata are the new ones, the rest stays. */
-export function prepareForStatusUpdate(after: KubeObject, before: KubeObject, resource: ApiResource): KubeObject {
+export function prepareForStatusUpdate(after: KubeObject, before: KubeObject, resource: ApiResource, subresource: string, now: string): KubeObject {
+  if (resource.kind === 'CertificateSigningRequest') return prepareSigningStatus(after, before, subresource, now)
   if (resource.custom !== undefined) return resource.custom.prepareForStatusUpdate(after, before)
   const { metadata } = after
   const kept: KubeObject = { ...before, metadata: { ...metadata } }
   if (after['status'] === undefined) delete kept['status']
   else kept['status'] = after['status']
-  if (before.metadata.generation === undefined) delete kept.metadata.generation
-  else kept.metadata.generation = before.metadata.generation
-  if (nameOf(resource) === 'apps/deployments') {
-    if (before.metadata.labels === undefined) delete kept.metadata.labels
-    else kept.metadata.labels = before.metadata.labels
+  for (const field of KEPT_METADATA[nameOf(resource)] ?? []) {
+    if (before.metadata[field] === undefined) Reflect.deleteProperty(kept.metadata, field)
+    else Object.assign(kept.metadata, { [field]: before.metadata[field] })
   }
-  if (nameOf(resource) === '/pods' && isObject(kept['status']) && isObject(before['status']))
-    kept['status'] = { ...kept['status'], qosClass: before['status']['qosClass'] }
+  const qos = isObject(before['status']) ? before['status']['qosClass'] : undefined
+  if (nameOf(resource) === '/pods' && resource.kubernetesMinor >= QOS_KEPT_SINCE && isObject(kept['status']) && (kept['status']['qosClass'] ?? '') === '')
+    kept['status'] = { ...kept['status'], qosClass: qos ?? qosClass(kept) }
   return kept
 }
 
 /** A definition's status with the version that is stored now among those that ever were. */
 function withStoredVersion(definition: KubeObject, status: unknown): unknown {
   const { spec } = definition
-  const version = listIn(isObject(spec) ? spec['versions'] : undefined).find((each) => each['storage'] === true)?.['name']
+  const versions = isObject(spec) && Array.isArray(spec['versions']) ? spec['versions'].filter(isObject) : []
+  const version = versions.find((each) => each['storage'] === true)?.['name']
   if (typeof version !== 'string' || !isObject(status)) return status
   const stored = stringsIn(status['storedVersions'])
   return stored.includes(version) ? status : { ...status, storedVersions: [...stored, version] }
@@ -184,8 +220,7 @@ function withStoredVersion(definition: KubeObject, status: unknown): unknown {
 function desiredChanged(after: KubeObject, before: KubeObject, resource: ApiResource): boolean {
   const name = nameOf(resource)
   if (name === 'apps/deployments' && !deepEqual(after.metadata.annotations ?? {}, before.metadata.annotations ?? {})) return true
-  if (name === 'discovery.k8s.io/endpointslices' || name.startsWith('admissionregistration') || name === 'apps/controllerrevisions')
-    return !deepEqual(withoutMetadata(after), withoutMetadata(before))
+  if (name === 'discovery.k8s.io/endpointslices' || name.startsWith('admissionregistration')) return !deepEqual(withoutMetadata(after), withoutMetadata(before))
   if (name === 'scheduling.k8s.io/priorityclasses') return false
   return !deepEqual(after['spec'], before['spec'])
 }
@@ -196,27 +231,4 @@ function withoutMetadata({ metadata: _, ...rest }: KubeObject): JsonObject {
 
 function stringsIn(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((each) => typeof each === 'string') : []
-}
-
-/** Guaranteed, Burstable or BestEffort, by requests and limits of cpu and memory in every container. */
-export function qosClass(pod: KubeObject): string {
-  const spec = isObject(pod['spec']) ? pod['spec'] : {}
-  const containers = [...listIn(spec['containers']), ...listIn(spec['initContainers'])]
-  let any = false
-  let guaranteed = containers.length > 0
-  for (const container of containers) {
-    const resources = isObject(container['resources']) ? container['resources'] : {}
-    const requests = isObject(resources['requests']) ? resources['requests'] : {}
-    const limits = isObject(resources['limits']) ? resources['limits'] : {}
-    for (const name of ['cpu', 'memory']) {
-      const [request, limit] = [requests[name], limits[name]]
-      if (request !== undefined || limit !== undefined) any = true
-      if (limit === undefined || (request !== undefined && request !== limit)) guaranteed = false
-    }
-  }
-  return guaranteed ? 'Guaranteed' : any ? 'Burstable' : 'BestEffort'
-}
-
-function listIn(value: unknown): JsonObject[] {
-  return Array.isArray(value) ? value.filter(isObject) : []
 }

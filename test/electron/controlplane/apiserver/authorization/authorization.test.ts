@@ -27,7 +27,7 @@ describe('authorization', { timeout: 30_000 }, () => {
         capacity: { storage: '1Gi' },
         accessModes: ['ReadWriteOnce'],
         claimRef: { namespace: 'default', name: 'data' },
-        csi: { driver: 'd', volumeHandle: 'h', nodePublishSecretRef: { name: 'published' } },
+        csi: { driver: 'd', volumeHandle: 'h', nodePublishSecretRef: { name: 'published', namespace: 'default' } },
       },
     })
     await create('/api/v1/namespaces/default/persistentvolumeclaims', {
