@@ -1,11 +1,11 @@
 import type { Clock } from '#shared/base/clock.ts'
 import type { RequestHandlers } from '#shared/contract/contract.ts'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
-import { compactNow, listKeys, memberViews, readKey } from '../snapshot/etcdView.ts'
+import { compactNow, listBranches, listKeys, memberViews, readKey } from '../snapshot/etcdView.ts'
 import { storedObjectAsYaml } from '../snapshot/storedObject.ts'
 import type { EtcdConnections, EtcdEndpoint } from '../clusters/etcdConnections.ts'
 
-type Names = 'etcd.members' | 'etcd.setEndpoint' | 'etcd.keys' | 'etcd.get' | 'etcd.defragment' | 'etcd.compact'
+type Names = 'etcd.members' | 'etcd.setEndpoint' | 'etcd.keys' | 'etcd.branches' | 'etcd.get' | 'etcd.defragment' | 'etcd.compact'
 
 /** The contract's namespace `etcd`. */
 export function etcdHandlers(connections: EtcdConnections, clock: Clock, requireWritable: (clusterId: string) => void): Pick<RequestHandlers, Names> {
@@ -27,6 +27,7 @@ export function etcdHandlers(connections: EtcdConnections, clock: Clock, require
       return null
     },
     'etcd.keys': ({ clusterId, prefix, after, limit }, context) => using(clusterId, undefined, (etcd) => listKeys(etcd, { prefix, after, limit }, context)),
+    'etcd.branches': ({ clusterId, prefix }, context) => using(clusterId, undefined, (etcd) => listBranches(etcd, { prefix }, context)),
     'etcd.get': ({ clusterId, key, revision }, context) =>
       using(clusterId, undefined, (etcd) => readKey(etcd, { key, revision, decodeObject: storedObjectAsYaml }, context)),
     'etcd.defragment': async ({ clusterId }, context) => {

@@ -7,6 +7,7 @@ export interface ChartTheme {
   text: string
   line: string
   surface: string
+  font: string
   series: readonly string[]
 }
 
@@ -28,12 +29,20 @@ export function unitText(value: number, unit: MetricSeries['unit']): string {
   }
 }
 
-/** Lines over time. A missing sample is a gap. The tooltip is drawn, not HTML, since names come from the cluster. */
-export function timeChartOption(chart: MetricChart, theme: ChartTheme): EChartsCoreOption {
+/** Labels of an axis in one unit: cores as such from one on, millicores below. */
+function axisText(value: number, unit: MetricSeries['unit'], largest: number): string {
+  if (unit !== 'cores') return unitText(value, unit)
+  return largest >= 1 ? count(value) : `${String(Math.round(value * 1000))}m`
+}
+
+/** Lines over time. A missing sample is a gap. The tooltip is drawn, not HTML, since names come from the cluster. `range`: the time shown, else what the samples cover. */
+export function timeChartOption(chart: MetricChart, theme: ChartTheme, range: { fromMs: number; toMs: number } | null = null): EChartsCoreOption {
   const unit = chart.series[0]?.unit ?? 'count'
+  const largest = Math.max(0, ...chart.series.flatMap((each) => each.values.filter((value) => value !== null)))
   const format = (value: unknown): string => (typeof value === 'number' ? unitText(value, unit) : '')
   return {
     animation: false,
+    textStyle: { fontFamily: theme.font },
     aria: { enabled: true },
     color: [...theme.series],
     grid: { left: 8, right: 12, top: 28, bottom: 4, containLabel: true },
@@ -50,6 +59,7 @@ export function timeChartOption(chart: MetricChart, theme: ChartTheme): EChartsC
     },
     xAxis: {
       type: 'time',
+      ...(range === null ? {} : { min: range.fromMs, max: range.toMs }),
       axisLabel: { color: theme.text, fontSize: 11, hideOverlap: true },
       axisLine: { lineStyle: { color: theme.line } },
       splitLine: { show: false },
@@ -57,7 +67,8 @@ export function timeChartOption(chart: MetricChart, theme: ChartTheme): EChartsC
     yAxis: {
       type: 'value',
       min: 0,
-      axisLabel: { color: theme.text, fontSize: 11, formatter: format },
+      axisLabel: { color: theme.text, fontSize: 11, formatter: (value: number) => axisText(value, unit, largest) },
+      minInterval: unit === 'count' ? 1 : 0,
       splitLine: { lineStyle: { color: theme.line, type: 'dashed' } },
       splitNumber: 3,
     },

@@ -85,6 +85,17 @@ export interface EtcdKeyView {
   valueSizeBytes: number
 }
 
+/** One step down the tree of keys: a key itself, or a prefix that ends in `/` with the number of keys below it. */
+export interface EtcdBranch {
+  /** The whole key or prefix. */
+  path: string
+  /** Its last segment. */
+  name: string
+  /** Keys below; 1 for a key. */
+  count: number
+  isKey: boolean
+}
+
 export const backupChannels = {
   'backups.watch': subscription<Backup[]>()(v.object({})),
   /** Without `etcd` the cluster's own endpoint is used (embedded: always known). */
@@ -101,6 +112,8 @@ export const backupChannels = {
   'etcd.keys': request<{ keys: EtcdKeyView[]; total: number; more: boolean; revision: number }>()(
     v.object({ clusterId, prefix: v.string(), after: v.optional(v.string()), limit: v.number() }),
   ),
+  /** What stands directly below a prefix, in order, up to 500; `more` when there is more than that. */
+  'etcd.branches': request<{ branches: EtcdBranch[]; more: boolean; revision: number }>()(v.object({ clusterId, prefix: v.string() })),
   /** Value decoded as a Kubernetes object's YAML when it is one, else as text or hex. */
   'etcd.get': request<{ key: EtcdKeyView; text: string; encoding: 'protobuf' | 'json' | 'text' | 'hex' }>()(
     v.object({ clusterId, key: v.string(), revision: v.optional(v.number()) }),
