@@ -1,5 +1,6 @@
 import { onScopeDispose, ref, shallowRef, toValue, watch, type MaybeRefOrGetter, type Ref, type ShallowRef } from 'vue'
 import type { InputOf, MessageOf, OutputOf, RequestName, SubscriptionName } from '#shared/contract/contract.ts'
+import { clusterOf, onClusterLive } from './clusterLive.ts'
 import { useLine } from './line.ts'
 
 /** Something fetched: what we know, apart from what we are doing. `error` stands beside the last good `data`. */
@@ -25,32 +26,37 @@ export function useSubscription<N extends SubscriptionName>(
   const ended = ref(false)
   const receivedAtMs = ref<number | null>(null)
   let release: (() => void) | null = null
-  watch(
-    () => contentOf(toValue(input)),
+  function begin(): void {
+    release?.()
+    release = null
+    data.value = null
+    error.value = null
+    ended.value = false
+    const current = toValue(input)
+    loading.value = current !== null
+    if (current === null) return
+    release = line.client().subscribe(name, current, {
+      onMessage: (message) => {
+        data.value = message
+        error.value = null
+        loading.value = false
+        receivedAtMs.value = Date.now()
+      },
+      onEnd: (failure) => {
+        error.value = failure
+        loading.value = false
+        ended.value = true
+      },
+    })
+  }
+
+  watch(() => contentOf(toValue(input)), begin, { immediate: true })
+  // Not what reports its own end, as a drain does: only what never got a word out.
+  onClusterLive(
+    () => clusterOf(toValue(input)),
     () => {
-      release?.()
-      release = null
-      data.value = null
-      error.value = null
-      ended.value = false
-      const current = toValue(input)
-      loading.value = current !== null
-      if (current === null) return
-      release = line.client().subscribe(name, current, {
-        onMessage: (message) => {
-          data.value = message
-          error.value = null
-          loading.value = false
-          receivedAtMs.value = Date.now()
-        },
-        onEnd: (failure) => {
-          error.value = failure
-          loading.value = false
-          ended.value = true
-        },
-      })
+      if (error.value !== null && data.value === null) begin()
     },
-    { immediate: true },
   )
   onScopeDispose(() => release?.())
   return { data, error, loading, ended, receivedAtMs }
@@ -108,6 +114,12 @@ export function useRequest<N extends RequestName>(
     () => line.connected,
     (connected) => {
       if (connected && error.value !== null) void refresh()
+    },
+  )
+  onClusterLive(
+    () => clusterOf(toValue(input)),
+    () => {
+      if (error.value !== null) void refresh()
     },
   )
   const timer = (options.everyMs ?? 0) > 0 ? setInterval(() => void refresh(), options.everyMs) : undefined

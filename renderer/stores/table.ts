@@ -2,6 +2,7 @@ import { onScopeDispose, ref, shallowRef, toValue, watch, type MaybeRefOrGetter,
 import type { ClusterId, ConnectionState } from '#shared/contract/clusters.ts'
 import type { ResourceName, TableMessage } from '#shared/contract/table.ts'
 import { RowStore } from '../composables/rowStore.ts'
+import { onClusterLive } from './clusterLive.ts'
 import { useLine } from './line.ts'
 
 export interface TableSource {
@@ -58,30 +59,34 @@ export function useTable(source: MaybeRefOrGetter<TableSource | null>): LiveTabl
     }
   }
 
-  watch(
-    () => JSON.stringify(toValue(source)),
-    () => {
-      release?.()
-      release = null
-      store.value = new RowStore()
-      loaded.value = false
-      connection.value = null
-      error.value = null
-      version.value++
-      const current = toValue(source)
-      if (current === null) return
-      release = line.client().subscribe(
-        'table.watch',
-        { clusterId: current.clusterId, resource: current.resource, ...(current.namespace === '' ? {} : { namespace: current.namespace }) },
-        {
-          onMessage: receive,
-          onEnd: (failure) => {
-            error.value = failure
-          },
+  function begin(): void {
+    release?.()
+    release = null
+    store.value = new RowStore()
+    loaded.value = false
+    connection.value = null
+    error.value = null
+    version.value++
+    const current = toValue(source)
+    if (current === null) return
+    release = line.client().subscribe(
+      'table.watch',
+      { clusterId: current.clusterId, resource: current.resource, ...(current.namespace === '' ? {} : { namespace: current.namespace }) },
+      {
+        onMessage: receive,
+        onEnd: (failure) => {
+          error.value = failure
         },
-      )
+      },
+    )
+  }
+
+  watch(() => JSON.stringify(toValue(source)), begin, { immediate: true })
+  onClusterLive(
+    () => toValue(source)?.clusterId,
+    () => {
+      if (error.value !== null) begin()
     },
-    { immediate: true },
   )
   onScopeDispose(() => {
     release?.()
