@@ -32,14 +32,14 @@ export function registerScheme(): void {
 function fileOf(url: string, pageDir: string): string | null {
   const parsed = URL.parse(url)
   if (parsed === null || !isOwnPage(url)) return null
-  let path: string
   try {
-    path = decodeURIComponent(parsed.pathname)
+    const path = decodeURIComponent(parsed.pathname)
+    const file = normalize(join(pageDir, path === '/' ? 'index.html' : path))
+    return file.startsWith(pageDir + sep) && (statSync(file, { throwIfNoEntry: false })?.isFile() ?? false) ? file : null
   } catch {
+    // Names that cannot be decoded, or that no file can have.
     return null
   }
-  const file = normalize(join(pageDir, path === '/' ? 'index.html' : path))
-  return file.startsWith(pageDir + sep) && (statSync(file, { throwIfNoEntry: false })?.isFile() ?? false) ? file : null
 }
 
 /** Serves the built page, and nothing else, under the scheme. */
