@@ -3,6 +3,9 @@ import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { DevTools } from './devTools.ts'
 
+/** Longest wait for the browser's own end. */
+const CLOSE_MS = 3000
+
 /** The browser behind the windows, from `start` on. */
 export class Chromium {
   #devTools: DevTools | null = null
@@ -34,8 +37,6 @@ export class Chromium {
         '--disable-component-update',
         '--disable-sync',
         '--hide-scrollbars=false',
-        // A window that a handler denies is never made, as in Electron.
-        '--block-new-web-contents',
         ...options.switches,
       ],
       { stdio: ['ignore', 'ignore', 'pipe'] },
@@ -68,8 +69,9 @@ export class Chromium {
   }
 
   async stop(): Promise<void> {
-    // So that what pages stored is on the disk.
-    await this.#devTools?.send('Browser.close').catch(() => undefined)
+    // So that what pages stored is on the disk; a browser that does not end is ended.
+    const patience = new Promise<void>((done) => setTimeout(done, CLOSE_MS))
+    await Promise.race([patience, this.#devTools?.send('Browser.close').catch(() => undefined)])
     this.#devTools?.close()
     await this.#kill()
   }

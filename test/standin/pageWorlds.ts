@@ -144,6 +144,9 @@ export function isolatedWorld(config: WorldConfig, { encode, decode }: Codec, pr
       answer(call, { ok: false, message: String((error as Error).message) })
     }
   })
+  document.addEventListener(`${config.bridge}-open`, (event) => {
+    tell({ t: 'open', ...(JSON.parse((event as CustomEvent<string>).detail) as object) })
+  })
   const contextBridge = {
     exposeInMainWorld(key: string, api: unknown) {
       document.dispatchEvent(new CustomEvent(`${config.bridge}-expose`, { detail: JSON.stringify({ key, value: copy(api) }) }))
@@ -205,6 +208,12 @@ export function mainWorld(config: WorldConfig, { encode, decode }: Codec): void 
     if (part.array !== undefined) return Object.freeze(part.array.map(build))
     if (part.tree !== undefined) return Object.freeze(Object.fromEntries(part.tree.map(([key, each]) => [key, build(each)])))
     return decode(part.value)
+  }
+  // No window is opened from here, and Electron answers a denied one with null.
+  window.open = (url = '', windowName = '', features = '') => {
+    const detail = JSON.stringify({ url: new URL(url, window.location.href).href, windowName, features })
+    document.dispatchEvent(new CustomEvent(`${config.bridge}-open`, { detail }))
+    return null
   }
   document.addEventListener(`${config.bridge}-answer`, (event) => {
     const answer = JSON.parse((event as CustomEvent<string>).detail) as { call: number }

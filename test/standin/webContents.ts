@@ -226,6 +226,7 @@ export class WebContents extends EventEmitter {
 
   async #make(width: number, height: number): Promise<string> {
     const devTools = this.#surroundings.devTools()
+    await this.#send('Target.setDiscoverTargets', { discover: true })
     const { targetId } = await this.#send<{ targetId: string }>('Target.createTarget', { url: 'about:blank', width, height, newWindow: true })
     this.targetId = targetId
     const { sessionId } = await this.#send<{ sessionId: string }>('Target.attachToTarget', { targetId, flatten: true })
@@ -251,15 +252,12 @@ export class WebContents extends EventEmitter {
         send: (method, params) => this.#send(method, params, sessionId),
       })
     })
+    // By a link; `window.open` is answered on the page.
     on('Page.windowOpen', ({ url, windowName, windowFeatures }: { url: string; windowName: string; windowFeatures: string[] }) => {
-      const answer = this.#openHandler?.({
-        url: this.session.protocol.real(url),
-        frameName: windowName,
-        features: windowFeatures.join(','),
-        disposition: 'foreground-tab',
-        referrer: {},
-      })
-      if (answer?.action !== 'deny') process.stderr.write('stand-in: a window that is not denied is not opened either\n')
+      this.#askToOpen(url, windowName, windowFeatures.join(','))
+    })
+    devTools.on(' Target.targetCreated', ({ targetInfo }: { targetInfo: { targetId: string; openerId?: string } }) => {
+      if (targetInfo.openerId === targetId) void this.#send('Target.closeTarget', { targetId: targetInfo.targetId }).catch(() => undefined)
     })
     on('Page.frameNavigated', ({ frame }: { frame: { id: string; parentId?: string; url: string; urlFragment?: string } }) => {
       if (frame.parentId === undefined) this.#navigated(frame.url + (frame.urlFragment ?? ''))
@@ -297,6 +295,11 @@ export class WebContents extends EventEmitter {
     return sessionId
   }
 
+  #askToOpen(url: string, frameName: string, features: string): void {
+    const answer = this.#openHandler?.({ url: this.session.protocol.real(url), frameName, features, disposition: 'foreground-tab', referrer: {} })
+    if (answer?.action !== 'deny') process.stderr.write('stand-in: a window that is not denied is not opened either\n')
+  }
+
   #navigated(shownUrl: string): void {
     const url = this.session.protocol.real(shownUrl)
     this.mainFrame.detached = true
@@ -305,8 +308,9 @@ export class WebContents extends EventEmitter {
   }
 
   /** A message of the preload script. */
-  #take(message: { t: string; channel: string; args: unknown; id: never; data: unknown }): void {
-    if (message.t === 'port') this.#ports.get(message.id)?.fromPage(decode(message.data))
+  #take(message: { t: string; channel: string; args: unknown; id: never; data: unknown; url: string; windowName: string; features: string }): void {
+    if (message.t === 'open') this.#askToOpen(message.url, message.windowName, message.features)
+    else if (message.t === 'port') this.#ports.get(message.id)?.fromPage(decode(message.data))
     else if (message.t === 'portClose') {
       this.#ports.get(message.id)?.close()
       this.#ports.delete(message.id)

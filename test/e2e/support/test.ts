@@ -30,6 +30,10 @@ export class App {
     return this.#shell
   }
 
+  get running(): boolean {
+    return this.#shell !== null
+  }
+
   get page(): Page {
     return this.shell.page
   }
@@ -101,7 +105,12 @@ interface WorkerFixtures {
 /** A home of its own, so that nobody's kubeconfig is read. */
 const ownHome = (directory: string): Record<string, string> => ({ HOME: directory, XDG_CONFIG_HOME: join(directory, '.config'), KUBECONFIG: '' })
 
-export const test = base.extend<Record<never, never>, WorkerFixtures>({
+interface TestFixtures {
+  /** Runs around every spec: what is left of one that failed. */
+  evidence: undefined
+}
+
+export const test = base.extend<TestFixtures, WorkerFixtures>({
   mode: ['serve', { option: true, scope: 'worker' }],
   setup: [{}, { option: true, scope: 'worker' }],
   app: [
@@ -123,6 +132,28 @@ export const test = base.extend<Record<never, never>, WorkerFixtures>({
       rmSync(directory, { recursive: true, force: true })
     },
     { scope: 'worker', timeout: 90_000 },
+  ],
+  evidence: [
+    async ({ app }, use, info) => {
+      app.takeProblems()
+      // Playwright records what its own browser shows; of the desktop app it is asked for.
+      const desktop = app.shell.electron !== null
+      if (desktop) await app.page.context().tracing.startChunk()
+      await use(undefined)
+      if (info.status === info.expectedStatus) {
+        if (desktop && app.running) await app.page.context().tracing.stopChunk()
+        return
+      }
+      await info.attach('problems', { body: [...app.takeProblems(), ''].join('\n'), contentType: 'text/plain' })
+      if (!desktop || !app.running) return
+      const trace = info.outputPath('trace.zip')
+      await app.page.context().tracing.stopChunk({ path: trace })
+      await info.attach('trace', { path: trace, contentType: 'application/zip' })
+      const screenshot = info.outputPath('screenshot.png')
+      await app.page.screenshot({ path: screenshot })
+      await info.attach('screenshot', { path: screenshot, contentType: 'image/png' })
+    },
+    { auto: true, timeout: 30_000 },
   ],
 })
 
