@@ -34,6 +34,7 @@ import { ClusterApi } from './runbooks/clusterApi.ts'
 import { RunbookEngine } from './runbooks/engine.ts'
 import type { NodeShellFactory } from './runbooks/nodeShell/nodeShell.ts'
 import { connectSsh } from './runbooks/nodeShell/ssh.ts'
+import { sshTargetOf } from './runbooks/nodeShell/sshConfig.ts'
 import { upgradeRunbook } from './runbooks/upgrade/upgrade.ts'
 import { Backups } from './snapshot/backups.ts'
 import { Catalogue } from './snapshot/catalogue.ts'
@@ -47,6 +48,10 @@ export interface ApplicationOptions {
   dataDir: string
   /** Read besides $KUBECONFIG and ~/.kube/config. */
   kubeconfigs: readonly string[]
+  /** How nodes of the user's clusters are reached. @default ~/.ssh/config */
+  sshConfigFile?: string
+  /** Without it no embedded cluster is started: for commands that work on another one. @default true */
+  embedded?: boolean
   /** False leaves $KUBECONFIG and ~/.kube/config alone. @default true */
   userKubeconfigs?: boolean
   clusterCommand: ClusterCommand
@@ -177,8 +182,10 @@ export class Application {
     await this.#catalogue.open()
     this.#engine.open()
     this.#instances.open()
-    this.#registry.put(EMBEDDED, 'embedded', brokenContext('it is starting'), '')
-    void this.#startEmbedded()
+    if (this.#options.embedded !== false) {
+      this.#registry.put(EMBEDDED, 'embedded', brokenContext('it is starting'), '')
+      void this.#startEmbedded()
+    }
     const own = this.#options.userKubeconfigs === false ? [] : (process.env['KUBECONFIG'] ?? join(homedir(), '.kube/config')).split(delimiter)
     for (const path of new Set([...this.#options.kubeconfigs, ...own, ...this.#settings.value.kubeconfigPaths])) {
       if (path === '') continue
@@ -250,8 +257,7 @@ export class Application {
   }
 
   #nodeShells(clusterId: string): NodeShellFactory {
-    if (this.#local(clusterId) === null)
-      throw new StatusError(failure(501, '', 'nodes of this cluster are not reached yet: in this release runs work on the embedded cluster and on twins'))
+    if (this.#local(clusterId) === null) return this.#remoteShells(clusterId)
     return (node, context) => {
       const { cluster, endpoints } = this.#running(clusterId)
       return connectSsh(
@@ -260,11 +266,21 @@ export class Application {
           port: endpoints.sshPort,
           username: node,
           privateKey: readFileSync(endpoints.sshKeyFile, 'utf8'),
-          hostKey: cluster.hostKey(endpoints),
+          hostKeys: [cluster.hostKey(endpoints)],
           sudo: false,
         },
         context,
       )
+    }
+  }
+
+  /** Nodes of a user's own cluster, by the user's own SSH configuration. */
+  #remoteShells(clusterId: string): NodeShellFactory {
+    const configFile = this.#options.sshConfigFile ?? join(homedir(), '.ssh/config')
+    return async (node, context) => {
+      const object = await new ClusterApi(this.#registry.session(clusterId).transport).get(`/api/v1/nodes/${encodeURIComponent(node)}`, context.signal)
+      const addresses = (object['status'] as { addresses?: { type: string; address: string }[] } | undefined)?.addresses ?? []
+      return connectSsh(sshTargetOf(node, { configFile, address: addresses.find(({ type }) => type === 'InternalIP')?.address ?? node }), context)
     }
   }
 

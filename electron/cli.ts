@@ -17,11 +17,15 @@ async function main(argv: string[]): Promise<void> {
   if (wanted === 'cluster') (await import('./commands/cluster.ts')).register(program)
   else if (wanted === 'serve') (await import('./commands/serve.ts')).register(program)
   else if (wanted === 'snapshot') (await import('./commands/snapshot.ts')).register(program)
+  else if (wanted === 'upgrade') (await import('./commands/upgrade.ts')).register(program)
+  else if (wanted === 'runbook') (await import('./commands/runbook.ts')).register(program)
   else {
     for (const [name, description] of [
       ['cluster', 'run the embedded control plane alone'],
       ['serve', 'serve the app to a browser on 127.0.0.1'],
       ['snapshot', 'save, check and restore etcd snapshots'],
+      ['upgrade', 'plan and run a kubeadm upgrade'],
+      ['runbook', 'the journal of runs: list, show, go on, give up'],
     ] as const)
       program.command(name).description(description)
   }

@@ -7,7 +7,7 @@ import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { parseQuantity, quantityNumber } from '#shared/kubernetes/quantity.ts'
 import { SnapshotFile } from '#electron/snapshot/snapshotFile.ts'
 import { loadStore } from './etcd/loadStore.ts'
-import { noteAdopted } from './kubelet/staticPods.ts'
+import { noteAdopted, type AdoptedManifest } from './kubelet/staticPods.ts'
 import type { NodePlan } from './simulatedNode.ts'
 
 const encoder = new TextEncoder()
@@ -22,8 +22,9 @@ export interface ClusterOrigin {
   nodes: NodePlan[]
   serviceSubnet: string | null
   podSubnet: string | null
-  /** Manifest and hash by node and file name, from the mirror pods of its static pods. */
-  manifests: Map<string, Map<string, { text: string; hash: string }>>
+  imageRepository: string | null
+  /** By node and file name, from the mirror pods of its static pods. */
+  manifests: Map<string, Map<string, AdoptedManifest>>
 }
 
 /** Where a data directory's contents came from, kept beside them. */
@@ -81,10 +82,11 @@ export async function readOrigin(etcd: EtcdClient, signal: AbortSignal): Promise
     const spec = pod['spec'] as { nodeName?: string; containers?: { image?: string; command?: string[] }[] } | undefined
     const node = spec?.nodeName ?? ''
     const component = (pod.metadata.name ?? '').endsWith(`-${node}`) ? (pod.metadata.name ?? '').slice(0, -node.length - 1) : (pod.metadata.name ?? '')
-    const files = manifests.get(node) ?? new Map<string, { text: string; hash: string }>()
+    const files = manifests.get(node) ?? new Map<string, AdoptedManifest>()
     files.set(`${component}.yaml`, {
       text: stringify(manifestOf(pod, component), { lineWidth: 0 }),
       hash: pod.metadata.annotations['kubernetes.io/config.mirror'],
+      status: pod['status'] as AdoptedManifest['status'],
     })
     manifests.set(node, files)
     const container = spec?.containers?.[0]
@@ -100,6 +102,7 @@ export async function readOrigin(etcd: EtcdClient, signal: AbortSignal): Promise
     nodes,
     serviceSubnet: kubeadm?.networking?.serviceSubnet ?? flags.get('service-cluster-ip-range') ?? null,
     podSubnet: kubeadm?.networking?.podSubnet ?? flags.get('cluster-cidr') ?? null,
+    imageRepository: kubeadm?.imageRepository ?? null,
     manifests,
   }
 }
@@ -170,6 +173,7 @@ function newestOf(nodes: readonly NodePlan[]): string | null {
 }
 
 interface KubeadmConfiguration {
+  imageRepository?: string
   kubernetesVersion?: string
   networking?: { serviceSubnet?: string; podSubnet?: string }
 }
@@ -210,7 +214,7 @@ function objectOf(kv: KeyValue | undefined): KubeObject | null {
 }
 
 /** Writes the manifests of a node's static pods, once: what is done to them later stays. */
-export function writeOriginManifests(rootDir: string, manifests: ReadonlyMap<string, { text: string; hash: string }>): void {
+export function writeOriginManifests(rootDir: string, manifests: ReadonlyMap<string, AdoptedManifest>): void {
   const directory = join(rootDir, 'etc/kubernetes/manifests')
   if (existsSync(directory)) return
   mkdirSync(directory, { recursive: true })

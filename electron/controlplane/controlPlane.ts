@@ -179,6 +179,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
       clusterName,
       serviceSubnet,
       podSubnet,
+      ...(origin?.imageRepository == null ? {} : { imageRepository: origin.imageRepository }),
     }
     if (origin !== null) for (const [node, manifests] of origin.manifests) writeOriginManifests(join(dataDir, 'nodes', node), manifests)
     else if (!existsSync(join(kubernetesDir, 'manifests'))) writeManifests(kubernetesDir, manifestOptions)

@@ -197,8 +197,11 @@ async function upgradeStaticPods(streams: Streams, options: NodeProgramsOptions,
   for (const component of COMPONENTS) {
     const file = join(manifests, `${component}.yaml`)
     out(`[upgrade/staticpods] Preparing for ${JSON.stringify(component)} upgrade\n`)
-    const text = manifestText(component, { ...options.manifestOptions, kubernetesVersion: target })
-    if (existsSync(file) && readFileSync(file, 'utf8') === text) {
+    const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
+    const rendered = manifestText(component, { ...options.manifestOptions, kubernetesVersion: target })
+    const image = imageFor(component, target, { options, before })
+    const text = rendered.replace(/^( +image: ).*$/m, `$1${image}`)
+    if (before === text) {
       out(`[upgrade/staticpods] Current and new manifests of ${component} are equal, skipping upgrade\n`)
       continue
     }
@@ -213,11 +216,21 @@ async function upgradeStaticPods(streams: Streams, options: NodeProgramsOptions,
     out(
       `[upgrade/staticpods] Moving new manifest to "/etc/kubernetes/manifests/${component}.yaml" and backing up old manifest to "${backup}/${component}.yaml"\n[upgrade/staticpods] Waiting for the kubelet to restart the component\n[upgrade/staticpods] This can take up to 5m0s\n`,
     )
-    await waitForComponent(streams, options, component, componentImage(component, target))
+    await waitForComponent(streams, options, component, image)
     out(
       `[apiclient] Found 1 Pods for label selector component=${component}\n[upgrade/staticpods] Component ${JSON.stringify(component)} upgraded successfully!\n`,
     )
   }
+}
+
+const isInTable = (target: string): boolean => RELEASES.some(({ version }) => minorOfVersion(version) === minorOfVersion(target))
+
+/** The image of a component at a version. Which etcd a release outside the table brings is not known: then the one that runs stays. */
+function imageFor(component: Component, target: string, { options, before }: { options: NodeProgramsOptions; before: string }): string {
+  const running = /^ +image: (\S+)$/m.exec(before)?.[1]
+  return component === 'etcd' && !isInTable(target) && running !== undefined
+    ? running
+    : componentImage(component, target, options.manifestOptions.imageRepository)
 }
 
 async function waitForComponent({ clock, signal }: Streams, { admin, node }: NodeProgramsOptions, component: Component, image: string): Promise<void> {
@@ -262,5 +275,7 @@ function writeKubeletConfig({ out }: Streams, { rootDir }: NodeProgramsOptions):
 async function upgradeAddons({ admin }: NodeProgramsOptions, target: string, signal: AbortSignal): Promise<void> {
   const image = (name: string, value: string): object => ({ spec: { template: { spec: { containers: [{ name, image: value }] } } } })
   await admin.patch(DAEMON_SETS, { namespace: 'kube-system', name: 'kube-proxy' }, image('kube-proxy', kubeProxyImage(target)), { type: 'strategic' }, signal)
-  await admin.patch(DEPLOYMENTS, { namespace: 'kube-system', name: 'coredns' }, image('coredns', coreDnsImage(target)), { type: 'strategic' }, signal)
+  // Which CoreDNS a release outside the table brings is not known: then the one that runs stays.
+  if (isInTable(target))
+    await admin.patch(DEPLOYMENTS, { namespace: 'kube-system', name: 'coredns' }, image('coredns', coreDnsImage(target)), { type: 'strategic' }, signal)
 }

@@ -12,14 +12,16 @@ export interface ManifestOptions {
   clusterName: string
   serviceSubnet: string
   podSubnet: string
+  /** kubeadm's `imageRepository`. @default registry.k8s.io */
+  imageRepository?: string
 }
 
 export const COMPONENTS = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const
 export type Component = (typeof COMPONENTS)[number]
 
 /** The image kubeadm of a version runs a component with. */
-export function componentImage(component: Component, kubernetesVersion: string): string {
-  return component === 'etcd' ? `${REGISTRY}/etcd:${releaseOf(kubernetesVersion).etcd}` : `${REGISTRY}/${component}:${kubernetesVersion}`
+export function componentImage(component: Component, kubernetesVersion: string, imageRepository = REGISTRY): string {
+  return `${imageRepository}/${component}:${component === 'etcd' ? releaseOf(kubernetesVersion).etcd : kubernetesVersion}`
 }
 
 interface Spec {
@@ -171,7 +173,7 @@ export function manifestText(component: Component, options: ManifestOptions): st
         containers: [
           {
             command,
-            image: componentImage(component, options.kubernetesVersion),
+            image: componentImage(component, options.kubernetesVersion, options.imageRepository),
             imagePullPolicy: 'IfNotPresent',
             livenessProbe: probe,
             name: component,

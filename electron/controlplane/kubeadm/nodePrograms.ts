@@ -1,6 +1,6 @@
 import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
-import { RELEASES, minorOfVersion } from '#shared/planning/upgrade/releases.ts'
+import { isReleased, RELEASES, minorOfVersion } from '#shared/planning/upgrade/releases.ts'
 import type { RestClient } from '#electron/client/restClient.ts'
 import type { ManifestOptions } from './manifests.ts'
 import type { Packages } from './packages.ts'
@@ -131,7 +131,8 @@ function aptGet({ args, out, err }: ProgramContext, packages: Packages): number 
       return 100
     }
     const matching = new RegExp(`^${(pattern ?? '*').replace(/[.+]/g, '\\$&').replaceAll('*', '.*')}$`)
-    const version = available(packages).find((each) => matching.test(each))
+    const asked = /^(1\.\d+\.\d+)-(?:\*|1\.1)$/.exec(pattern ?? '')?.[1]
+    const version = available(packages).find((each) => matching.test(each)) ?? (asked !== undefined && isReleased(asked) ? `${asked}-1.1` : undefined)
     if (version === undefined) {
       err(`E: Version '${pattern ?? ''}' for '${name}' was not found\n`)
       return 100

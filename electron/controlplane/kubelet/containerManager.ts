@@ -76,8 +76,9 @@ export class ContainerManager {
   constructor(container: Container, host: ContainerHost, adopted: ContainerStatus | undefined) {
     this.container = container
     this.#host = host
-    this.#readyProbe = container.readinessProbe === undefined
-    this.#startupDone = container.startupProbe === undefined
+    // What was ready when it was taken over is so until a probe says otherwise.
+    this.#readyProbe = container.readinessProbe === undefined || adopted?.ready === true
+    this.#startupDone = container.startupProbe === undefined || adopted?.started === true
     this.status = adopted ?? {
       name: container.name,
       state: { waiting: { reason: host.waitingReason } },

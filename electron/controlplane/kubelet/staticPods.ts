@@ -15,39 +15,47 @@ const FILE_CHECK_MS = 20_000
 /** Writes of one file come as several notices. */
 const SETTLE_MS = 30
 
-/** In the manifest directory: what files were written for pods that had their hash already. */
+/** In the manifest directory, the notes of {@link noteAdopted}. */
 const ADOPTED = '.adopted.json'
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex')
 
-/**
- * Notes that a manifest stands for a pod that has a hash from before, so that its mirror is taken over and not made anew. Once
- * the file is changed the note says nothing any more.
- */
-export function noteAdopted(directory: string, hashes: ReadonlyMap<string, { text: string; hash: string }>): void {
-  writeFileSync(
-    join(directory, ADOPTED),
-    JSON.stringify(Object.fromEntries([...hashes].map(([file, { text, hash }]) => [file, { digest: digestOf(text), hash }]))),
-  )
+/** A static pod that ran before this kubelet knew it: its manifest's text, its hash, and how its containers were. */
+export interface AdoptedManifest {
+  text: string
+  hash: string
+  status: Pod['status']
 }
 
-function adoptedHashes(directory: string): Record<string, { digest: string; hash: string } | undefined> {
+type Note = Omit<AdoptedManifest, 'text'> & { digest: string }
+
+/**
+ * Notes that manifests stand for pods that run already, so that each goes on with its hash, mirror and containers and is not
+ * made anew. Once a file is changed its note says nothing any more.
+ */
+export function noteAdopted(directory: string, manifests: ReadonlyMap<string, AdoptedManifest>): void {
+  const notes = [...manifests].map(([file, { text, hash, status }]): [string, Note] => [file, { digest: digestOf(text), hash, status }])
+  writeFileSync(join(directory, ADOPTED), JSON.stringify(Object.fromEntries(notes)))
+}
+
+function adoptedNotes(directory: string): Record<string, Note | undefined> {
   const path = join(directory, ADOPTED)
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Record<string, { digest: string; hash: string }>) : {}
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Record<string, Note>) : {}
 }
 
 /** The pods that a manifest directory describes, with the names, uids and annotations the kubelet gives them. Unreadable files are logged and left out. */
 export function readManifests(directory: string, { node, nowMs, logger }: { node: string; nowMs: number; logger: Logger }): Pod[] {
   const pods: Pod[] = []
-  const adopted = adoptedHashes(directory)
+  const adopted = adoptedNotes(directory)
   for (const file of readdirSync(directory).sort()) {
     if (file.startsWith('.') || !/\.(ya?ml|json)$/.test(file)) continue
     try {
       const text = readFileSync(join(directory, file), 'utf8')
       const manifest = parse(text) as Pod | null
       if (manifest?.kind !== 'Pod') throw new Error('not a Pod')
-      const known = adopted[file]
-      const hash = known?.digest === digestOf(text) ? known.hash : createHash('md5').update(node).update(file).update(JSON.stringify(manifest)).digest('hex')
+      const note = adopted[file]
+      const known = note?.digest === digestOf(text) ? note : undefined
+      const hash = known?.hash ?? createHash('md5').update(node).update(file).update(JSON.stringify(manifest)).digest('hex')
       pods.push({
         ...manifest,
         metadata: {
@@ -58,6 +66,7 @@ export function readManifests(directory: string, { node, nowMs, logger }: { node
           annotations: { ...manifest.metadata.annotations, [CONFIG_HASH]: hash, 'kubernetes.io/config.seen': timestamp(nowMs), [CONFIG_SOURCE]: 'file' },
         },
         spec: { ...manifest.spec, nodeName: node },
+        ...(known?.status === undefined ? {} : { status: known.status }),
       })
     } catch (error) {
       logger.warn('static pod manifest not readable', { file, error: String(error) })

@@ -66,7 +66,8 @@ export async function drain(api: ClusterApi, node: string, context: StepContext)
       `nothing would bring these pods back: ${unmanaged.map(({ namespace, name }) => `${namespace}/${name}`).join(', ')}. Delete them yourself or give them a controller, then retry`,
     )
   for (const pod of wanted.filter(({ usesEmptyDir }) => usesEmptyDir)) log(`pod/${pod.name} in ${pod.namespace} loses its emptyDir data`)
-  await Promise.all(wanted.map((pod) => evict(api, pod, context)))
+  const apiVersion = await evictionVersion(api, signal)
+  await Promise.all(wanted.map((pod) => evict(api, { ...pod, apiVersion }, context)))
   for (;;) {
     const left = (await podsOn(api, node, signal)).filter(({ skipped, uid }) => skipped === null && wanted.some((pod) => pod.uid === uid))
     if (left.length === 0) break
@@ -82,12 +83,19 @@ export async function drain(api: ClusterApi, node: string, context: StepContext)
   log(`node/${node} drained: ${String(wanted.length)} pods evicted`)
 }
 
-async function evict(api: ClusterApi, pod: PodView, { signal, clock, log, waitFor }: StepContext): Promise<void> {
+/** policy/v1 evictions came with 1.22; discovery says which version a server takes. */
+async function evictionVersion(api: ClusterApi, signal: AbortSignal): Promise<string> {
+  const { resources } = (await api.get('/api/v1', signal)) as unknown as { resources?: { name: string; group?: string; version?: string }[] }
+  const eviction = resources?.find(({ name }) => name === 'pods/eviction')
+  return `${eviction?.group ?? 'policy'}/${eviction?.version ?? 'v1beta1'}`
+}
+
+async function evict(api: ClusterApi, pod: PodView & { apiVersion: string }, { signal, clock, log, waitFor }: StepContext): Promise<void> {
   const path = `/api/v1/namespaces/${encodeURIComponent(pod.namespace)}/pods/${encodeURIComponent(pod.name)}/eviction`
   let told = false
   for (;;) {
     try {
-      await api.post(path, { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: pod.name, namespace: pod.namespace } }, signal)
+      await api.post(path, { apiVersion: pod.apiVersion, kind: 'Eviction', metadata: { name: pod.name, namespace: pod.namespace } }, signal)
       log(`pod/${pod.name} in ${pod.namespace} evicted`)
       return
     } catch (error) {

@@ -1,4 +1,4 @@
-import { Client, type ClientChannel } from 'ssh2'
+import { Client, type ClientChannel, type ServerHostKeyAlgorithm } from 'ssh2'
 import type { CommandOutcome, NodeShell } from './nodeShell.ts'
 
 export interface SshTarget {
@@ -6,18 +6,55 @@ export interface SshTarget {
   port: number
   username: string
   /** PEM or OpenSSH text. */
-  privateKey: string
-  /** The host's public key as base64 of its SSH wire form, the middle field of a known_hosts line. Another key is refused. */
-  hostKey: string
+  privateKey?: string
+  /** Socket of an ssh-agent. */
+  agent?: string
+  /** The host's public keys as base64 of their SSH wire form, the middle field of a known_hosts line. Any other key is refused. */
+  hostKeys: readonly string[]
   /** Runs each command under `sudo -n` when the user is not root. */
   sudo: boolean
+  /** A host to go through. */
+  jump?: SshTarget
 }
 
 /** How long a node may take to answer the SSH handshake. */
 const READY_TIMEOUT_MS = 15_000
 
 /** Connects and checks the host key. @throws with the host, port and what to check */
-export function connectSsh(target: SshTarget, { signal }: { signal: AbortSignal }): Promise<NodeShell> {
+export async function connectSsh(target: SshTarget, { signal }: { signal: AbortSignal }): Promise<NodeShell> {
+  const clients = await connectThrough(target, signal)
+  const client = clients[clients.length - 1]
+  if (client === undefined) throw new Error('no connection was made')
+  return {
+    run: (command, options) => runCommand(client, target.sudo ? `sudo -n sh -c ${quote(command)}` : command, options),
+    close: () => {
+      for (const each of clients.toReversed()) each.end()
+    },
+  }
+}
+
+/** The connections to the jump hosts, outermost first, and to the target. */
+async function connectThrough(target: SshTarget, signal: AbortSignal): Promise<Client[]> {
+  if (target.jump === undefined) return [await connectClient(target, signal)]
+  const before = await connectThrough(target.jump, signal)
+  const last = before[before.length - 1]
+  if (last === undefined) throw new Error('no connection was made')
+  try {
+    const stream = await new Promise<ClientChannel>((resolve, reject) => {
+      last.forwardOut('127.0.0.1', 0, target.host, target.port, (error: Error | undefined, channel: ClientChannel) => {
+        if (error === undefined) resolve(channel)
+        else
+          reject(new Error(`the jump host ${target.jump?.host ?? ''} does not reach ${target.host}:${String(target.port)}: ${error.message}`, { cause: error }))
+      })
+    })
+    return [...before, await connectClient(target, signal, stream)]
+  } catch (error) {
+    for (const each of before.toReversed()) each.end()
+    throw error
+  }
+}
+
+function connectClient(target: SshTarget, signal: AbortSignal, sock?: ClientChannel): Promise<Client> {
   return new Promise((resolve, reject) => {
     const client = new Client()
     let presented: string | null = null
@@ -25,7 +62,7 @@ export function connectSsh(target: SshTarget, { signal }: { signal: AbortSignal 
       client.end()
       const where = `${target.username}@${target.host}:${String(target.port)}`
       const reason =
-        presented !== null && presented !== target.hostKey
+        presented !== null && !target.hostKeys.includes(presented)
           ? `the host key is not the one that is known for it (presented ${presented.slice(0, 24)}…). Check that this is the right machine before you trust the new key`
           : error.message
       reject(new Error(`ssh ${where}: ${reason}`, { cause: error }))
@@ -41,24 +78,43 @@ export function connectSsh(target: SshTarget, { signal }: { signal: AbortSignal 
         client.off('error', fail)
         // A connection that breaks later shows itself in the running command.
         client.on('error', () => undefined)
-        resolve({
-          run: (command, options) => runCommand(client, target.sudo ? `sudo -n sh -c ${quote(command)}` : command, options),
-          close: () => client.end(),
-        })
+        resolve(client)
       })
       .on('error', fail)
       .connect({
         host: target.host,
         port: target.port,
         username: target.username,
-        privateKey: target.privateKey,
+        ...(target.privateKey === undefined ? {} : { privateKey: target.privateKey }),
+        ...(target.agent === undefined ? {} : { agent: target.agent }),
+        ...(sock === undefined ? {} : { sock }),
+        // Asks for a key of a type that is known, as OpenSSH does, where a host has several.
+        algorithms: { serverHostKey: knownFirst(target.hostKeys) },
         readyTimeout: READY_TIMEOUT_MS,
         hostVerifier: (key: Buffer) => {
           presented = key.toString('base64')
-          return presented === target.hostKey
+          return target.hostKeys.includes(presented)
         },
       })
   })
+}
+
+/** Signature algorithms of host keys; those whose key is known come first. */
+function knownFirst(hostKeys: readonly string[]): ServerHostKeyAlgorithm[] {
+  const algorithms: ServerHostKeyAlgorithm[] = [
+    'ssh-ed25519',
+    'ecdsa-sha2-nistp256',
+    'ecdsa-sha2-nistp384',
+    'ecdsa-sha2-nistp521',
+    'rsa-sha2-512',
+    'rsa-sha2-256',
+  ]
+  const types = hostKeys.map((key) => {
+    const bytes = Buffer.from(key, 'base64')
+    return bytes.length < 4 ? '' : bytes.toString('latin1', 4, 4 + Math.min(bytes.readUInt32BE(0), 64))
+  })
+  const known = (algorithm: string): boolean => types.includes(algorithm.startsWith('rsa-') ? 'ssh-rsa' : algorithm)
+  return algorithms.toSorted((a, b) => Number(known(b)) - Number(known(a)))
 }
 
 function runCommand(client: Client, command: string, { signal, onLine }: { signal: AbortSignal; onLine?: (line: string) => void }): Promise<CommandOutcome> {

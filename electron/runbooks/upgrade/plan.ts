@@ -26,6 +26,9 @@ const CONTROL_PLANE_LABEL = 'node-role.kubernetes.io/control-plane'
 const MASTER_LABEL = 'node-role.kubernetes.io/master'
 const STATIC_COMPONENTS = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'etcd'] as const
 
+/** Shown for what only the kubeadm of a release that is not in the catalogue knows. */
+export const UNKNOWN_IMAGE = "kubeadm's own"
+
 /** Minors that a kubelet may be behind the API server (version skew policy, from 1.28 on). */
 const KUBELET_SKEW_MINORS = 3
 
@@ -88,7 +91,10 @@ export function offersFor(current: string, releases: readonly Release[] = RELEAS
 /** The plan in kubeadm's tables, with what stands in the way. @throws StatusError Invalid when the target cannot be taken from here */
 export function makePlan(facts: ClusterFacts, targetVersion?: string, releases: readonly Release[] = RELEASES): UpgradePlan {
   const offers = offersFor(facts.serverVersion, releases)
-  const target = targetVersion === undefined ? offers[0] : offers.find(({ version }) => version === targetVersion)
+  const target =
+    targetVersion === undefined
+      ? offers[0]
+      : (offers.find(({ version }) => version === targetVersion) ?? uncatalogued(facts.serverVersion, targetVersion, releases))
   if (targetVersion !== undefined && target === undefined)
     throw new StatusError(
       failure(
@@ -111,6 +117,14 @@ export function makePlan(facts: ClusterFacts, targetVersion?: string, releases: 
   if (target === undefined)
     return { ...plan, findings: [{ level: 'note', title: `${facts.serverVersion} is the newest version in the catalogue`, cure: 'Nothing to do.' }] }
   return { ...plan, manual: kubeletRows(facts, target), controlPlane: controlPlaneRows(facts, target), findings: findingsOf(facts, target) }
+}
+
+/** A version the catalogue does not have, but kubeadm would take from here; null when it would not. */
+function uncatalogued(current: string, target: string, releases: readonly Release[]): Release | undefined {
+  const [from, to] = [parseVersion(current), parseVersion(target)]
+  if (from === null || to === null || to.major !== from.major || compareVersions(to, from) <= 0 || to.minor > from.minor + 1) return undefined
+  const sibling = releases.find(({ version }) => parseVersion(version)?.minor === to.minor)
+  return { version: target, etcd: sibling?.etcd ?? UNKNOWN_IMAGE, coredns: sibling?.coredns ?? UNKNOWN_IMAGE }
 }
 
 function kubeletRows({ nodes }: ClusterFacts, target: Release): UpgradePlanRow[] {
@@ -192,6 +206,12 @@ function findingsOf({ nodes, systemPods, budgets, serverVersion }: ClusterFacts,
         cure: 'Add a replica, or wait until its pods are healthy.',
       })
   }
+  if (target.etcd === UNKNOWN_IMAGE)
+    findings.push({
+      level: 'note',
+      title: `${target.version} is not in the catalogue of releases`,
+      cure: 'Which etcd and CoreDNS it brings is known to its kubeadm alone: compare with `kubeadm upgrade plan` on the node.',
+    })
   if (parseVersion(serverVersion)?.minor !== wanted?.minor)
     findings.push({
       level: 'note',

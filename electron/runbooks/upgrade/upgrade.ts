@@ -3,7 +3,7 @@ import type { ClusterApi } from '../clusterApi.ts'
 import { cordon, drain, isDrained } from '../drain/drain.ts'
 import type { NodeShell, NodeShellFactory } from '../nodeShell/nodeShell.ts'
 import type { Runbook, Step, StepContext } from '../runbook.ts'
-import { imageTag, isControlPlane, isReady, kubeletVersion, makePlan, readFacts, staticPod } from './plan.ts'
+import { imageTag, isControlPlane, isReady, kubeletVersion, makePlan, readFacts, staticPod, UNKNOWN_IMAGE } from './plan.ts'
 
 export interface UpgradeInput {
   clusterId: string
@@ -221,7 +221,7 @@ function verify({ input, api }: Work): Step {
       const facts = await readFacts(api, signal)
       if (facts.serverVersion !== input.targetVersion) throw new Error(`the API server says ${facts.serverVersion}, not ${input.targetVersion}`)
       const behind = makePlan({ ...facts, serverVersion: previousOf(input.targetVersion) }, input.targetVersion).controlPlane.filter(
-        ({ current, target }) => current !== target,
+        ({ current, target }) => current !== target && target !== UNKNOWN_IMAGE,
       )
       for (const { component, node, current, target } of behind)
         log(`${component}${node === '' ? '' : ` on ${node}`} is at ${current || 'no known version'}, expected ${target}`)

@@ -12,6 +12,15 @@ export interface Release {
 /** Known releases, oldest first. */
 export const RELEASES: readonly Release[] = table.releases
 
+/** Whether a version was released: any patch of a minor up to the last that is known. */
+export function isReleased(version: string): boolean {
+  const [, minor = '', patch = ''] = /^v?1\.(\d+)\.(\d+)$/.exec(version) ?? []
+  if (minor === '') return false
+  const newest = RELEASES.find((release) => minorOfVersion(release.version) === Number(minor))
+  const last = newest === undefined ? (table.lastPatches as Record<string, number | undefined>)[minor] : Number(newest.version.split('.')[2])
+  return last !== undefined && Number(patch) <= last
+}
+
 export function minorOfVersion(version: string): number {
   return Number(/^v?1\.(\d+)/.exec(version)?.[1] ?? Number.NaN)
 }

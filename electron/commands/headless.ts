@@ -1,0 +1,176 @@
+import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { basename, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import { fileURLToPath } from 'node:url'
+import type { Command } from 'commander'
+import { SystemClock } from '#shared/base/clock.ts'
+import { SeededRandom } from '#shared/base/random.ts'
+import type { InputOf, MessageOf, OutputOf, RequestName, SubscriptionName } from '#shared/contract/contract.ts'
+import type { RunView, StepView } from '#shared/contract/runbooks.ts'
+import { Application } from '#electron/application.ts'
+import { stderrLogger } from './stderrLogger.ts'
+
+const top = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Options of every command that works on a cluster without a window. */
+export interface TargetOptions {
+  kubeconfig?: string
+  context?: string
+  twin?: string
+  sshConfig?: string
+  dataDir?: string
+  yes?: boolean
+  report?: string
+  output?: string
+  logLevel?: string
+}
+
+export function withTarget(command: Command): Command {
+  return command
+    .option('--kubeconfig <file>', 'the cluster to work on')
+    .option('--context <name>', 'a context of the kubeconfig (default: its current one)')
+    .option('--twin <snapshot>', 'work on a twin made from this etcd snapshot instead')
+    .option('--ssh-config <file>', 'how nodes are reached (default: ~/.ssh/config)')
+    .option('--data-dir <dir>', 'where the journal and backups are (default: ~/.local/share/drydock)')
+    .option('--log-level <level>', 'debug, info, warn or error, on stderr', 'error')
+}
+
+export function withRun(command: Command): Command {
+  return withTarget(command)
+    .option('--yes', 'do not ask before anything is changed', false)
+    .option('--report <file>', 'write the report as Markdown here')
+    .option('-o, --output <format>', 'text or json', 'text')
+}
+
+/** The application without a window, and the cluster the command was given. */
+export class Headless {
+  readonly application: Application
+  readonly signal: AbortSignal
+
+  private constructor(application: Application, signal: AbortSignal) {
+    this.application = application
+    this.signal = signal
+  }
+
+  /** Opens the data directory, does the work, and closes it again. @throws Error when another Drydock uses the directory */
+  static async use(options: TargetOptions, work: (headless: Headless) => Promise<void>): Promise<void> {
+    const interrupted = new AbortController()
+    const application = new Application({
+      dataDir: resolve(options.dataDir ?? join(homedir(), '.local/share/drydock')),
+      kubeconfigs: options.kubeconfig === undefined ? [] : [resolve(options.kubeconfig)],
+      userKubeconfigs: false,
+      embedded: false,
+      clusterCommand: { program: process.execPath, args: ['--disable-warning=ExperimentalWarning', join(top, 'electron/cli.ts')] },
+      ...(options.sshConfig === undefined ? {} : { sshConfigFile: resolve(options.sshConfig) }),
+      shell: 'browser',
+      version: '0.1.0',
+      clock: new SystemClock(),
+      random: new SeededRandom(randomBytes(4).readUInt32LE()),
+      logger: stderrLogger(options.logLevel ?? 'error'),
+    })
+    const stop = (name: NodeJS.Signals): void => {
+      interrupted.abort(new Error(`stopped by ${name}; go on with: drydock runbook resume ID`))
+    }
+    process.once('SIGINT', stop)
+    process.once('SIGTERM', stop)
+    try {
+      await application.start()
+      await work(new Headless(application, interrupted.signal))
+    } finally {
+      process.removeListener('SIGINT', stop)
+      process.removeListener('SIGTERM', stop)
+      await application.stop()
+    }
+  }
+
+  async invoke<N extends RequestName>(name: N, input: InputOf<N>): Promise<OutputOf<N>> {
+    const reply = await this.application.dispatcher.invoke(name, input, { signal: this.signal })
+    if (!reply.ok) throw new Error(reply.status.message ?? `${name} failed`)
+    return reply.value as OutputOf<N>
+  }
+
+  subscribe<N extends SubscriptionName>(name: N, input: InputOf<N>): AsyncIterable<MessageOf<N>> {
+    return this.application.dispatcher.subscribe(name, input, { signal: this.signal }) as AsyncIterable<MessageOf<N>>
+  }
+
+  async first<N extends SubscriptionName>(name: N, input: InputOf<N>, wanted: (message: MessageOf<N>) => boolean): Promise<MessageOf<N>> {
+    for await (const message of this.subscribe(name, input)) if (wanted(message)) return message
+    this.signal.throwIfAborted()
+    throw new Error(`${name} ended`)
+  }
+
+  /** The cluster of the options, connected. @throws Error that says what to give, or why it cannot be reached */
+  async cluster({ kubeconfig, context, twin }: TargetOptions): Promise<string> {
+    if ((kubeconfig === undefined) === (twin === undefined)) throw new Error('give the cluster to work on: either --kubeconfig FILE or --twin SNAPSHOT')
+    let id: string
+    if (twin !== undefined) {
+      const backup = await this.invoke('backups.import', { path: resolve(twin) })
+      process.stderr.write(`drydock: making a twin of ${twin}\n`)
+      id = (await this.invoke('backups.makeTwin', { id: backup.id, name: `Twin of ${basename(twin)}` })).clusterId
+    } else {
+      const clusters = await this.first('clusters.watch', {}, () => true)
+      const own = clusters.filter(({ kind, source }) => kind === 'remote' && source === resolve(kubeconfig ?? ''))
+      const found = context === undefined ? own[0] : own.find(({ name }) => name === context)
+      if (found === undefined)
+        throw new Error(
+          context === undefined
+            ? `${String(kubeconfig)} has no context`
+            : `${String(kubeconfig)} has no context ${context}: it has ${own.map(({ name }) => name).join(', ') || 'none'}`,
+        )
+      ;({ id } = found)
+    }
+    await this.invoke('clusters.open', { clusterId: id })
+    const summaries = await this.first('clusters.watch', {}, (list) =>
+      list.some((each) => each.id === id && !['idle', 'connecting'].includes(each.connection.state)),
+    )
+    const { connection } = summaries.find((each) => each.id === id) ?? {}
+    if (connection !== undefined && 'message' in connection) throw new Error(`the cluster cannot be used: ${connection.message}`)
+    return id
+  }
+
+  /** Asks at the terminal; without one, `--yes` must have been given. */
+  async confirm(question: string, { yes }: TargetOptions): Promise<void> {
+    if (yes === true) return
+    if (!process.stdin.isTTY) throw new Error('nothing was changed: give --yes, or run it at a terminal where it can ask')
+    const lines = createInterface({ input: process.stdin, output: process.stderr })
+    const answer = await lines.question(`${question} [y/N] `, { signal: this.signal })
+    lines.close()
+    if (!/^y(es)?$/i.test(answer.trim())) throw new Error('nothing was changed')
+  }
+
+  /**
+   * Shows a run until it stops, then writes its report.
+   * Exit codes: 0 done, 1 failed for good (aborted), 3 stopped and waiting for a decision.
+   */
+  async follow(runId: string, { report, output }: TargetOptions): Promise<void> {
+    const json = output === 'json'
+    const told = new Map<string, { state: StepView['state']; lines: number; waitingFor: string }>()
+    let run: RunView | null = null
+    for await (const view of this.subscribe('runbooks.watchOne', { runId })) {
+      run = view
+      if (!json) for (const step of view.steps) tell(step, told)
+      if (['done', 'failed', 'aborted', 'interrupted'].includes(view.state)) break
+    }
+    if (report !== undefined) writeFileSync(report, (await this.invoke('runbooks.report', { runId })).markdown)
+    if (json) process.stdout.write(`${JSON.stringify(run, null, 2)}\n`)
+    else process.stdout.write(`\n${run?.title ?? runId}: ${run?.state ?? 'unknown'}\n`)
+    if (run?.state === 'failed' || run?.state === 'interrupted' || run === null) {
+      if (!json) process.stdout.write(`To go on: drydock runbook resume ${runId}\nTo give up and undo what can be undone: drydock runbook abort ${runId}\n`)
+      process.exitCode = 3
+    } else process.exitCode = run.state === 'done' ? 0 : 1
+  }
+}
+
+function tell(step: StepView, told: Map<string, { state: StepView['state']; lines: number; waitingFor: string }>): void {
+  const before = told.get(step.id) ?? { state: 'pending', lines: 0, waitingFor: '' }
+  if (step.state === 'running' && before.state !== 'running') process.stdout.write(`\n==> ${step.title}\n`)
+  for (const { text } of step.log.slice(before.lines)) process.stdout.write(`    ${text}\n`)
+  if (step.waitingFor !== '' && step.waitingFor !== before.waitingFor) process.stdout.write(`    … waiting for ${step.waitingFor}\n`)
+  if (step.state !== before.state && step.state !== 'running' && step.state !== 'pending')
+    process.stdout.write(
+      `    ${step.state}${step.error === '' ? '' : `: ${step.error}`}${step.startedAtMs === null || step.endedAtMs === null ? '' : ` (${((step.endedAtMs - step.startedAtMs) / 1000).toFixed(1)} s)`}\n`,
+    )
+  told.set(step.id, { state: step.state, lines: step.log.length, waitingFor: step.waitingFor })
+}
