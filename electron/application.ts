@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { Clock } from '#shared/base/clock.ts'
@@ -25,16 +25,18 @@ import { connectEtcd } from './client/etcd/connectEtcd.ts'
 import { ClusterInstances } from './clusters/clusterInstances.ts'
 import { ClusterRegistry } from './clusters/clusterRegistry.ts'
 import { EmbeddedCluster, type ClusterCommand, type EmbeddedEndpoints } from './clusters/embeddedCluster.ts'
-import { EtcdConnections, type EtcdEndpoint } from './clusters/etcdConnections.ts'
+import { EtcdConnections, type EtcdEndpoint, type ReachedEtcd } from './clusters/etcdConnections.ts'
 import { parseKubeconfig, type KubeContext } from './clusters/kubeconfig.ts'
 import { lockDataDir } from './controlplane/dataDirLock.ts'
 import { loadStore } from './controlplane/etcd/loadStore.ts'
 import { SettingsFile } from './platform/settingsFile.ts'
 import { ClusterApi } from './runbooks/clusterApi.ts'
+import { nodeEtcd } from './runbooks/nodeEtcd.ts'
 import { RunbookEngine } from './runbooks/engine.ts'
 import type { NodeShellFactory } from './runbooks/nodeShell/nodeShell.ts'
 import { connectSsh } from './runbooks/nodeShell/ssh.ts'
 import { sshTargetOf } from './runbooks/nodeShell/sshConfig.ts'
+import { isControlPlane } from './runbooks/upgrade/plan.ts'
 import { upgradeRunbook } from './runbooks/upgrade/upgrade.ts'
 import { Backups } from './snapshot/backups.ts'
 import { Catalogue } from './snapshot/catalogue.ts'
@@ -117,6 +119,7 @@ export class Application {
         this.#registry.setEtcdEndpoint(clusterId, endpoint.endpoint)
         return Promise.resolve()
       },
+      through: (clusterId, context) => this.#etcdThroughNode(clusterId, context),
     })
     const backups = new Backups({
       catalogue: this.#catalogue,
@@ -281,6 +284,29 @@ export class Application {
       const object = await new ClusterApi(this.#registry.session(clusterId).transport).get(`/api/v1/nodes/${encodeURIComponent(node)}`, context.signal)
       const addresses = (object['status'] as { addresses?: { type: string; address: string }[] } | undefined)?.addresses ?? []
       return connectSsh(sshTargetOf(node, { configFile, address: addresses.find(({ type }) => type === 'InternalIP')?.address ?? node }), context)
+    }
+  }
+
+  /** A kubeadm cluster's etcd through its first control-plane node. */
+  async #etcdThroughNode(clusterId: string, { signal }: { signal: AbortSignal }): Promise<ReachedEtcd | null> {
+    const configFile = this.#options.sshConfigFile ?? join(homedir(), '.ssh/config')
+    if (this.#local(clusterId) !== null || !existsSync(configFile)) return null
+    const nodes = await new ClusterApi(this.#registry.session(clusterId).transport).list('/api/v1/nodes', signal)
+    const name = nodes.find(isControlPlane)?.metadata.name
+    if (name === undefined) return null
+    const shell = await this.#remoteShells(clusterId)(name, { signal })
+    try {
+      const reached = await nodeEtcd(shell, { signal })
+      return {
+        ...reached,
+        close: async () => {
+          await reached.close()
+          shell.close()
+        },
+      }
+    } catch (error) {
+      shell.close()
+      throw error
     }
   }
 

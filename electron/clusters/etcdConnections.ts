@@ -9,18 +9,29 @@ export interface EtcdEndpoint {
   keyFile?: string | undefined
 }
 
+const UNKNOWN =
+  "Drydock does not know this cluster's etcd yet. Give its endpoint and TLS files; on a kubeadm control-plane node they are in /etc/kubernetes/pki/etcd"
+/** How long the way to an etcd through its node may take. */
+const REACH_TIMEOUT_MS = 20_000
+
+/** An endpoint that is there until it is closed. */
+export type ReachedEtcd = EtcdEndpoint & { close(): Promise<void> }
+
 /** Which etcd belongs to which cluster, and how it is reached: told by the user once, remembered; of the embedded cluster known. */
 export class EtcdConnections {
   readonly #options: {
     known: (clusterId: string) => EtcdEndpoint | null
     remembered: () => Readonly<Record<string, EtcdEndpoint>>
     remember: (clusterId: string, endpoint: EtcdEndpoint) => Promise<void>
+    /** The way to an etcd nobody told of, e.g. through SSH to its node; null where there is none. */
+    through: (clusterId: string, options: { signal: AbortSignal }) => Promise<ReachedEtcd | null>
   }
 
   constructor(options: {
     known: (clusterId: string) => EtcdEndpoint | null
     remembered: () => Readonly<Record<string, EtcdEndpoint>>
     remember: (clusterId: string, endpoint: EtcdEndpoint) => Promise<void>
+    through: (clusterId: string, options: { signal: AbortSignal }) => Promise<ReachedEtcd | null>
   }) {
     this.#options = options
   }
@@ -29,23 +40,37 @@ export class EtcdConnections {
   endpoint(clusterId: string, given?: EtcdEndpoint): EtcdEndpoint {
     const found = given ?? this.#options.known(clusterId) ?? this.#options.remembered()[clusterId]
     if (found !== undefined) return found
-    throw new StatusError(
-      failure(
-        404,
-        'NotFound',
-        "Drydock does not know this cluster's etcd yet. Give its endpoint and TLS files; on a kubeadm control-plane node they are in /etc/kubernetes/pki/etcd",
-      ),
-    )
+    throw new StatusError(failure(404, 'NotFound', UNKNOWN))
   }
 
   /** A connection of its own, to be closed. `urls` names one member instead of the endpoint. @throws StatusError */
   async connect(clusterId: string, given?: EtcdEndpoint, urls?: readonly string[]): Promise<{ etcd: EtcdClient; endpoint: string }> {
-    const known = this.endpoint(clusterId, given)
-    const endpoint = urls?.[0] ?? known.endpoint
+    const known = given ?? this.#options.known(clusterId) ?? this.#options.remembered()[clusterId]
+    const reached = known === undefined ? await this.#reach(clusterId) : null
+    const target = reached ?? this.endpoint(clusterId, known)
+    const endpoint = urls?.[0] ?? target.endpoint
     try {
-      return { etcd: await connectEtcd({ ...known, endpoint }), endpoint }
+      const etcd = await connectEtcd({ ...target, endpoint })
+      if (reached !== null) {
+        const close = etcd.close.bind(etcd)
+        etcd.close = async () => {
+          await close()
+          await reached.close()
+        }
+      }
+      return { etcd, endpoint }
     } catch (error) {
+      await reached?.close()
       throw new StatusError(failure(400, 'BadRequest', `cannot connect to etcd: ${error instanceof Error ? error.message : String(error)}`), { cause: error })
+    }
+  }
+
+  async #reach(clusterId: string): Promise<ReachedEtcd | null> {
+    try {
+      return await this.#options.through(clusterId, { signal: AbortSignal.timeout(REACH_TIMEOUT_MS) })
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      throw new StatusError(failure(404, 'NotFound', `${UNKNOWN}. Through SSH it was not reached either: ${why}`), { cause: error })
     }
   }
 

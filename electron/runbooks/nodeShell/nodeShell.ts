@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream'
+
 export interface CommandOutcome {
   exitCode: number
   stdout: string
@@ -11,6 +13,8 @@ export interface NodeShell {
    * @throws when the node cannot be reached or refuses, saying what to check
    */
   run(command: string, options: { signal: AbortSignal; onLine?: (line: string) => void }): Promise<CommandOutcome>
+  /** A connection to a port on the node's own loopback address. @throws when nothing listens there */
+  forward(port: number): Promise<Duplex>
   close(): void
 }
 

@@ -27,6 +27,7 @@ export async function connectSsh(target: SshTarget, { signal }: { signal: AbortS
   if (client === undefined) throw new Error('no connection was made')
   return {
     run: (command, options) => runCommand(client, target.sudo ? `sudo -n sh -c ${quote(command)}` : command, options),
+    forward: (port) => forwardOut(client, '127.0.0.1', port),
     close: () => {
       for (const each of clients.toReversed()) each.end()
     },
@@ -40,18 +41,22 @@ async function connectThrough(target: SshTarget, signal: AbortSignal): Promise<C
   const last = before[before.length - 1]
   if (last === undefined) throw new Error('no connection was made')
   try {
-    const stream = await new Promise<ClientChannel>((resolve, reject) => {
-      last.forwardOut('127.0.0.1', 0, target.host, target.port, (error: Error | undefined, channel: ClientChannel) => {
-        if (error === undefined) resolve(channel)
-        else
-          reject(new Error(`the jump host ${target.jump?.host ?? ''} does not reach ${target.host}:${String(target.port)}: ${error.message}`, { cause: error }))
-      })
-    })
+    const stream = await forwardOut(last, target.host, target.port)
     return [...before, await connectClient(target, signal, stream)]
   } catch (error) {
     for (const each of before.toReversed()) each.end()
     throw error
   }
+}
+
+/** A connection that the server at the other end makes for us. */
+function forwardOut(client: Client, host: string, port: number): Promise<ClientChannel> {
+  return new Promise((resolve, reject) => {
+    client.forwardOut('127.0.0.1', 0, host, port, (error: Error | undefined, channel: ClientChannel) => {
+      if (error === undefined) resolve(channel)
+      else reject(new Error(`the other end does not reach ${host}:${String(port)}: ${error.message}`, { cause: error }))
+    })
+  })
 }
 
 function connectClient(target: SshTarget, signal: AbortSignal, sock?: ClientChannel): Promise<Client> {
