@@ -102,7 +102,8 @@ function* updateErrors(after: KubeObject, before: KubeObject): Iterable<FieldErr
   const rest = ({ podCIDR: _, podCIDRs, providerID, configSource: __, unschedulable: ___, taints: ____, ...others }: JsonObject, old: boolean): JsonObject => ({
     ...others,
     ...(old && !has(oldNetworks[0]) ? { podCIDRs: networks } : { podCIDRs: podCIDRs ?? [] }),
-    providerID: old && oldProvider === '' ? provider : providerID,
+    // Absent and empty are the same here.
+    providerID: old && oldProvider === '' ? provider : text(providerID),
   })
   if (!sameValue(rest(now, false), rest(was, true))) yield forbidden(NO_NAME, FIXED)
 }
