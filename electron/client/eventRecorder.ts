@@ -34,7 +34,8 @@ export class EventRecorder {
     const key = `${uid ?? name}/${type}/${reason}/${message}`
     const known = this.#seen.get(key)
     if (known === undefined) {
-      const eventName = `${name}.${(Math.floor(this.#options.clock.now() * 1000) + ++this.#sequence).toString(16)}`
+      // Upstream's names end in the nanosecond; the order of names is the order of events.
+      const eventName = `${name}.${(BigInt(Math.floor(this.#options.clock.now())) * 1_000_000n + BigInt(++this.#sequence % 1_000_000)).toString(16)}`
       this.#remember(key, { name: eventName, count: 1, written: this.#create(object, { name: eventName, namespace, type, reason, message }) })
       return
     }

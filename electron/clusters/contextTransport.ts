@@ -88,7 +88,14 @@ export class ContextTransport implements Transport {
       method: request.method,
       agent,
       signal: request.signal,
-      headers: { accept: 'application/json', 'user-agent': 'drydock', ...headers, ...request.headers },
+      headers: {
+        accept: 'application/json',
+        'user-agent': 'drydock',
+        ...headers,
+        ...request.headers,
+        // Node gives a DELETE's body no length of its own; the server would take it for the next request.
+        ...(request.body === undefined ? {} : { 'content-length': String(Buffer.byteLength(request.body)) }),
+      },
     }
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const outgoing = send(url, options, resolve)
