@@ -5,13 +5,15 @@ import { deepEqual } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isConflict, isNotFound } from '#shared/kubernetes/status.ts'
 import type { Transport } from '#shared/kubernetes/transport.ts'
-import { filterNode, fitErrorMessage, prepareCycle, type Refusal } from '#shared/planning/scheduling/filters.ts'
+import { filterNode, fitErrorMessage, podError, prepareCycle, type CycleState, type Refusal, type SchedulingView } from '#shared/planning/scheduling/filters.ts'
 import { NodeInfo } from '#shared/planning/scheduling/nodeInfo.ts'
 import { isFinished, nodeNameOf, objectAt, objectsAt, priorityOf, specOf, textAt } from '#shared/planning/scheduling/pod.ts'
 import { scoreNodes } from '#shared/planning/scheduling/scores.ts'
+import { volumesOn, type VolumePlan } from '#shared/planning/scheduling/volumes.ts'
+import { minorOf, servedResources } from '#shared/kubernetes/schema/served.ts'
 import { EventRecorder } from '#electron/client/eventRecorder.ts'
 import { Informer } from '#electron/client/informer.ts'
-import { NAMESPACES, NODES, PODS } from '#electron/client/resources.ts'
+import { NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, POD_DISRUPTION_BUDGETS, PODS, STORAGE_CLASSES } from '#electron/client/resources.ts'
 import { RestClient } from '#electron/client/restClient.ts'
 import { choosePreemption } from './preemption.ts'
 
@@ -52,6 +54,11 @@ class Scheduler {
   readonly #pods: Informer
   readonly #nodes: Informer
   readonly #namespaces: Informer
+  readonly #claims: Informer
+  readonly #volumes: Informer
+  readonly #classes: Informer
+  readonly #budgets: Informer
+  readonly #view: SchedulingView
   readonly #infos = new Map<string, NodeInfo>()
   /** Pods placed here whose binding the API server has not told yet, by uid. */
   readonly #assumed = new Map<string, string>()
@@ -69,6 +76,21 @@ class Scheduler {
     this.#pods = informer(PODS)
     this.#nodes = informer(NODES)
     this.#namespaces = informer(NAMESPACES)
+    this.#claims = informer(PERSISTENT_VOLUME_CLAIMS)
+    this.#volumes = informer(PERSISTENT_VOLUMES)
+    this.#classes = informer(STORAGE_CLASSES)
+    const policy = servedResources(options.kubernetesVersion).find(({ plural }) => plural === POD_DISRUPTION_BUDGETS.resource)
+    this.#budgets = informer({ ...POD_DISRUPTION_BUDGETS, version: policy?.version ?? POD_DISRUPTION_BUDGETS.version })
+    this.#view = {
+      namespaceLabels: (namespace) => this.#namespaces.get('', namespace)?.metadata.labels ?? {},
+      minor: minorOf(options.kubernetesVersion),
+      volumes: {
+        claim: (namespace, claim) => this.#claims.get(namespace, claim),
+        volume: (volume) => this.#volumes.get('', volume),
+        volumes: () => this.#volumes.list(),
+        storageClass: (storageClass) => this.#classes.get('', storageClass),
+      },
+    }
   }
 
   async run(): Promise<void> {
@@ -79,9 +101,15 @@ class Scheduler {
     this.#pods.onEvent(({ type, object }) => {
       this.#podChanged(type, object)
     })
-    const running = [this.#nodes, this.#namespaces, this.#pods].map((informer) => informer.run(signal))
+    // A claim that is bound or a volume that comes may be what a pod waits for.
+    for (const informer of [this.#claims, this.#volumes, this.#classes])
+      informer.onEvent(() => {
+        this.#retryAll()
+      })
+    const informers = [this.#nodes, this.#namespaces, this.#claims, this.#volumes, this.#classes, this.#budgets, this.#pods]
+    const running = informers.map((informer) => informer.run(signal))
     try {
-      await Promise.all([this.#nodes.synced(signal), this.#namespaces.synced(signal), this.#pods.synced(signal)])
+      await Promise.all(informers.map((informer) => informer.synced(signal)))
       await this.#loop(signal)
     } catch (error) {
       if (!signal.aborted) throw error
@@ -206,7 +234,13 @@ class Scheduler {
     const pod = this.#pods.get(key.slice(0, slash), key.slice(slash + 1))
     if (pod === undefined || nodeNameOf(pod) !== '' || !this.#isMine(pod) || this.#assumed.has(pod.metadata.uid ?? '')) return
     const infos = [...this.#infos.values()]
-    const state = prepareCycle(pod, infos, (namespace) => this.#namespaces.get('', namespace)?.metadata.labels ?? {})
+    const state = prepareCycle(pod, infos, this.#view)
+    const problem = podError(state)
+    if (problem !== null) {
+      this.#wait(key)
+      await this.#tell(key, pod, { message: problem, nominated: null }, signal)
+      return
+    }
     const refusals = new Map<string, Refusal>()
     const feasible = infos.filter((info) => {
       const refusal = filterNode(state, info)
@@ -214,13 +248,48 @@ class Scheduler {
       return refusal === null
     })
     if (feasible.length === 0) {
-      await this.#unschedulable(key, pod, infos, refusals, signal)
+      await this.#unschedulable(key, { state, infos, refusals }, signal)
       return
     }
     const scores = scoreNodes(state, feasible)
     const best = scores.filter(({ total }) => total === scores[0]?.total)
     const chosen = best[this.#options.random.below(best.length)]?.info
-    if (chosen !== undefined) this.#bind(key, pod, chosen, signal)
+    if (chosen === undefined) return
+    const { plan } = volumesOn(state.volumes, chosen.node, this.#view.volumes)
+    if (plan.length > 0) await this.#bindVolumes(key, plan, chosen.name, signal)
+    else this.#bind(key, pod, chosen, signal)
+  }
+
+  /** Chooses volumes for claims that waited for a node, or has them made for it; the pod comes again once they are bound. */
+  async #bindVolumes(key: string, plan: VolumePlan, node: string, signal: AbortSignal): Promise<void> {
+    this.#wait(key)
+    try {
+      for (const { claim, volume } of plan) {
+        const { namespace, name = '', uid } = claim.metadata
+        if (volume === null)
+          await this.#client.patch(
+            PERSISTENT_VOLUME_CLAIMS,
+            { namespace, name },
+            { metadata: { annotations: { 'volume.kubernetes.io/selected-node': node } } },
+            { type: 'merge' },
+            signal,
+          )
+        else
+          await this.#client.patch(
+            PERSISTENT_VOLUMES,
+            { name: volume.metadata.name ?? '' },
+            {
+              metadata: { resourceVersion: volume.metadata.resourceVersion, annotations: { 'pv.kubernetes.io/bound-by-controller': 'yes' } },
+              spec: { claimRef: { kind: 'PersistentVolumeClaim', apiVersion: 'v1', namespace, name, uid } },
+            },
+            { type: 'merge' },
+            signal,
+          )
+      }
+    } catch (error) {
+      if (signal.aborted || isNotFound(error) || isConflict(error)) return
+      this.#options.logger.warn('binding volumes failed', { pod: key, error: error instanceof Error ? error.message : String(error) })
+    }
   }
 
   /** The next pod is looked at while this binding is on its way, as if it had arrived. */
@@ -251,19 +320,39 @@ class Scheduler {
     this.#waiting.set(key, { attempts, notBeforeMs: this.#options.clock.now() + backoff + UNSCHEDULABLE_MS })
   }
 
-  async #unschedulable(key: string, pod: KubeObject, infos: readonly NodeInfo[], refusals: ReadonlyMap<string, Refusal>, signal: AbortSignal): Promise<void> {
+  async #unschedulable(
+    key: string,
+    { state, infos, refusals }: { state: CycleState; infos: readonly NodeInfo[]; refusals: ReadonlyMap<string, Refusal> },
+    signal: AbortSignal,
+  ): Promise<void> {
     this.#wait(key)
-    const preemption = choosePreemption(pod, infos, refusals, (namespace) => this.#namespaces.get('', namespace)?.metadata.labels ?? {})
-    const message = `${fitErrorMessage(infos.length, refusals.values())} preemption: ${preemption.kind === 'victims' ? `preempting ${String(preemption.victims.length)} pod(s) on ${preemption.node}` : preemption.message}`
-    const { namespace = '', name = '' } = pod.metadata
+    const { pod } = state
+    const { minor } = this.#view
+    const preemption = choosePreemption(pod, infos, refusals, { view: this.#view, budgets: this.#budgets.list() })
+    const fit = fitErrorMessage(infos.length, refusals.values(), state)
+    // What preemption found is told since 1.24.
+    const told = preemption.kind === 'victims' ? '' : ` preemption: ${preemption.message}`
+    const message = minor >= 24 && infos.length > 0 ? `${fit}${told}` : fit
+    await this.#tell(key, pod, { message, nominated: preemption.kind === 'victims' ? preemption.node : null }, signal)
+    if (preemption.kind !== 'victims') return
+    const { namespace = '', name = '', uid = '' } = pod.metadata
     try {
-      await this.#setCondition(pod, message, preemption.kind === 'victims' ? preemption.node : null, signal)
-      this.#events.event(pod, 'Warning', 'FailedScheduling', message)
-      if (preemption.kind !== 'victims') return
       for (const victim of preemption.victims) {
-        this.#events.event(victim, 'Normal', 'Preempted', `Preempted by ${namespace}/${name} on node ${preemption.node}`)
         await this.#client.delete(PODS, { namespace: victim.metadata.namespace, name: victim.metadata.name ?? '' }, { uid: victim.metadata.uid }, signal)
+        const by = minor >= 26 ? `pod ${uid}` : `${namespace}/${name}`
+        this.#events.event(victim, 'Normal', 'Preempted', `Preempted by ${by} on node ${preemption.node}`)
       }
+    } catch (error) {
+      if (signal.aborted || isNotFound(error) || isConflict(error)) return
+      this.#options.logger.warn('preempting failed', { pod: key, error: error instanceof Error ? error.message : String(error) })
+    }
+  }
+
+  /** The pod's condition and event of an attempt that found no node. */
+  async #tell(key: string, pod: KubeObject, { message, nominated }: { message: string; nominated: string | null }, signal: AbortSignal): Promise<void> {
+    this.#events.event(pod, 'Warning', 'FailedScheduling', message)
+    try {
+      await this.#setCondition(pod, message, nominated, signal)
     } catch (error) {
       if (signal.aborted || isNotFound(error) || isConflict(error)) return
       this.#options.logger.warn('telling that a pod cannot be scheduled failed', { pod: key, error: error instanceof Error ? error.message : String(error) })

@@ -5,6 +5,7 @@ import { matchesNodeSelection, podAffinity, type PodAffinity } from './affinity.
 import type { NodeInfo } from './nodeInfo.ts'
 import { hostPorts, objectsAt, podRequests, specOf, textAt, type HostPort, type Resources } from './pod.ts'
 import { tolerationsOf, untolerated, type Toleration } from './taints.ts'
+import { podVolumes, volumesOn, zoneConflict, type PodVolumes, type VolumeView } from './volumes.ts'
 
 /** A plugin's refusal of a node, in upstream's words. `unresolvable`: no other pod's leaving would help. */
 export interface Refusal {
@@ -36,12 +37,23 @@ export interface CycleState {
   /** `key=value` of topologies that a running pod's own anti-affinity keeps this pod from. */
   repelled: Set<string>
   spread: SpreadConstraint[]
+  volumes: PodVolumes
+  view: SchedulingView
 }
 
 export type NamespaceLabels = (namespace: string) => Record<string, string>
 
+/** What scheduling looks at beside nodes and pods. */
+export interface SchedulingView {
+  namespaceLabels: NamespaceLabels
+  volumes: VolumeView
+  /** The minor release whose words are used. */
+  minor: number
+}
+
 /** Looks over all nodes once for a pod. */
-export function prepareCycle(pod: KubeObject, nodes: readonly NodeInfo[], namespaceLabels: NamespaceLabels): CycleState {
+export function prepareCycle(pod: KubeObject, nodes: readonly NodeInfo[], view: SchedulingView): CycleState {
+  const { namespaceLabels } = view
   const affinity = podAffinity(pod, 'podAffinity', namespaceLabels)
   const antiAffinity = podAffinity(pod, 'podAntiAffinity', namespaceLabels)
   const valuesOf = (matches: (other: KubeObject) => boolean, topologyKey: string): Set<string> => {
@@ -52,11 +64,12 @@ export function prepareCycle(pod: KubeObject, nodes: readonly NodeInfo[], namesp
     }
     return values
   }
-  const affinityValues = affinity.required.map((term) => {
-    const values = valuesOf((other) => term.matches(other), term.topologyKey)
-    // The first pod of a group that wants to be together may go anywhere.
-    return values.size === 0 && term.matches(pod) ? null : values
-  })
+  // A pod counts for an affinity when it matches all of its terms.
+  const matchesAll = (other: KubeObject): boolean => affinity.required.every((term) => term.matches(other))
+  const together = affinity.required.map((term) => valuesOf(matchesAll, term.topologyKey))
+  // The first pod of a group that wants to be together may go anywhere.
+  const isFirst = together.every((values) => values.size === 0) && matchesAll(pod)
+  const affinityValues = together.map((values) => (isFirst ? null : values))
   return {
     pod,
     requests: podRequests(pod),
@@ -68,6 +81,8 @@ export function prepareCycle(pod: KubeObject, nodes: readonly NodeInfo[], namesp
     antiAffinityValues: antiAffinity.required.map((term) => valuesOf((other) => term.matches(other), term.topologyKey)),
     repelled: repelledTopologies(pod, nodes, namespaceLabels),
     spread: spreadConstraints(pod, nodes),
+    volumes: podVolumes(pod, view.volumes),
+    view,
   }
 }
 
@@ -92,9 +107,12 @@ function spreadConstraints(pod: KubeObject, nodes: readonly NodeInfo[]): SpreadC
     selector: each['labelSelector'],
     counts: new Map<string, number>(),
   }))
+  const keys = (hard: boolean): string[] => constraints.filter((each) => each.hard === hard).map(({ topologyKey }) => topologyKey)
   for (const constraint of constraints)
     for (const info of nodes) {
       const value = info.node.metadata.labels?.[constraint.topologyKey]
+      // A node counts only when it has the labels of all constraints of the kind.
+      if (keys(constraint.hard).some((key) => info.node.metadata.labels?.[key] === undefined)) continue
       if (value === undefined || !matchesNodeSelection(pod, info.node)) continue
       const matching = [...info.pods.values()].filter(
         (other) =>
@@ -117,15 +135,23 @@ const FILTERS: readonly Filter[] = [
     const taint = { key: 'node.kubernetes.io/unschedulable', value: '', effect: 'NoSchedule' }
     return untolerated([taint], tolerations, ['NoSchedule']) === null ? null : refuse('NodeUnschedulable', 'node(s) were unschedulable', true)
   },
-  ({ pod }, { name }) => {
+  ({ pod, view }, { name }) => {
     const wanted = textAt(specOf(pod)['nodeName'])
-    return wanted === '' || wanted === name ? null : refuse('NodeName', "node(s) didn't match the requested node name", true)
+    const what = view.minor >= 23 ? 'node name' : 'hostname'
+    return wanted === '' || wanted === name ? null : refuse('NodeName', `node(s) didn't match the requested ${what}`, true)
   },
-  ({ tolerations }, { taints }) => {
+  ({ tolerations, view }, { taints }) => {
     const taint = untolerated(taints, tolerations, ['NoSchedule', 'NoExecute'])
-    return taint === null ? null : refuse('TaintToleration', `node(s) had untolerated taint {${taint.key}: ${taint.value}}`, true)
+    if (taint === null) return null
+    const text = `{${taint.key}: ${taint.value}}`
+    return refuse(
+      'TaintToleration',
+      view.minor >= 24 ? `node(s) had untolerated taint ${text}` : `node(s) had taint ${text}, that the pod didn't tolerate`,
+      true,
+    )
   },
-  ({ pod }, { node }) => (matchesNodeSelection(pod, node) ? null : refuse('NodeAffinity', "node(s) didn't match Pod's node affinity/selector", true)),
+  ({ pod, view }, { node }) =>
+    matchesNodeSelection(pod, node) ? null : refuse('NodeAffinity', `node(s) didn't match Pod's node affinity${view.minor >= 21 ? '/selector' : ''}`, true),
   ({ ports }, info) => {
     if (ports.length === 0) return null
     const used = info.usedPorts()
@@ -140,12 +166,19 @@ const FILTERS: readonly Filter[] = [
     return clash ? refuse('NodePorts', "node(s) didn't have free ports for the requested pod ports", false) : null
   },
   fitsResources,
+  fitsVolumes,
   fitsSpread,
   fitsPodAffinity,
 ]
 
+function fitsVolumes({ volumes, view }: CycleState, { node }: NodeInfo): Refusal | null {
+  const { reasons } = volumesOn(volumes, node, view.volumes)
+  if (reasons.length > 0) return { plugin: 'VolumeBinding', reasons, unresolvable: true }
+  return zoneConflict(volumes.bound, node) ? refuse('VolumeZone', 'node(s) had no available volume zone', true) : null
+}
+
 /** NodeResourcesFit: every resource that is short is named. */
-function fitsResources({ requests }: CycleState, { pods, allocatable, requested }: NodeInfo): Refusal | null {
+function fitsResources({ requests, view }: CycleState, { pods, allocatable, requested }: NodeInfo): Refusal | null {
   const reasons: string[] = []
   let unresolvable = false
   if (pods.size + 1 > (allocatable.get('pods') ?? 0)) reasons.push('Too many pods')
@@ -154,7 +187,7 @@ function fitsResources({ requests }: CycleState, { pods, allocatable, requested 
     const capacity = allocatable.get(name) ?? 0
     if (amount <= capacity - (requested.get(name) ?? 0)) continue
     reasons.push(`Insufficient ${name}`)
-    if (amount > capacity) unresolvable = true
+    if (amount > capacity && view.minor >= 26) unresolvable = true
   }
   return reasons.length === 0 ? null : { plugin: 'NodeResourcesFit', reasons, unresolvable }
 }
@@ -171,26 +204,42 @@ function fitsSpread({ pod, spread }: CycleState, { node }: NodeInfo): Refusal | 
   return null
 }
 
-function fitsPodAffinity({ affinity, antiAffinity, affinityValues, antiAffinityValues, repelled }: CycleState, { node }: NodeInfo): Refusal | null {
+function fitsPodAffinity(state: CycleState, { node }: NodeInfo): Refusal | null {
+  const { affinity, antiAffinity, affinityValues, antiAffinityValues, repelled, view } = state
+  // Until 1.21 the rules are named twice: as a whole and one by one.
+  const refuseRules = (reason: string, unresolvable: boolean): Refusal => ({
+    plugin: 'InterPodAffinity',
+    reasons: view.minor < 22 ? ["node(s) didn't match pod affinity/anti-affinity", reason] : [reason],
+    unresolvable,
+  })
   const labels = node.metadata.labels ?? {}
   for (const [index, { topologyKey }] of affinity.required.entries()) {
     const value = labels[topologyKey]
     const values = affinityValues[index]
-    if (value === undefined || (values !== null && values?.has(value) !== true))
-      return refuse('InterPodAffinity', "node(s) didn't match pod affinity rules", true)
+    if (value === undefined || (values !== null && values?.has(value) !== true)) return refuseRules("node(s) didn't match pod affinity rules", true)
   }
   for (const [index, { topologyKey }] of antiAffinity.required.entries()) {
     const value = labels[topologyKey]
-    if (value !== undefined && antiAffinityValues[index]?.has(value) === true)
-      return refuse('InterPodAffinity', "node(s) didn't match pod anti-affinity rules", false)
+    if (value !== undefined && antiAffinityValues[index]?.has(value) === true) return refuseRules("node(s) didn't match pod anti-affinity rules", false)
   }
   if (repelled.size > 0 && Object.entries(labels).some(([key, value]) => repelled.has(`${key}=${value}`)))
-    return refuse('InterPodAffinity', "node(s) didn't satisfy existing pods anti-affinity rules", false)
+    return refuseRules("node(s) didn't satisfy existing pods anti-affinity rules", false)
   return null
+}
+
+/**
+ * A verdict on the pod alone, before nodes are looked at: the whole message when it is an error of its own.
+ *
+ * @returns null when it depends on the nodes
+ */
+export function podError({ volumes, view }: CycleState): string | null {
+  return volumes.missing && volumes.problem !== null && view.minor < 22 ? volumes.problem : null
 }
 
 /** The first plugin that refuses the node, null when the pod may go there. */
 export function filterNode(state: CycleState, info: NodeInfo): Refusal | null {
+  // PreFilter: what holds for all nodes comes before what one of them lacks.
+  if (state.volumes.problem !== null) return refuse('VolumeBinding', state.volumes.problem, true)
   for (const filter of FILTERS) {
     const refusal = filter(state, info)
     if (refusal !== null) return refusal
@@ -199,8 +248,10 @@ export function filterNode(state: CycleState, info: NodeInfo): Refusal | null {
 }
 
 /** Upstream's FailedScheduling text: `0/3 nodes are available: 1 Insufficient cpu, 2 …`. */
-export function fitErrorMessage(nodeCount: number, refusals: Iterable<Refusal>): string {
+export function fitErrorMessage(nodeCount: number, refusals: Iterable<Refusal>, state: CycleState): string {
   if (nodeCount === 0) return 'no nodes available to schedule pods'
+  // Later releases tell what holds for the pod as a whole once, not per node.
+  if (state.volumes.problem !== null && state.view.minor >= 22) return `0/${String(nodeCount)} nodes are available: ${state.volumes.problem}.`
   const counts = new Map<string, number>()
   for (const { reasons } of refusals) for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1)
   const texts = [...counts].map(([reason, count]) => `${String(count)} ${reason}`).sort()
