@@ -5,7 +5,7 @@ import { deepEqual } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isConflict, isNotFound } from '#shared/kubernetes/status.ts'
 import type { Transport } from '#shared/kubernetes/transport.ts'
-import { filterNode, fitErrorMessage, podError, prepareCycle, type CycleState, type Refusal, type SchedulingView } from '#shared/planning/scheduling/filters.ts'
+import { filterNode, fitErrorMessage, prepareCycle, type CycleState, type Refusal, type SchedulingView } from '#shared/planning/scheduling/filters.ts'
 import { NodeInfo } from '#shared/planning/scheduling/nodeInfo.ts'
 import { isFinished, nodeNameOf, objectAt, objectsAt, priorityOf, specOf, textAt } from '#shared/planning/scheduling/pod.ts'
 import { scoreNodes } from '#shared/planning/scheduling/scores.ts'
@@ -235,12 +235,6 @@ class Scheduler {
     if (pod === undefined || nodeNameOf(pod) !== '' || !this.#isMine(pod) || this.#assumed.has(pod.metadata.uid ?? '')) return
     const infos = [...this.#infos.values()]
     const state = prepareCycle(pod, infos, this.#view)
-    const problem = podError(state)
-    if (problem !== null) {
-      this.#wait(key)
-      await this.#tell(key, pod, { message: problem, nominated: null }, signal)
-      return
-    }
     const refusals = new Map<string, Refusal>()
     const feasible = infos.filter((info) => {
       const refusal = filterNode(state, info)

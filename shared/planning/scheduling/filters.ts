@@ -227,15 +227,6 @@ function fitsPodAffinity(state: CycleState, { node }: NodeInfo): Refusal | null 
   return null
 }
 
-/**
- * A verdict on the pod alone, before nodes are looked at: the whole message when it is an error of its own.
- *
- * @returns null when it depends on the nodes
- */
-export function podError({ volumes, view }: CycleState): string | null {
-  return volumes.missing && volumes.problem !== null && view.minor < 22 ? volumes.problem : null
-}
-
 /** The first plugin that refuses the node, null when the pod may go there. */
 export function filterNode(state: CycleState, info: NodeInfo): Refusal | null {
   // PreFilter: what holds for all nodes comes before what one of them lacks.

@@ -16,8 +16,6 @@ export interface VolumeView {
 export interface PodVolumes {
   /** Why no node will do; null when it depends on the node. */
   problem: string | null
-  /** The problem is an error of its own and no verdict on nodes (a claim that does not exist, until 1.20). */
-  missing: boolean
   bound: KubeObject[]
   /** Claims that wait for the node to be chosen. */
   delayed: KubeObject[]
@@ -40,11 +38,11 @@ function claimNames(pod: KubeObject): string[] {
 
 /** @see pkg/scheduler/framework/plugins/volumebinding PreFilter */
 export function podVolumes(pod: KubeObject, view: VolumeView): PodVolumes {
-  const result: PodVolumes = { problem: null, missing: false, bound: [], delayed: [] }
+  const result: PodVolumes = { problem: null, bound: [], delayed: [] }
   for (const name of claimNames(pod)) {
     const claim = view.claim(pod.metadata.namespace ?? '', name)
-    if (claim === undefined) return { ...result, missing: true, problem: `persistentvolumeclaim "${name}" not found` }
-    if (claim.metadata.deletionTimestamp !== undefined) return { ...result, missing: true, problem: `persistentvolumeclaim "${name}" is being deleted` }
+    if (claim === undefined) return { ...result, problem: `persistentvolumeclaim "${name}" not found` }
+    if (claim.metadata.deletionTimestamp !== undefined) return { ...result, problem: `persistentvolumeclaim "${name}" is being deleted` }
     const volume = view.volume(textAt(specOf(claim)['volumeName']))
     if (claim.metadata.annotations?.['pv.kubernetes.io/bind-completed'] !== undefined) {
       if (volume === undefined) return { ...result, problem: 'node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)' }

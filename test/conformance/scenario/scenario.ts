@@ -76,9 +76,10 @@ export async function play(scenario: Scenario, side: Side, namespace: string): P
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
     side.signal,
   )
-  await side.until('the default service account', async () =>
-    (await side.find('serviceaccounts', namespace, 'default')) === null ? { seen: null } : { done: true },
-  )
+  await side.until('the default service account and its token', async () => {
+    const account = await side.find('serviceaccounts', namespace, 'default')
+    return Array.isArray(account?.['secrets']) && account['secrets'].length > 0 ? { done: true } : { seen: account }
+  })
   try {
     for (const [index, step] of scenario.steps.entries()) {
       try {

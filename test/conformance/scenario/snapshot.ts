@@ -44,6 +44,9 @@ const SERVED_DIFFERENTLY = [
   'jobs.batch:metadata.labels',
 ]
 
+/** How often a ReplicaSet was scaled on the way depends on which pod is ready first. */
+const STEPS = ['replicasets.apps:metadata.generation', 'replicasets.apps:status.observedGeneration']
+
 /** Told by the node, which is another program on each side. */
 const NODE_COMPONENTS = new Set(['kubelet', 'kubemark', 'kube-proxy'])
 
@@ -108,6 +111,7 @@ class Normalizer {
       .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, 'TIME')
       .replace(/-(?:\d{8}|\d{10})\b/g, '-RUN')
       .replace(/"resourceVersion":"\d+"/g, '"resourceVersion":""')
+      .replace(/"nodePort":\d+/g, '"nodePort":0')
   }
 
   object(resource: string, object: KubeObject, scenario: Scenario): unknown {
@@ -115,7 +119,7 @@ class Normalizer {
     const { apiVersion: _api, kind: _kind, ...rest } = object
     const kept = resource === 'pods' ? podFacts({ ...rest, metadata }, scenario.places === true) : { ...rest, metadata }
     const plain = JSON.parse(this.text(JSON.stringify(kept))) as JsonObject
-    for (const path of [...SERVED_DIFFERENTLY, ...Object.keys(scenario.ignore ?? {})])
+    for (const path of [...SERVED_DIFFERENTLY, ...(scenario.repeats === true ? STEPS : []), ...Object.keys(scenario.ignore ?? {})])
       remove(plain, path.startsWith(`${resource}:`) ? path.slice(resource.length + 1) : path.includes(':') ? '' : path)
     return tidy(plain)
   }
@@ -136,7 +140,8 @@ class Normalizer {
         /^(Normal Scheduled: .*) to NODE\d$/,
         scenario.places === true ? '$&' : '$1 to NODE',
       )
-      if (scenario.repeats !== true || !known.texts.includes(text)) known.texts.push(text)
+      const steps = scenario.repeats === true ? text.replace(/^(Normal ScalingReplicaSet: .*) to [1-9]\d*$/, '$1') : text
+      if (scenario.repeats !== true || !known.texts.includes(steps)) known.texts.push(steps)
     }
     const result: Snapshot['events'] = {}
     for (const { group, texts } of perObject.values()) (result[group] ??= []).push(texts)

@@ -119,7 +119,11 @@ export class DeploymentSync {
     const annotations = setAnnotations(this.#deployment, this.#current, this.#nextRevision)
     const { minReadySeconds = 0 } = specOf(this.#deployment)
     if (!deepEqual(this.#current.metadata.annotations ?? {}, annotations) || (specOf(this.#current)['minReadySeconds'] ?? 0) !== minReadySeconds) {
-      const next = { ...this.#current, metadata: { ...this.#current.metadata, annotations }, spec: { ...specOf(this.#current), minReadySeconds } }
+      const next = {
+        ...this.#current,
+        metadata: { ...this.#current.metadata, annotations },
+        spec: { ...specOf(this.#current), ...(minReadySeconds === (specOf(this.#current)['minReadySeconds'] ?? 0) ? {} : { minReadySeconds }) },
+      }
       await this.#putSet(this.#current, next)
     }
     const status = statusOf(this.#deployment)

@@ -92,12 +92,13 @@ export function disruptionController(context: ControllerContext): Controller {
       currentHealthy: healthy,
       desiredHealthy: desired,
       expectedPods: expected,
-      conditions: [condition(budget, allowed)],
+      // Conditions came with policy/v1.
+      ...(context.minor >= 21 ? { conditions: [condition(budget, allowed)] } : {}),
     }
     if (Object.keys(disrupted).length > 0) queue.addAfter(key, DISRUPTED_MS)
     if (deepEqual(statusOf(budget), status)) return
     // A conflict means an eviction used the budget meanwhile: looked at again.
-    await client.update(POD_DISRUPTION_BUDGETS, { namespace, name, subresource: 'status' }, { ...budget, status }, signal)
+    await client.update(context.resource(POD_DISRUPTION_BUDGETS), { namespace, name, subresource: 'status' }, { ...budget, status }, signal)
   }
 
   function stillDisrupted(known: JsonObject, guarded: readonly KubeObject[]): JsonObject {

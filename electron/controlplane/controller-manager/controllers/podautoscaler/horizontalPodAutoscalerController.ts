@@ -44,7 +44,10 @@ export function horizontalPodAutoscalerController(context: ControllerContext): C
     if (autoscaler === undefined) return
     queue.addAfter(key, PERIOD_MS)
     const round = new Conditions(autoscaler, context.now())
-    const status: JsonObject = { ...statusOf(autoscaler), observedGeneration: autoscaler.metadata.generation ?? 1 }
+    const status: JsonObject = {
+      ...statusOf(autoscaler),
+      ...(autoscaler.metadata.generation === undefined ? {} : { observedGeneration: autoscaler.metadata.generation }),
+    }
     const scale = await scaleOf(autoscaler, round, signal)
     if (scale !== null) await decide(autoscaler, scale, { round, status }, signal)
     status['conditions'] = round.list
