@@ -48,6 +48,16 @@ export function rsaKeys(): { privateKey: string; publicKey: string } {
   }
 }
 
+/** The store is not left open when the server cannot be made. */
+function orClose<T>(etcd: { close(): Promise<void> }, make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    void etcd.close()
+    throw error
+  }
+}
+
 export async function startTestApiServer(
   label: string,
   options: {
@@ -80,19 +90,21 @@ export async function startTestApiServer(
   const serving = issue('kube-apiserver', [], { usages: ['serverAuth'], dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] })
   const logger = options.logger ?? silentLogger
   const etcd = openEtcdStore({ dataDir: join(dataDir, 'etcd'), clock, logger, memberName: 'test' })
-  const api = createApiServer({
-    etcd,
-    nodes: noNodes,
-    kubernetesVersion: options.kubernetesVersion ?? 'v1.36.0',
-    tls: { ...serving, clientCa: ca.certificate, ...(options.frontProxyCa === undefined ? {} : { frontProxyCa: options.frontProxyCa.certificate }) },
-    serviceAccount: { issuer: 'https://kubernetes.default.svc.cluster.local', ...serviceAccountKeys },
-    serviceClusterIpRange: '10.96.0.0/12',
-    clock,
-    random: new SeededRandom(7),
-    logger,
-    readOnly: false,
-    settings: { ...DEFAULT_SETTINGS, ...options.settings, authentication: { ...DEFAULT_SETTINGS.authentication, ...options.authentication } },
-  })
+  const api = orClose(etcd, () =>
+    createApiServer({
+      etcd,
+      nodes: noNodes,
+      kubernetesVersion: options.kubernetesVersion ?? 'v1.36.0',
+      tls: { ...serving, clientCa: ca.certificate, ...(options.frontProxyCa === undefined ? {} : { frontProxyCa: options.frontProxyCa.certificate }) },
+      serviceAccount: { issuer: 'https://kubernetes.default.svc.cluster.local', ...serviceAccountKeys },
+      serviceClusterIpRange: '10.96.0.0/12',
+      clock,
+      random: new SeededRandom(7),
+      logger,
+      readOnly: false,
+      settings: { ...DEFAULT_SETTINGS, ...options.settings, authentication: { ...DEFAULT_SETTINGS.authentication, ...options.authentication } },
+    }),
+  )
   const port = await api.listen({ host: '127.0.0.1', port: 0 })
   const connection = new ApiConnection({
     server: `https://127.0.0.1:${String(port)}`,

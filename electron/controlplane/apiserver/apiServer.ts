@@ -4,11 +4,8 @@ import { minorOf } from '#shared/kubernetes/schema/served.ts'
 import type { Target } from '#shared/kubernetes/validation/kindRules.ts'
 import { createErrors, updateErrors } from '#shared/kubernetes/validation/validation.ts'
 import type { RbacPolicy } from '#shared/planning/rbac/evaluate.ts'
-import { Admission } from './admission/admission.ts'
-import { RbacEscalation } from './admission/rbacEscalation.ts'
-import { NamespaceLifecycle } from './admission/namespaceLifecycle.ts'
-import { DefaultTolerationSeconds, PriorityAdmission, ServiceAccountAdmission, TaintNodesByCondition } from './admission/podAdmission.ts'
-import { firstServiceAddress, ServiceAllocation } from './admission/serviceAllocation.ts'
+import { createAdmission } from './admission/createAdmission.ts'
+import { firstServiceAddress } from './admission/serviceAllocation.ts'
 import { createAuditor } from './audit/createAuditor.ts'
 import type { Auditor } from './audit/auditor.ts'
 import { withAuthenticated } from './authentication/authenticator.ts'
@@ -34,6 +31,8 @@ import { RestStore, type Validation } from './registry/restStore.ts'
 import { SecureServer } from './secureServer.ts'
 import { DEFAULT_SETTINGS } from './settings.ts'
 import { Compactor } from './storage/compactor.ts'
+import { EncryptionConfiguration } from './storage/encryption/encryptionConfiguration.ts'
+import { SealedValues } from './storage/encryption/sealedValues.ts'
 import { Store } from './storage/store.ts'
 
 const RBAC_KINDS = ['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings'] as const
@@ -63,10 +62,12 @@ class EmbeddedApiServer implements ApiServer {
 
   constructor(options: ApiServerOptions) {
     this.#options = options
-    const { etcd, clock, random, logger, nodes, serviceAccount, readOnly, tls } = options
-    this.#store = new Store({ etcd, clock, logger })
-    this.#served = { resources: new ApiResources(options.kubernetesVersion), kubernetesVersion: options.kubernetesVersion }
     const settings = options.settings ?? DEFAULT_SETTINGS
+    const { etcd, clock, random, logger, nodes, serviceAccount, readOnly, tls } = options
+    const { encryption } = settings
+    const values = encryption === undefined ? {} : { values: new SealedValues(new EncryptionConfiguration(encryption), options.kubernetesVersion) }
+    this.#store = new Store({ etcd, clock, logger, ...values })
+    this.#served = { resources: new ApiResources(options.kubernetesVersion), kubernetesVersion: options.kubernetesVersion }
     const bound = storedObjects(this.#store)
     const nowMs = (): number => clock.now()
     const tokens = new ServiceAccountTokens({
@@ -89,15 +90,21 @@ class EmbeddedApiServer implements ApiServer {
       this.#store.collection(kind).onEvent(() => {
         authorizer.policyChanged()
       })
-    const admission = new Admission([
-      new NamespaceLifecycle(this.#store),
-      new ServiceAccountAdmission(this.#store, random),
-      new PriorityAdmission(this.#store),
-      new DefaultTolerationSeconds(),
-      new TaintNodesByCondition(),
-      new ServiceAllocation(this.#store, random, options.serviceClusterIpRange),
-      new RbacEscalation(authorizer),
-    ])
+    const metrics = new ApiServerMetrics()
+    const admission = createAdmission({
+      settings: settings.admission,
+      store: this.#store,
+      random,
+      authorizer,
+      metrics,
+      logger,
+      nodes,
+      clock,
+      serviceClusterIpRange: options.serviceClusterIpRange,
+      rest: () => this.#rest,
+      served: () => ({ ...this.#served, minor: minorOf(this.#served.kubernetesVersion) }),
+      nowMs,
+    })
     const target = (resource: ApiResource, subresource: string): Target => ({
       ...resource,
       subresource,
@@ -113,7 +120,6 @@ class EmbeddedApiServer implements ApiServer {
     })
     this.#definitions = new DefinitionController({ rest: this.#rest, admission, resources: () => this.#served.resources, clock, logger })
     const authenticator = createAuthenticator(settings.authentication, { tokens, store: this.#store, nowMs, logger })
-    const metrics = new ApiServerMetrics()
     this.#auditor = createAuditor(settings.audit, { metrics, random, nowMs, logger })
     this.#handler = new ApiHandler({
       rest: this.#rest,

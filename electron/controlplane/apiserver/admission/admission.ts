@@ -1,14 +1,19 @@
 import type { KubeObject } from '#shared/kubernetes/object.ts'
+import type { ApiServerMetrics } from '../metrics/apiServerMetrics.ts'
 import type { ApiResource } from '../registry/apiResources.ts'
 import type { WriteContext } from '../registry/restStore.ts'
 
 export interface AdmissionRequest {
-  operation: 'CREATE' | 'UPDATE' | 'DELETE'
+  operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
   resource: ApiResource
   namespace: string
-  /** In the request's version; `admit` may change it in place. For DELETE what is deleted. */
+  /** Of the URL; '' for a creation. */
+  name: string
+  /** In the request's version; `admit` may change it in place. For DELETE what is deleted, for CONNECT the options. */
   object: KubeObject
   old: KubeObject | null
+  /** What kind `object` is when it is not the resource's own: Eviction, Binding, TokenRequest, PodExecOptions. */
+  kind?: { group: string; version: string; kind: string }
   context: WriteContext
 }
 
@@ -28,13 +33,15 @@ export interface AdmissionPlugin {
 /** The plugins in their order. */
 export class Admission {
   readonly #plugins: readonly AdmissionPlugin[]
+  readonly #metrics: ApiServerMetrics
 
-  constructor(plugins: readonly AdmissionPlugin[]) {
+  constructor(plugins: readonly AdmissionPlugin[], metrics: ApiServerMetrics) {
     this.#plugins = plugins
+    this.#metrics = metrics
   }
 
   async admit(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.#plugins) await plugin.admit?.(request)
+    for (const plugin of this.#plugins) if (plugin.admit !== undefined) await this.#run(plugin.name, 'admit', request, () => plugin.admit?.(request))
   }
 
   /** @returns what to call when the write is done or has failed */
@@ -46,6 +53,18 @@ export class Admission {
   }
 
   async validate(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.#plugins) await plugin.validate?.(request)
+    for (const plugin of this.#plugins) if (plugin.validate !== undefined) await this.#run(plugin.name, 'validate', request, () => plugin.validate?.(request))
+  }
+
+  async #run(name: string, type: 'admit' | 'validate', { operation }: AdmissionRequest, run: () => void | Promise<void>): Promise<void> {
+    const started = performance.now()
+    let rejected = true
+    try {
+      const outcome = run()
+      if (outcome !== undefined) await outcome
+      rejected = false
+    } finally {
+      this.#metrics.admissionDurations.observe([name, type, operation, String(rejected)], (performance.now() - started) / 1000)
+    }
   }
 }

@@ -76,6 +76,7 @@ function bootstrapContext(signal: AbortSignal): WriteContext {
     fieldManager: 'kube-apiserver',
     dryRun: false,
     warnings: [],
+    annotations: {},
     signal,
   }
 }

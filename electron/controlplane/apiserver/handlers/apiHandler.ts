@@ -62,6 +62,8 @@ export interface ApiHandlerOptions {
 /** Releases since which a user's uid can be impersonated. */
 const UID_SINCE = 22
 
+const TOKEN_REQUEST = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' }
+
 const WRITES = new Set(['create', 'update', 'patch', 'delete', 'deletecollection'])
 /** Posts that change nothing. */
 const REVIEW_GROUPS = new Set(['authorization.k8s.io', 'authentication.k8s.io'])
@@ -244,18 +246,16 @@ export class ApiHandler {
         const tokenRequest = resources.byKind('authentication.k8s.io', 'TokenReview')
         if (tokenRequest === undefined) throw noSuchResource()
         const sent = asKubeObject(decodeBody(request.body, request.headers['content-type']).value)
+        const { namespace, name } = target
+        const object = { ...sent, apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest' }
+        const context = writeContext(request, 'token')
+        const asked = { operation: 'CREATE' as const, resource: target.resource, namespace, name, object, old: null, kind: TOKEN_REQUEST, context }
+        await admission.admit(asked)
+        await admission.validate(asked)
+        const { tokens, bound, random, served } = this.#options
+        const { kubernetesVersion } = served()
         return encoded(
-          issueToken(
-            { ...sent, apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest' },
-            () => rest.get(target.resource, target.namespace, target.name),
-            {
-              tokens: this.#options.tokens,
-              bound: this.#options.bound,
-              random: this.#options.random,
-              kubernetesVersion: this.#options.served().kubernetesVersion,
-              nowMs: rest.nowMs(),
-            },
-          ),
+          issueToken(object, () => rest.get(target.resource, namespace, name), { tokens, bound, random, kubernetesVersion, nowMs: rest.nowMs() }),
           negotiated,
           201,
         )

@@ -16,6 +16,7 @@ import { writeContext, type ResourceTarget, type WriteHandling } from './writing
 import type { CustomResource } from '../registry/customResource.ts'
 import { decidePodDisruption } from '../registry/disruption.ts'
 
+const EVICTION = { group: 'policy', version: 'v1', kind: 'Eviction' }
 const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' } as const
 const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
@@ -170,6 +171,9 @@ export async function evict(
   const options = parseDeleteOptions(eviction['deleteOptions'], new URLSearchParams())
   const dryRun = objectAt(eviction['deleteOptions'])['dryRun']
   if (Array.isArray(dryRun) && dryRun.includes('All')) context.dryRun = true
+  const asked = { operation: 'CREATE' as const, resource, namespace, name, object: eviction, old: null, kind: EVICTION, context }
+  await admission.admit(asked)
+  await admission.validate(asked)
   const pod = rest.get(resource, namespace, name)
   if (options.uid !== undefined && options.uid !== pod.metadata.uid) throw notFound(resource, name)
   await decidePodDisruption(rest, resources, pod, context)

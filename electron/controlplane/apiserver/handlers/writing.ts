@@ -38,6 +38,7 @@ export function writeContext(request: ApiRequest, subresource: string): WriteCon
     fieldManager: request.query.get('fieldManager') ?? (agent === '' ? 'unknown' : agent.slice(0, 128)),
     dryRun: dryRun.includes('All'),
     warnings: [],
+    annotations: request.record?.annotations ?? {},
     signal: request.signal,
   }
 }

@@ -256,6 +256,7 @@ export class DefinitionController {
       fieldManager: 'kube-apiserver',
       dryRun: false,
       warnings: [],
+      annotations: {},
       signal,
     }
   }

@@ -71,7 +71,9 @@ export async function deleteObject(
     checkPreconditions(object, resource, options)
     if (resource.plural === 'namespaces' && resource.group === '' && PROTECTED_NAMESPACES.has(name))
       throw forbidden(resource, name, 'this namespace may not be deleted')
-    await admission.validate({ operation: 'DELETE', resource, namespace, object, old: object, context })
+    const asked = { operation: 'DELETE' as const, resource, namespace, name, object, old: object, context }
+    await admission.admit(asked)
+    await admission.validate(asked)
     const marked =
       isDefinition(resource) && object.metadata.deletionTimestamp === undefined ? markDefinition(entry.object, rest) : mark(entry, rest, resource, options)
     if (marked === 'unchanged') return { object, gone: false }

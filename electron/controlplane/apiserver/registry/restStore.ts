@@ -32,6 +32,8 @@ export interface WriteContext {
   warnings: string[]
   /** The API server's own objects are not validated: its endpoint may well be on the loopback, which nobody else's may. */
   unchecked?: boolean
+  /** Of the audit event. */
+  annotations: Record<string, string>
   signal: AbortSignal
 }
 
@@ -136,13 +138,13 @@ export class RestStore {
     complete(object, resource)
     // Who owns what is settled before admission and the strategies: what those add belongs to nobody.
     if (!managed) metadata.managedFields = this.#track(null, inForm(object, resource), resource, context)
-    await admission.admit({ operation: 'CREATE', resource, namespace, object, old: null, context })
+    await admission.admit({ operation: 'CREATE', resource, namespace, name: '', object, old: null, context })
     prepareForCreate(object, resource, context.user)
     dropDisabledFields(object, null, resource)
     const tracked = inForm(object, resource)
     const errors = context.unchecked === true ? [] : createErrors(validation, tracked, resource, context)
     if (errors.length > 0) throw new StatusError(invalidStatus(invalidTarget(resource, metadata.name ?? ''), errors))
-    const release = admission.allocate({ operation: 'CREATE', resource, namespace, object: tracked, old: null, context })
+    const release = admission.allocate({ operation: 'CREATE', resource, namespace, name: '', object: tracked, old: null, context })
     try {
       return await this.#insert(resource, namespace, tracked, context)
     } finally {
@@ -151,7 +153,7 @@ export class RestStore {
   }
 
   async #insert(resource: ApiResource, namespace: string, tracked: KubeObject, context: WriteContext): Promise<KubeObject> {
-    await this.#options.admission.validate({ operation: 'CREATE', resource, namespace, object: tracked, old: null, context })
+    await this.#options.admission.validate({ operation: 'CREATE', resource, namespace, name: '', object: tracked, old: null, context })
     const name = tracked.metadata.name ?? ''
     // Upstream defaults again when it reads what it has written: a status that was reset gets its first phase.
     complete(tracked, resource)
@@ -206,7 +208,7 @@ export class RestStore {
     let after: KubeObject = { ...mutated, metadata: { ...mutated.metadata } }
     complete(after, resource)
     if (options.managed !== true) after.metadata.managedFields = this.#track(before, inForm(after, resource), resource, context)
-    await admission.admit({ operation: 'UPDATE', resource, namespace, object: after, old: before, context })
+    await admission.admit({ operation: 'UPDATE', resource, namespace, name, object: after, old: before, context })
     after.metadata = keepSystemFields(after, before, resource.namespaced)
     const statusOnly = context.subresource === 'status' || context.subresource === 'approval'
     if (statusOnly) after = prepareForStatusUpdate(after, before, resource, context.subresource, this.now())
@@ -218,9 +220,9 @@ export class RestStore {
     const tracked = inForm(after, resource)
     const errors = context.unchecked === true ? [] : updateErrors(validation, before, tracked, resource, context)
     if (errors.length > 0) throw new StatusError(invalidStatus(invalidTarget(resource, name), errors))
-    const release = admission.allocate({ operation: 'UPDATE', resource, namespace, object: tracked, old: before, context })
+    const release = admission.allocate({ operation: 'UPDATE', resource, namespace, name, object: tracked, old: before, context })
     try {
-      await admission.validate({ operation: 'UPDATE', resource, namespace, object: tracked, old: before, context })
+      await admission.validate({ operation: 'UPDATE', resource, namespace, name, object: tracked, old: before, context })
       return await this.#replace(entry, before, tracked, resource, context)
     } finally {
       release()
@@ -233,7 +235,7 @@ export class RestStore {
       if (context.dryRun) return tracked
       return (await this.store.remove(entry, context.signal)) === null ? null : tracked
     }
-    if (sameObject(before, tracked)) return before
+    if (sameObject(before, tracked) && !this.store.isStale(entry.key)) return before
     if (context.dryRun) return tracked
     const stored = toStorage(tracked, resource)
     const written = await this.store.update(entry, stored, storedBytes(stored, resource), context.signal)

@@ -5,6 +5,7 @@ import { decodeObject } from '#shared/kubernetes/codec/codec.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { Collection, type StoreEvent } from './collection.ts'
 import { ParsedObjects, StoredEntry, type Entry } from './entry.ts'
+import { PLAIN_VALUES, type ValueTransformer } from './encryption/sealedValues.ts'
 import { TtlLeases } from './ttlLeases.ts'
 
 const ROOT = '/registry/'
@@ -35,11 +36,15 @@ export class Store {
   readonly #waiters = new Set<{ revision: number; resolve: () => void }>()
   readonly #leases: TtlLeases
   readonly #parsed = new ParsedObjects()
+  readonly #values: ValueTransformer
+  /** Keys whose values should be written anew, though their objects stay the same. */
+  readonly #stale = new Set<string>()
   #revision = 0
   #loadedRevision = 0
   #following = false
 
-  constructor(options: { etcd: EtcdClient; clock: Clock; logger: Logger }) {
+  constructor(options: { etcd: EtcdClient; clock: Clock; logger: Logger; values?: ValueTransformer }) {
+    this.#values = options.values ?? PLAIN_VALUES
     this.#etcd = options.etcd
     this.#clock = options.clock
     this.#logger = options.logger
@@ -59,6 +64,11 @@ export class Store {
   /** The objects below each prefix. */
   *sizes(): Generator<[prefix: string, size: number]> {
     for (const [prefix, collection] of this.#collections) yield [prefix, collection.size]
+  }
+
+  /** Whether the value in etcd was written with an older key, or not encrypted: an update writes it even when nothing changes. */
+  isStale(key: string): boolean {
+    return this.#stale.has(key)
   }
 
   /** The last revision the memory shows. */
@@ -186,8 +196,9 @@ export class Store {
     return answer.succeeded ? answer.header.revision : null
   }
 
-  async #put(path: string, modRevision: number, object: KubeObject, value: Bytes, lease: bigint, signal: AbortSignal): Promise<Entry | null> {
+  async #put(path: string, modRevision: number, object: KubeObject, plain: Bytes, lease: bigint, signal: AbortSignal): Promise<Entry | null> {
     const key = encoder.encode(path)
+    const value = this.#values.seal(prefixOf(path), path, plain)
     this.#pending.set(path, { value, object })
     try {
       const request = lease === 0n ? { key, value } : { key, value, lease }
@@ -251,15 +262,29 @@ export class Store {
     collection.remove(key, (previous) => this.#entry(key, previous.object, { create: previous.createRevision, mod: revision }))
   }
 
+  /** What was just written was written as it should be. */
+  #current(key: string, object: KubeObject): KubeObject {
+    this.#stale.delete(key)
+    return object
+  }
+
+  #opened(key: string, value: Bytes): Bytes {
+    const { bytes, stale } = this.#values.open(prefixOf(key), key, value)
+    if (stale) this.#stale.add(key)
+    else this.#stale.delete(key)
+    return bytes
+  }
+
   #decode(kv: KeyValue): Entry | null {
     const key = decoder.decode(kv.key)
     const pending = this.#pending.get(key)
     try {
-      const object = pending !== undefined && sameBytes(pending.value, kv.value) ? pending.object : decodeObject(kv.value).object
+      const object =
+        pending !== undefined && sameBytes(pending.value, kv.value) ? this.#current(key, pending.object) : decodeObject(this.#opened(key, kv.value)).object
       if (typeof object.metadata !== 'object') return null
       return this.#entry(key, object, { create: kv.createRevision, mod: kv.modRevision })
     } catch (error) {
-      this.#logger.warn('a stored value is no Kubernetes object and is not served', { key, error: error instanceof Error ? error.message : String(error) })
+      this.#logger.warn('a stored value cannot be read and is not served', { key, error: error instanceof Error ? error.message : String(error) })
       return null
     }
   }
