@@ -70,6 +70,7 @@ export async function startTestApiServer(
     ca?: KeyedCertificate
     dataDir?: string
     logger?: Logger
+    port?: number
   } = {},
 ): Promise<TestApiServer> {
   const clock = options.clock ?? new SystemClock()
@@ -105,7 +106,11 @@ export async function startTestApiServer(
       settings: { ...DEFAULT_SETTINGS, ...options.settings, authentication: { ...DEFAULT_SETTINGS.authentication, ...options.authentication } },
     }),
   )
-  const port = await api.listen({ host: '127.0.0.1', port: 0 })
+  const port = await api.listen({ host: '127.0.0.1', port: options.port ?? 0 }).catch(async (error: unknown) => {
+    await api.close()
+    await etcd.close()
+    throw error
+  })
   const connection = new ApiConnection({
     server: `https://127.0.0.1:${String(port)}`,
     ca: ca.certificate,

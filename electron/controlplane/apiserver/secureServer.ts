@@ -103,9 +103,14 @@ export class SecureServer {
   /** @returns the port */
   listen({ host, port }: { host: '127.0.0.1'; port: number }): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
+      this.#server.once('error', (error: NodeJS.ErrnoException) => {
+        const taken = error.code === 'EADDRINUSE'
+        reject(
+          taken ? new Error(`port ${String(port)} on ${host} is in use by another program; choose another with --port, or 0 for any`, { cause: error }) : error,
+        )
+      })
       this.#server.listen(port, host, () => {
-        this.#server.off('error', reject)
+        this.#server.removeAllListeners('error')
         this.#server.on('error', (error) => {
           this.#options.logger.error('the server failed', { error: error.message })
         })

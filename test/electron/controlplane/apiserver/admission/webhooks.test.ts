@@ -205,10 +205,11 @@ describe('admission webhooks', { timeout: 30_000 }, () => {
     })
   })
 
-  it('does not run hooks with side effects for a dry run', async () => {
-    await configure('Validating', 'effects', { sideEffects: 'Some' })
-    const refused = await map('dry', 'effects', '?dryRun=All')
-    expect([refused.status, refused.json?.['message']]).toEqual([400, 'admission webhook "effects.example.com" does not support dry run'])
+  it('tells a hook of a dry run', async () => {
+    answers.set('/effects', (review) => allowed(review))
+    await configure('Validating', 'effects', { sideEffects: 'NoneOnDryRun' })
+    expect((await map('dry', 'effects', '?dryRun=All')).status).toBe(201)
+    expect(seen.at(-1)?.review.request).toMatchObject({ dryRun: true, options: { kind: 'CreateOptions', dryRun: ['All'] } })
   })
 
   it('holds objects to policies in CEL, with parameters and messages', async () => {

@@ -1,0 +1,101 @@
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { InflightLimits } from '#electron/controlplane/apiserver/filters/inflightLimits.ts'
+import { ApiServerMetrics } from '#electron/controlplane/apiserver/metrics/apiServerMetrics.ts'
+import type { ApiAnswer, ApiCall } from '#test/support/apiConnection.ts'
+import { startTestApiServer, type TestApiServer } from '#test/support/testApiServer.ts'
+
+const MAPS = '/api/v1/namespaces/default/configmaps'
+
+describe('bad input to the API server', { timeout: 30_000 }, () => {
+  let server: TestApiServer
+  beforeAll(async () => {
+    server = await startTestApiServer('bad-input')
+  })
+  afterAll(() => server.close())
+
+  const answer = async (call: ApiCall): Promise<[number, unknown, unknown]> => {
+    const { status, json }: ApiAnswer = await server.connection.call(call)
+    return [status, json?.['reason'], json?.['message']]
+  }
+
+  it('refuses a body that is too large', async () => {
+    const body = JSON.stringify({ metadata: { name: 'large' }, data: { a: 'x'.repeat(3 * 1024 * 1024) } })
+    const call = { path: MAPS, body, headers: { 'content-type': 'application/json' } }
+    expect(await answer(call)).toEqual([413, 'RequestEntityTooLarge', 'Request entity too large: limit is 3145728'])
+    expect((await server.connection.call({ path: `${MAPS}/large` })).status).toBe(404)
+  })
+
+  it('refuses a body of a kind it does not read', async () => {
+    const call = { path: MAPS, body: 'name=x', headers: { 'content-type': 'application/x-www-form-urlencoded' } }
+    expect(await answer(call)).toEqual([415, 'UnsupportedMediaType', expect.stringContaining('the body of the request was in an unknown format')])
+  })
+
+  it('names an unknown field when asked to be strict', async () => {
+    const body = { metadata: { name: 'x' }, dat: {} }
+    expect(await answer({ path: `${MAPS}?fieldValidation=Strict`, body })).toEqual([
+      400,
+      'BadRequest',
+      expect.stringContaining('strict decoding error: unknown field "dat"'),
+    ])
+    const warned = await server.connection.call({ path: MAPS, body })
+    expect([warned.status, warned.headers['warning']]).toEqual([201, '299 - "unknown field \\"dat\\""'])
+  })
+
+  it('names what is wrong with a name and a quantity', async () => {
+    expect(await answer({ path: MAPS, body: { metadata: { name: 'No_Name' } } })).toEqual([
+      422,
+      'Invalid',
+      expect.stringMatching(/^ConfigMap "No_Name" is invalid: metadata\.name: Invalid value: "No_Name"/),
+    ])
+    await server.connection.call({ path: '/api/v1/namespaces/default/serviceaccounts', body: { metadata: { name: 'default' } } })
+    const spec = { containers: [{ name: 'c', image: 'i', resources: { requests: { cpu: 'plenty' } } }] }
+    expect(await answer({ path: '/api/v1/namespaces/default/pods', body: { metadata: { name: 'p' }, spec } })).toEqual([
+      400,
+      'BadRequest',
+      expect.stringContaining('quantities must match the regular expression'),
+    ])
+  })
+
+  it('says which port is taken', async () => {
+    const other = createServer()
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const { port } = other.address() as AddressInfo
+    await expect(startTestApiServer('port-taken', { port })).rejects.toThrow(
+      `port ${String(port)} on 127.0.0.1 is in use by another program; choose another with --port`,
+    )
+    other.close()
+  })
+
+  it('answers 429 when too much is asked at once, and lets system:masters through', () => {
+    const metrics = new ApiServerMetrics()
+    const limits = new InflightLimits({ maxReadOnly: 1, maxMutating: 1, metrics })
+    const anna = { username: 'anna', groups: [] }
+    const leave = limits.enter('list', anna)
+    expect(() => limits.enter('get', anna)).toThrow('Too many requests, please try again later.')
+    limits.enter('get', { username: 'admin', groups: ['system:masters'] })()
+    limits.enter('create', anna)()
+    leave()
+    limits.enter('list', anna)()
+    expect(metrics.dropped.get(['readOnly'])).toBe(1)
+    expect(metrics.inflight.get(['readOnly'])).toBe(0)
+  })
+
+  it('tells of its health check by check, and of what it served', async () => {
+    const ready = await server.connection.call({ path: '/readyz?verbose&exclude=etcd&exclude=nothing' })
+    expect(ready.text).toContain('[+]ping ok\n[+]log ok\n[+]etcd excluded: ok\n[+]informer-sync ok\n')
+    expect(ready.text).toMatch(/warn: some health checks cannot be excluded: no matches for "nothing"\nreadyz check passed\n$/)
+    expect((await server.connection.call({ path: '/livez/etcd' })).text).toBe('ok')
+    const { text } = await server.connection.call({ path: '/metrics' })
+    for (const series of [
+      /^apiserver_request_total\{verb="POST",dry_run="",group="",version="v1",resource="configmaps",subresource="",scope="resource",component="apiserver",code="201"\} \d+$/m,
+      /^apiserver_request_duration_seconds_bucket\{.*le="\+Inf"\} \d+$/m,
+      /^apiserver_current_inflight_requests\{request_kind="readOnly"\} \d+$/m,
+      /^apiserver_storage_objects\{resource="configmaps"\} \d+$/m,
+      /^apiserver_admission_controller_admission_duration_seconds_count\{name="NamespaceLifecycle",/m,
+      /^process_resident_memory_bytes \d+$/m,
+    ])
+      expect(text).toMatch(series)
+  })
+})
