@@ -16,7 +16,10 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
-      { plugins: [vue()], test: { name: 'page', environment: 'happy-dom', include: ['test/renderer/**/*.test.ts'] } },
+      {
+        plugins: [vue()], // Its suites make their stores and unmount what they mount, so they can share a worker: starting one for each costs more than the tests.
+        test: { name: 'page', environment: 'happy-dom', isolate: false, include: ['test/renderer/**/*.test.ts'] },
+      },
     ],
   },
 })

@@ -7,13 +7,19 @@ export interface PaletteEntry {
   onlyFound?: boolean
 }
 
-/** How well a text fits: 0 not at all; whole words and starts before scattered letters. */
+/** How well a text fits: 0 not at all; whole words before starts before what stands inside. */
 function score(text: string, query: string): number {
   const lower = text.toLowerCase()
   if (lower === query) return 100
   if (lower.startsWith(query)) return 80
   const at = lower.indexOf(query)
-  if (at > 0) return /[\s/.-]/.test(lower[at - 1] ?? '') ? 60 : 40
+  if (at < 0) return 0
+  return /[\s/.-]/.test(lower[at - 1] ?? '') ? 60 : 40
+}
+
+/** Letters of the query in order anywhere in the text, e.g. `dbu` in Disruption budgets; the least of the fits. */
+function scattered(text: string, query: string): number {
+  const lower = text.toLowerCase()
   let from = 0
   for (const letter of query) {
     from = lower.indexOf(letter, from) + 1
@@ -27,8 +33,14 @@ export function rankEntries<E extends PaletteEntry>(entries: readonly E[], query
   const wanted = query.trim().toLowerCase()
   if (wanted === '') return entries.filter((entry) => entry.onlyFound !== true)
   return entries
-    .map((entry, index) => ({ entry, index, points: Math.max(score(entry.text, wanted), score(`${entry.group} ${entry.text}`, wanted) / 2) }))
+    .map((entry, index) => ({ entry, index, points: pointsOf(entry, wanted) }))
     .filter((each) => each.points > 0)
     .sort((a, b) => b.points - a.points || a.index - b.index)
     .map((each) => each.entry)
+}
+
+/** Long lists of names are searched for what stands in them only: letters scattered over a pod's name mean nothing. */
+function pointsOf(entry: PaletteEntry, wanted: string): number {
+  const whole = Math.max(score(entry.text, wanted), score(`${entry.group} ${entry.text}`, wanted) / 2)
+  return whole > 0 || entry.onlyFound === true ? whole : scattered(entry.text, wanted)
 }
