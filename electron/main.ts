@@ -5,6 +5,7 @@ import { SystemClock } from '#shared/base/clock.ts'
 import { SeededRandom } from '#shared/base/random.ts'
 import { Application } from './application.ts'
 import { stderrLogger } from './commands/stderrLogger.ts'
+import { startUtility } from './desktop/clusterProcess.ts'
 import { registerScheme, servePageFiles, stayOffTheNetwork } from './desktop/page.ts'
 import { guard, openWindow, servePorts } from './desktop/window.ts'
 
@@ -19,11 +20,17 @@ app.on('web-contents-created', (_event, contents) => {
 if (!app.requestSingleInstanceLock()) app.quit()
 else void run()
 
+/** Electron's own, but for reloading and the developer tools, which a packaged app does not offer. */
+function viewMenu(): Electron.MenuItemConstructorOptions {
+  if (!app.isPackaged) return { role: 'viewMenu' }
+  return { label: 'View', submenu: [{ role: 'resetZoom' }, { role: 'zoomIn' }, { role: 'zoomOut' }, { type: 'separator' }, { role: 'togglefullscreen' }] }
+}
+
 async function run(): Promise<void> {
   await app.whenReady()
   Menu.setApplicationMenu(
     Menu.buildFromTemplate(
-      [{ role: 'appMenu' }, { role: 'editMenu' }, { role: 'viewMenu' }, { role: 'windowMenu' }].filter(
+      [{ role: 'appMenu' }, { role: 'editMenu' }, viewMenu(), { role: 'windowMenu' }].filter(
         ({ role }) => role !== 'appMenu' || process.platform === 'darwin',
       ) as Electron.MenuItemConstructorOptions[],
     ),
@@ -38,8 +45,7 @@ async function run(): Promise<void> {
     clock: new SystemClock(),
     random: new SeededRandom(randomBytes(4).readUInt32LE()),
     logger: stderrLogger('warn'),
-    // Electron's own binary as plain Node: the control plane in a process of its own.
-    clusterCommand: { program: process.execPath, args: [join(outDir, 'main/cli.js')], env: { ELECTRON_RUN_AS_NODE: '1' } },
+    clusterCommand: (args) => startUtility(join(outDir, 'main/cli.js'), args),
   })
   await application.start()
   servePorts(application.dispatcher)

@@ -1,9 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Emitter } from '#shared/base/emitter.ts'
 import type { Logger } from '#shared/base/logger.ts'
+import { spawnProgram, type ProgramCommand, type ProgramProcess } from '../platform/programProcess.ts'
 
 /** Where a running embedded cluster is reached: its ready line. */
 export interface EmbeddedEndpoints {
@@ -23,12 +23,8 @@ const READY = /^drydock: cluster ready (\S+) kubeconfig=(.+) etcd=(\S+) pki=(.+)
 /** Last lines of stderr that explain why it ended. */
 const KEPT_LINES = 20
 
-/** How the cluster's process is started: the program and the arguments before `cluster`. */
-export interface ClusterCommand {
-  program: string
-  args: string[]
-  env?: Record<string, string>
-}
+/** How the cluster's process is started: a program and the arguments before `cluster`, or whoever makes a process of them. */
+export type ClusterCommand = ProgramCommand | ((args: readonly string[]) => ProgramProcess)
 
 /** The embedded control plane in a process of its own. */
 export class EmbeddedCluster {
@@ -37,8 +33,7 @@ export class EmbeddedCluster {
   readonly #command: ClusterCommand
   readonly #args: readonly string[]
   readonly #logger: Logger
-  #child: ChildProcess | null = null
-  #ended: Promise<void> = Promise.resolve()
+  #child: ProgramProcess | null = null
   #state: EmbeddedState = { state: 'stopped' }
 
   /** @param options.args arguments of `drydock cluster` beside the data directory */
@@ -62,27 +57,14 @@ export class EmbeddedCluster {
   async start(): Promise<EmbeddedEndpoints> {
     if (this.#state.state === 'running') return this.#state.endpoints
     this.#set({ state: 'starting' })
-    const { program, args, env } = this.#command
-    const child = spawn(program, [...args, 'cluster', '--data-dir', this.dataDir, '--port', '0', ...this.#args, '--stop-with-parent'], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
-    })
+    const args = ['cluster', '--data-dir', this.dataDir, '--port', '0', ...this.#args]
+    const child = typeof this.#command === 'function' ? this.#command(args) : spawnProgram(this.#command, args)
     this.#child = child
-    // Ends with this process: its standard input closes.
-    child.stdin.on('error', () => undefined)
     const said: string[] = []
     createInterface({ input: child.stderr }).on('line', (line) => {
       said.push(line)
       if (said.length > KEPT_LINES) said.shift()
       this.#logger.info(line, { process: 'cluster' })
-    })
-    this.#ended = new Promise((resolve) => {
-      child.once('exit', () => {
-        resolve()
-      })
-      child.once('error', () => {
-        resolve()
-      })
     })
     return new Promise((resolve, reject) => {
       createInterface({ input: child.stdout }).on('line', (line) => {
@@ -101,12 +83,7 @@ export class EmbeddedCluster {
         if (!wanted) this.#set({ state: 'failed', message })
         reject(new Error(message))
       }
-      child.once('error', (error) => {
-        failed(error.message)
-      })
-      child.once('exit', (code, signal) => {
-        failed(`the cluster's process ended with ${signal ?? `code ${String(code)}`}`)
-      })
+      void child.ended.then(failed)
     })
   }
 
@@ -116,8 +93,8 @@ export class EmbeddedCluster {
     const child = this.#child
     if (child === null) return
     this.#child = null
-    child.kill('SIGTERM')
-    await this.#ended
+    child.terminate()
+    await child.ended
   }
 
   /** The host key its nodes show, as the middle field of a known_hosts line. */
