@@ -5,13 +5,13 @@ import type { Mode } from './support/shell.ts'
 export default defineConfig<object, { mode: Mode }>({
   testDir: '.',
   outputDir: '../../test-results/e2e',
-  timeout: 90_000,
-  expect: { timeout: 15_000 },
+  timeout: 180_000,
+  expect: { timeout: 30_000 },
   forbidOnly: true,
   retries: 0,
   workers: 2,
   reporter: [['list']],
-  use: { trace: 'retain-on-failure', screenshot: 'only-on-failure', actionTimeout: 15_000 },
+  use: { trace: 'retain-on-failure', screenshot: 'only-on-failure', actionTimeout: 30_000 },
   projects: [
     // Specs of the desktop shell have nothing to say about a browser; those that need a real Electron are skipped, and counted, where there is none.
     { name: 'serve', testMatch: '*.spec.ts', grepInvert: /@shell|@real/, use: { mode: 'serve' } },

@@ -131,7 +131,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
       await browser?.close()
       rmSync(directory, { recursive: true, force: true })
     },
-    { scope: 'worker', timeout: 90_000 },
+    { scope: 'worker', timeout: 180_000 },
   ],
   evidence: [
     async ({ app }, use, info) => {
@@ -153,7 +153,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
       await app.page.screenshot({ path: screenshot })
       await info.attach('screenshot', { path: screenshot, contentType: 'image/png' })
     },
-    { auto: true, timeout: 30_000 },
+    { auto: true, timeout: 60_000 },
   ],
 })
 
