@@ -3,12 +3,12 @@ import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { valueAt } from '#shared/kubernetes/customresource/scale.ts'
 import { selectorRequirements } from '#shared/kubernetes/labelSelector.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
-import { applyJsonPatch } from '#shared/kubernetes/patch/jsonPatch.ts'
+import { applyJsonPatch, PatchError } from '#shared/kubernetes/patch/jsonPatch.ts'
 import { applyMergePatch } from '#shared/kubernetes/patch/mergePatch.ts'
 import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
 import { asKubeObject, decodeBody } from '../request/body.ts'
 import type { Negotiated } from '../request/mediaType.ts'
-import { badRequest, conflict, notFound } from '../registry/failures.ts'
+import { badRequest, conflict, methodNotAllowed, notFound } from '../registry/failures.ts'
 import type { ApiResources } from '../registry/apiResources.ts'
 import { deleteObject, parseDeleteOptions } from '../registry/deletion.ts'
 import { encoded } from './listing.ts'
@@ -83,11 +83,24 @@ function withReplicas(live: KubeObject, replicas: number, custom: CustomResource
   return result
 }
 
+/** @throws StatusError 400 or 422 when the patch is none or does not fit */
+function jsonPatched(before: KubeObject, patch: unknown): unknown {
+  try {
+    return applyJsonPatch(before, patch)
+  } catch (error) {
+    if (!(error instanceof PatchError)) throw error
+    throw error.code === 400
+      ? badRequest(error.message)
+      : new StatusError(failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {}), { cause: error })
+  }
+}
+
 /** GET, PUT and PATCH of `/scale`. */
 export async function scale({ rest }: WriteHandling, target: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
   const { resource, namespace, name } = target
   const current = rest.get(resource, namespace, name)
   if (request.method === 'GET') return encoded(scaleOf(current, resource.custom), negotiated)
+  if (request.method !== 'PUT' && request.method !== 'PATCH') throw methodNotAllowed()
   const context = writeContext(request, 'scale')
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? ''
   const { value } = decodeBody(request.body, request.method === 'PATCH' && type.endsWith('+yaml') ? 'application/yaml' : type)
@@ -98,7 +111,7 @@ export async function scale({ rest }: WriteHandling, target: ResourceTarget, req
     (live) => {
       const before = scaleOf(live, resource.custom)
       const sent = asKubeObject(
-        request.method === 'PUT' ? value : type === 'application/json-patch+json' ? applyJsonPatch(before, value) : applyMergePatch(before, value),
+        request.method === 'PUT' ? value : type === 'application/json-patch+json' ? jsonPatched(before, value) : applyMergePatch(before, value),
       )
       const version = sent.metadata.resourceVersion ?? ''
       if (version !== '' && version !== live.metadata.resourceVersion)
