@@ -8,7 +8,7 @@ import { openEtcdStore } from '#electron/controlplane/etcd/embeddedEtcd.ts'
 import { serveEtcd } from '#electron/controlplane/etcd/server.ts'
 import { stderrLogger } from '#electron/commands/stderrLogger.ts'
 
-const [dataDir = '', pkiDir = '', parts = 'all'] = process.argv.slice(2)
+const [dataDir = '', pkiDir = '', parts = 'all', kubernetesVersion = 'v1.20.2'] = process.argv.slice(2)
 const text = (name: string): string => readFileSync(join(pkiDir, name), 'utf8')
 const clock = new SystemClock()
 const logger = stderrLogger('warn')
@@ -32,7 +32,7 @@ const etcdServer = await serveEtcd({
 const api = createApiServer({
   etcd,
   nodes: noNodes,
-  kubernetesVersion: process.env['DRYDOCK_BENCH_VERSION'] ?? 'v1.20.2',
+  kubernetesVersion,
   tls: { certificate: text('apiserver.crt'), key: text('apiserver.key'), clientCa: text('ca.crt') },
   serviceAccount: { issuer: 'https://kubernetes.default.svc.cluster.local', privateKey: text('sa.key'), publicKey: text('sa.pub') },
   serviceClusterIpRange: '10.96.0.0/16',

@@ -55,13 +55,15 @@ export interface Served {
   /** From the first process's start until /readyz answered 200; of etcd alone, until it answered. */
   readyMs: number
   end(): Promise<void>
+  /** SIGKILL. */
+  kill(): Promise<void>
 }
 
-async function endAll(children: ChildProcess[]): Promise<void> {
+async function endAll(children: ChildProcess[], signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   for (const child of children.toReversed()) {
     if (child.exitCode !== null || child.signalCode !== null) continue
     const ended = once(child, 'exit')
-    child.kill('SIGTERM')
+    child.kill(signal)
     await ended
   }
 }
@@ -115,7 +117,15 @@ export async function startRealEtcd(program: string, dataDir: string, pki: Pki):
   const stderr = collect(child)
   const target = { port: clientPort, ...pki.etcdClient }
   await untilReady(target, '/health', [child], stderr)
-  return { etcd: target, api: target, pids: [child.pid ?? 0], readyMs: performance.now() - startedMs, child, end: () => endAll([child]) }
+  return {
+    etcd: target,
+    api: target,
+    pids: [child.pid ?? 0],
+    readyMs: performance.now() - startedMs,
+    child,
+    end: () => endAll([child]),
+    kill: () => endAll([child], 'SIGKILL'),
+  }
 }
 
 /** Real kube-apiserver over a real etcd. */
@@ -146,17 +156,30 @@ export async function startRealControlPlane(bin: string, etcdProgram: string, da
     pids: [etcd.child.pid ?? 0, child.pid ?? 0],
     readyMs: etcd.readyMs + performance.now() - startedMs,
     end: () => endAll([etcd.child, child]),
+    kill: () => endAll([etcd.child, child], 'SIGKILL'),
   }
 }
 
 /** Drydock's etcd and API server in a process of their own, as kube-apiserver and etcd are without other components. */
-export async function startEmbedded(dataDir: string, pki: Pki, { keep = false, etcdOnly = false, nodeArgs = [] as string[] } = {}): Promise<Served> {
+export async function startEmbedded(
+  dataDir: string,
+  pki: Pki,
+  { keep = false, etcdOnly = false, nodeArgs = [] as string[], version = 'v1.20.2' } = {},
+): Promise<Served> {
   if (!keep) rmSync(dataDir, { recursive: true, force: true })
   mkdirSync(dataDir, { recursive: true })
   const startedMs = performance.now()
   const child = spawn(
     process.execPath,
-    ['--disable-warning=ExperimentalWarning', ...nodeArgs, join(import.meta.dirname, 'embeddedServer.ts'), dataDir, pki.dir, etcdOnly ? 'etcd' : 'all'],
+    [
+      '--disable-warning=ExperimentalWarning',
+      ...nodeArgs,
+      join(import.meta.dirname, 'embeddedServer.ts'),
+      dataDir,
+      pki.dir,
+      etcdOnly ? 'etcd' : 'all',
+      version,
+    ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   )
   const stderr = collect(child)
@@ -166,5 +189,5 @@ export async function startEmbedded(dataDir: string, pki: Pki, { keep = false, e
   const etcd = { port: etcdPort, ...pki.etcdClient }
   const api = { port: apiPort, ...pki.master }
   await (etcdOnly ? untilReady(etcd, '/health', [child], stderr) : untilReady(api, '/readyz', [child], stderr))
-  return { etcd, api, pids: [child.pid ?? 0], readyMs: performance.now() - startedMs, end: () => endAll([child]) }
+  return { etcd, api, pids: [child.pid ?? 0], readyMs: performance.now() - startedMs, end: () => endAll([child]), kill: () => endAll([child], 'SIGKILL') }
 }
