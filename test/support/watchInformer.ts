@@ -39,7 +39,7 @@ export class Informer {
   /** What it knows against what the server lists, once it has caught up; nothing when all is well. */
   async differences(target: TlsTarget): Promise<string[]> {
     const { items, version } = await this.#list(target)
-    for (let waited = 0; waited < 300 && !this.#equals(items); waited++)
+    for (let waited = 0; waited < 6000 && !this.#equals(items); waited++)
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 10)
         this.#onChange = () => {
