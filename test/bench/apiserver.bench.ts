@@ -10,7 +10,9 @@ import { cpuMs, median, residentBytes } from './load/processUsage.ts'
 import { makePki, startEmbedded, startRealControlPlane } from './load/servers.ts'
 import type { Done, Requests } from './load/work.ts'
 
-const PODS = 10_000
+/** More of them cost time and show memory. */
+const PODS = Number(process.env['DRYDOCK_PODS'] ?? 10_000)
+const CUSTOM = 2_000
 const ROUNDS = Number(process.env['DRYDOCK_ROUNDS'] ?? 5)
 const PODS_PATH = '/api/v1/namespaces/default/pods'
 const JSON_BODY = { 'content-type': 'application/json' }
@@ -98,6 +100,59 @@ async function makeServiceAccount({ served }: Side): Promise<void> {
   connection.close()
 }
 
+const DEFINITION = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'shops.example.org' },
+  spec: {
+    group: 'example.org',
+    scope: 'Namespaced',
+    names: { plural: 'shops', singular: 'shop', kind: 'Shop', listKind: 'ShopList' },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            properties: {
+              spec: {
+                type: 'object',
+                properties: {
+                  owner: { type: 'string' },
+                  size: { type: 'integer', default: 3 },
+                  articles: { type: 'array', items: { type: 'object', properties: { name: { type: 'string' }, price: { type: 'number' } } } },
+                },
+              },
+            },
+          },
+        },
+      },
+    ],
+  },
+}
+
+/** Custom resources of about 1 kB, where structural schemas are checked and defaulted. */
+async function customResources(run: Run, sides: Side[]): Promise<void> {
+  const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+  const path = '/apis/example.org/v1/namespaces/default/shops'
+  for (const { served } of sides) {
+    const connection = await Http1Connection.open(served.api)
+    await connection.request(http1Request('POST', definitions, { headers: JSON_BODY, body: JSON.stringify(DEFINITION) }))
+    while ((await connection.request(http1Request('GET', path))).status !== 200) await new Promise((resolve) => setTimeout(resolve, 50))
+    connection.close()
+  }
+  const articles = Array.from({ length: 12 }, (_, index) => ({ name: `article ${String(index)} of the spring catalogue`, price: index + 0.5 }))
+  const shop = JSON.stringify({ apiVersion: 'example.org/v1', kind: 'Shop', metadata: { name: 'shop-{i}' }, spec: { owner: 'nobody in particular', articles } })
+  const create = { method: 'POST', path, headers: JSON_BODY, body: shop, expect: 201, connections: 32 }
+  const each = (work: (side: Side, round: number) => Promise<void>): Promise<void> => alternately(sides, ROUNDS, work)
+  await each((side, round) => run.throughput(side, 'custom: create, 32 clients', { ...create, from: round * 300, count: 300 }))
+  for (const side of sides) await run.requests(side, { ...create, from: ROUNDS * 300, count: Math.max(0, CUSTOM - ROUNDS * 300) })
+  await each((side) => run.throughput(side, 'custom: GET, 32 clients', { method: 'GET', path: `${path}/shop-7`, expect: 200, connections: 32, count: 1000 }))
+  await each((side) => run.latency(side, `custom: LIST of ${String(CUSTOM)}`, { method: 'GET', path, expect: 200, connections: 1, count: 3 }))
+}
+
 async function measure(run: Run, sides: Side[]): Promise<void> {
   const each = (work: (side: Side, round: number) => Promise<void>): Promise<void> => alternately(sides, ROUNDS, work)
   const pod = JSON.stringify(realisticPod())
@@ -125,6 +180,7 @@ async function measure(run: Run, sides: Side[]): Promise<void> {
   await each((side) => run.latency(side, 'LIST limit=500', { ...get, path: '/api/v1/pods?limit=500', count: 20 }))
   await each((side) => run.latency(side, 'LIST limit=500 as Table', { ...get, path: '/api/v1/pods?limit=500', headers: TABLE, count: 20 }))
   await each((side) => run.fanOut(side, 50, 2000))
+  await customResources(run, sides)
   for (const { name, served } of sides) run.measures.add(name, `memory, ${String(PODS)} pods after this`, 'MB', residentBytes(served.pids) / 1e6)
 }
 
@@ -139,11 +195,24 @@ export const benchmark: Benchmark = {
       const pki = makePki(join(folder, 'kubernetes'))
       const sides: Side[] = []
       try {
-        sides.push({ name: 'ours', served: await startEmbedded(join(folder, 'ours'), pki) })
-        sides.push({ name: 'peer', served: await startRealControlPlane(binaries, etcdProgram, join(folder, 'peer'), pki) })
+        const start = async (name: Side['name'], keep: boolean): Promise<void> => {
+          const served =
+            name === 'ours'
+              ? await startEmbedded(join(folder, 'ours'), pki, { keep })
+              : await startRealControlPlane({ bin: binaries, etcd: etcdProgram }, join(folder, 'peer'), pki, { keep })
+          sides.push({ name, served })
+        }
+        for (const name of ['ours', 'peer'] as const) await start(name, false)
         for (const { name, served } of sides) {
           run.measures.add(name, 'first start to /readyz', 'ms', served.readyMs)
           run.measures.add(name, 'memory, no pods', 'MB', residentBytes(served.pids) / 1e6)
+        }
+        for (let round = 0; round < ROUNDS; round++) {
+          for (const { name, served } of sides.splice(0)) {
+            await served.end()
+            await start(name, true)
+          }
+          for (const { name, served } of sides) run.measures.add(name, 'start to /readyz', 'ms', served.readyMs)
         }
         await measure(run, sides)
       } finally {

@@ -1,12 +1,17 @@
 import { readFileSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { SystemClock } from '#shared/base/clock.ts'
 import { SeededRandom } from '#shared/base/random.ts'
-import { createApiServer } from '#electron/controlplane/apiserver/apiServer.ts'
 import type { NodeConnection } from '#electron/controlplane/apiserver/interface.ts'
-import { openEtcdStore } from '#electron/controlplane/etcd/embeddedEtcd.ts'
-import { serveEtcd } from '#electron/controlplane/etcd/server.ts'
 import { stderrLogger } from '#electron/commands/stderrLogger.ts'
+
+// As electron/cli.ts does, which is how the same modules are started otherwise.
+enableCompileCache(join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'drydock', 'node'))
+const { createApiServer } = await import('#electron/controlplane/apiserver/apiServer.ts')
+const { openEtcdStore } = await import('#electron/controlplane/etcd/embeddedEtcd.ts')
+const { serveEtcd } = await import('#electron/controlplane/etcd/server.ts')
 
 const [dataDir = '', pkiDir = '', parts = 'all', kubernetesVersion = 'v1.20.2'] = process.argv.slice(2)
 const text = (name: string): string => readFileSync(join(pkiDir, name), 'utf8')

@@ -97,8 +97,8 @@ function collect(child: ChildProcess): () => string {
 }
 
 /** Real etcd with mutual TLS on an empty directory. */
-export async function startRealEtcd(program: string, dataDir: string, pki: Pki): Promise<Served & { child: ChildProcess }> {
-  rmSync(dataDir, { recursive: true, force: true })
+export async function startRealEtcd(program: string, dataDir: string, pki: Pki, { keep = false } = {}): Promise<Served & { child: ChildProcess }> {
+  if (!keep) rmSync(dataDir, { recursive: true, force: true })
   const [clientPort, peerPort] = [await freePort(), await freePort()]
   const [client, peer] = [`https://127.0.0.1:${String(clientPort)}`, `https://127.0.0.1:${String(peerPort)}`]
   const startedMs = performance.now()
@@ -129,8 +129,13 @@ export async function startRealEtcd(program: string, dataDir: string, pki: Pki):
 }
 
 /** Real kube-apiserver over a real etcd. */
-export async function startRealControlPlane(bin: string, etcdProgram: string, dataDir: string, pki: Pki): Promise<Served> {
-  const etcd = await startRealEtcd(etcdProgram, dataDir, pki)
+export async function startRealControlPlane(
+  { bin, etcd: etcdProgram }: { bin: string; etcd: string },
+  dataDir: string,
+  pki: Pki,
+  options: { keep?: boolean } = {},
+): Promise<Served> {
+  const etcd = await startRealEtcd(etcdProgram, dataDir, pki, options)
   const port = await freePort()
   const file = (name: string): string => join(pki.dir, name)
   const startedMs = performance.now()
