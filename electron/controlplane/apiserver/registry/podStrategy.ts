@@ -70,3 +70,10 @@ export function qosClass(pod: KubeObject): string {
   }
   return guaranteed ? 'Guaranteed' : any ? 'Burstable' : 'BestEffort'
 }
+
+/** What the Priority admission set on creation stays when a replacement does not name it (plugin/pkg/admission/priority). */
+export function keepPriority(after: KubeObject, before: KubeObject): void {
+  const [now, was] = [after['spec'], before['spec']]
+  if (!isObject(now) || !isObject(was)) return
+  for (const name of ['priority', 'preemptionPolicy']) if (was[name] !== undefined) now[name] ??= was[name]
+}

@@ -4,7 +4,7 @@ import type { UserInfo } from '#shared/kubernetes/transport.ts'
 import type { ApiResource } from './apiResources.ts'
 import { prepareSigningRequest, prepareSigningStatus } from './certificateStrategy.ts'
 import { generateJobSelector } from './jobStrategy.ts'
-import { preparePod, qosClass } from './podStrategy.ts'
+import { keepPriority, preparePod, qosClass } from './podStrategy.ts'
 import { prepareService, prepareServiceUpdate } from './serviceStrategy.ts'
 
 /** Kinds whose metadata.generation counts changes of what is desired (upstream's registry strategies). */
@@ -170,6 +170,9 @@ export function prepareForUpdate(after: KubeObject, before: KubeObject, resource
     case '/namespaces':
     case 'certificates.k8s.io/certificatesigningrequests':
       after['spec'] = before['spec']
+      break
+    case '/pods':
+      keepPriority(after, before)
       break
     case '/services':
       prepareServiceUpdate(after, before, resource.kubernetesMinor)
