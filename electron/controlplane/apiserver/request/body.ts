@@ -23,7 +23,8 @@ export function decodeBody(body: Uint8Array, contentType: string | undefined): D
   try {
     if (isProtobuf(body)) return { value: decodeProtobuf(body).object, duplicates: [] }
     const text = utf8.decode(body)
-    if (type === 'application/yaml' || type === 'text/yaml' || type.endsWith('+yaml')) return { value: parseYaml(text, { maxAliasCount: 100, logLevel: 'error' }), duplicates: [] }
+    if (type === 'application/yaml' || type === 'text/yaml' || type.endsWith('+yaml'))
+      return { value: parseYaml(text, { maxAliasCount: 100, logLevel: 'error' }), duplicates: [] }
     if (type === 'application/json' || type.endsWith('+json') || type === '') return { value: JSON.parse(text), duplicates: duplicateFields(text) }
   } catch (cause) {
     throw new StatusError(
