@@ -3,6 +3,7 @@ import type { ResourceName } from '#shared/contract/table.ts'
 import { rankAttention, troubledRows, type Attention } from '../composables/attention.ts'
 import { controlPlaneOf, type ControlPlaneNode } from '../composables/controlPlane.ts'
 import type { RowStore } from '../composables/rowStore.ts'
+import { refusalOf } from './refusal.ts'
 import { useTable, type LiveTable } from './table.ts'
 
 export interface WarningGroup {
@@ -46,9 +47,15 @@ export function useOverview(clusterId: () => string, now: () => number) {
     return table.store.value
   }
 
-  const loaded = computed(() => nodeTable.loaded.value && podTable.loaded.value)
-  /** Why the first tables do not come, e.g. the right to list nodes that is missing. */
-  const error = computed(() => nodeTable.error.value ?? podTable.error.value)
+  const refused = (table: LiveTable): Error | null => table.error.value ?? refusalOf(table.connection.value)
+  /** What may not be listed; the rest of the page is shown without it. */
+  const denied = computed(() => ({ nodes: !nodeTable.loaded.value && refused(nodeTable) !== null, pods: !podTable.loaded.value && refused(podTable) !== null }))
+  const loaded = computed(() => {
+    const settled = (nodeTable.loaded.value || denied.value.nodes) && (podTable.loaded.value || denied.value.pods)
+    return settled && !(denied.value.nodes && denied.value.pods)
+  })
+  /** Why nothing comes at all. */
+  const error = computed(() => (denied.value.nodes && denied.value.pods ? (refused(nodeTable) ?? refused(podTable)) : null))
   const nodeRows = (): RowStore => storeOf(nodeTable)
   const nodes = computed(() => {
     const store = storeOf(nodeTable)
@@ -82,7 +89,7 @@ export function useOverview(clusterId: () => string, now: () => number) {
   const warnings: ComputedRef<WarningGroup[]> = computed(() => warningGroups(storeOf(eventTable), now() - RECENT_MS))
   const controlPlane: ComputedRef<ControlPlaneNode[]> = computed(() => controlPlaneOf(storeOf(podTable), storeOf(leases)))
 
-  return { loaded, error, nodes, nodeRows, pods, capacity, attention, needsOf, phases, warnings, controlPlane }
+  return { loaded, error, denied, nodes, nodeRows, pods, capacity, attention, needsOf, phases, warnings, controlPlane }
 }
 
 /** A sum of nothing but missing samples is missing, not zero. */

@@ -161,6 +161,7 @@ export const frame = {
   state: {
     errorTitle: 'This could not be read',
     deniedTitle: 'You may not read this',
+    unreachableTitle: '{name} does not answer',
     deniedHint: 'An administrator can grant it with a role binding. Access shows who may.',
     staleTitle: 'The connection is lost. Shown as of {time}.',
     lineDown: 'No connection to Drydock',

@@ -50,14 +50,22 @@ export function useHealth(overview: ReturnType<typeof useOverview>, now: Ref<num
     return [
       {
         id: 'nodes',
-        text: total === 0 ? t('overview.noNodes') : t('overview.nodesReady', { ready: count(ready), total: count(total) }),
-        tone: total > 0 && ready === total ? 'good' : 'bad',
+        text: overview.denied.value.nodes
+          ? t('overview.nodesDenied')
+          : total === 0
+            ? t('overview.noNodes')
+            : t('overview.nodesReady', { ready: count(ready), total: count(total) }),
+        tone: overview.denied.value.nodes ? 'warn' : total > 0 && ready === total ? 'good' : 'bad',
         to: table('nodes'),
       },
       {
         id: 'pods',
-        text: pods.total === 0 ? t('overview.noPods') : t('overview.podsTrouble', { total: count(pods.total), n: count(pods.trouble) }, pods.trouble),
-        tone: pods.trouble > 0 ? 'warn' : 'good',
+        text: overview.denied.value.pods
+          ? t('overview.podsDenied')
+          : pods.total === 0
+            ? t('overview.noPods')
+            : t('overview.podsTrouble', { total: count(pods.total), n: count(pods.trouble) }, pods.trouble),
+        tone: pods.trouble > 0 || overview.denied.value.pods ? 'warn' : 'good',
         to: table('pods', pods.trouble > 0 ? { attention: '1' } : {}),
       },
       ...certificatePart(),
