@@ -4,7 +4,8 @@ import type { StatusCause } from '../status.ts'
 import { difference, EMPTY, equalSets, fromChildren, intersection, isEmpty, paths, pathText, union, without, type FieldSet } from './fieldSet.ts'
 import { capManagers, identity, managedFieldsEntries, parseManagers, sameOwnership, takeFrom, withoutEmpty, type Manager, type Managers } from './managers.ts'
 import type { MergeType } from './mergeType.ts'
-import { compare, fieldsOf, merge, removeFields } from './typedValue.ts'
+import { prunedByVersion4, reconciled } from './mergeDiff4.ts'
+import { compare, duplicateItem, fieldsOf, merge, removeFields } from './typedValue.ts'
 
 /** Fields that nobody owns. */
 const UNOWNED: readonly (readonly string[])[] = [
@@ -32,6 +33,10 @@ export interface FieldManagerContext {
   zero: JsonObject
   /** Paths that this request cannot change, as FieldsV1 elements: `[['f:status']]` for the main resource, `[['f:spec']]` for /status. */
   resetFields: readonly (readonly string[])[]
+  /** Merge as structured-merge-diff 4.0 of Kubernetes before 1.21 does. */
+  version4?: boolean
+  /** Entries do not say which subresource was written, as before 1.22. */
+  withoutSubresource?: boolean
 }
 
 /** `.` of metadata goes with the unowned fields: metadata itself is nobody's. */
@@ -71,9 +76,12 @@ export function trackUpdate(live: KubeObject | null, updated: KubeObject, writer
   if (live !== null && writer.subresource === '' && isReset(given)) return withManagers(updated, new Map())
   const stored = parseManagers(live?.metadata.managedFields)
   const sent = writer.subresource === '' ? parseManagers(given) : new Map<string, Manager>()
-  const before = sent.size > 0 ? sent : stored
+  const known = sent.size > 0 ? sent : stored
+  const before = context.version4 === true && live !== null ? reconciled(known, withoutManagedFields(live), context.type) : known
   // An object that was never tracked stays so until somebody applies it.
   if (live !== null && before.size === 0) return withManagers(updated, before)
+  // Version 4 cannot tell items of one name apart, and gives up the tracking of such an object.
+  if (context.version4 === true && (duplicateItem(updated, context.type) ?? duplicateItem(live, context.type)) !== null) return withManagers(updated, new Map())
   const comparison = compare(withoutManagedFields(live) ?? context.zero, withoutManagedFields(updated), context.type)
   const [added, modified, removed] = [comparison.added, comparison.modified, comparison.removed].map((set) => owned(set, context)) as [
     FieldSet,
@@ -84,21 +92,27 @@ export function trackUpdate(live: KubeObject | null, updated: KubeObject, writer
     name: writer.manager,
     operation: 'Update',
     apiVersion: writer.apiVersion,
-    subresource: writer.subresource,
+    subresource: context.withoutSubresource === true ? '' : writer.subresource,
     time: writer.now,
     set: EMPTY,
   }
   const key = identity(me)
   const changed = union(added, modified)
   const managers = new Map(takeFrom(before, union(changed, removed), key))
-  const known = before.get(key)
-  const set = union(difference(known?.set ?? EMPTY, removed), changed)
-  managers.set(key, { ...me, set, time: known !== undefined && equalSets(known.set, set) && isEmpty(changed) ? known.time : writer.now })
+  const mine = known.get(key)
+  const set = union(difference(before.get(key)?.set ?? EMPTY, removed), changed)
+  // Earlier releases leave the time of who owns what it owned before; later ones that of who changed nothing.
+  const same = mine !== undefined && (isEmpty(changed) || (context.version4 === true && equalSets(mine.set, set)))
+  managers.set(key, { ...me, set, time: same ? mine.time : writer.now })
   return withManagers(updated, capManagers(withoutEmpty(managers)))
 }
 
 /** What an apply comes to: the object to write (equal to the live one when nothing changed), or who stands against it. */
-export type ApplyOutcome = { kind: 'applied'; object: KubeObject } | { kind: 'conflict'; message: string; causes: StatusCause[] }
+export type ApplyOutcome =
+  | { kind: 'applied'; object: KubeObject }
+  | { kind: 'conflict'; message: string; causes: StatusCause[] }
+  /** The lists of one of the objects have items that are named alike. */
+  | { kind: 'untyped'; message: string }
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
 
@@ -115,25 +129,42 @@ export function applyConfiguration(
   context: FieldManagerContext,
 ): ApplyOutcome {
   const base = withoutManagedFields(live)
+  const version4 = context.version4 === true
   let before = parseManagers(live?.metadata.managedFields)
+  const former = before
   if (base !== null && before.size === 0) {
     const found = owned(union(compare(context.zero, base, context.type).added, compare(context.zero, base, context.type).modified), context)
     const first: Manager = { name: 'before-first-apply', operation: 'Update', apiVersion: writer.apiVersion, subresource: '', time: writer.now, set: found }
     before = new Map([[identity(first), first]])
   }
+  if (version4) before = reconciled(before, base, context.type)
+  if (version4) {
+    for (const [what, of] of [
+      ['patch', applied],
+      ['live', base],
+    ] as const) {
+      const found = duplicateItem(of, context.type)
+      if (found !== null)
+        return {
+          kind: 'untyped',
+          message: `failed to create typed ${what} object: ${pathText(found.path)}: duplicate entries for key ${pathText([found.element])}`,
+        }
+    }
+  }
   const me: Manager = {
     name: writer.manager,
     operation: 'Apply',
     apiVersion: writer.apiVersion,
-    subresource: writer.subresource,
+    subresource: context.withoutSubresource === true ? '' : writer.subresource,
     time: writer.now,
-    set: owned(fieldsOf(applied, context.type), context),
+    set: owned(fieldsOf(applied, context.type, version4), context),
   }
   const key = identity(me)
   const last = before.get(key)
   const managers = new Map(before).set(key, me)
-  const merged = merge(base ?? undefined, applied, context.type)
-  const pruned = (last === undefined ? merged : prune(merged, last.set, managers, context.type)) as KubeObject
+  const merged = merge(base ?? undefined, applied, context.type, version4)
+  const pruning = version4 ? prunedByVersion4 : prune
+  const pruned = (last === undefined || isEmpty(last.set) ? merged : pruning(merged as JsonObject, last.set, managers, context.type)) as KubeObject
   const comparison = compare(base ?? context.zero, pruned, context.type)
   const changed = owned(union(comparison.added, comparison.modified), context)
   const conflicts = [...managers].flatMap(([id, manager]) => {
@@ -144,7 +175,7 @@ export function applyConfiguration(
   const after = withoutEmpty(takeFrom(managers, union(changed, owned(comparison.removed, context)), key))
   const sameObject = live !== null && isEmpty(changed) && isEmpty(owned(comparison.removed, context))
   // Times alone are no change: an apply that says nothing new leaves the object as it is.
-  if (sameObject && live.metadata.managedFields !== undefined && sameOwnership(before, after)) return { kind: 'applied', object: live }
+  if (sameObject && live.metadata.managedFields !== undefined && sameOwnership(former, after)) return { kind: 'applied', object: live }
   return { kind: 'applied', object: withManagers(pruned, capManagers(after)) }
 }
 

@@ -13,9 +13,16 @@ const LEAF_TYPE: MergeType = { kind: 'leaf' }
 /** Values of no known schema: objects by member, lists as a unit. */
 export const UNTYPED: MergeType = { kind: 'object', member: () => UNTYPED, named: () => false }
 
-/** The merge type of a built-in struct. */
-export function structMergeType(struct: StructType): MergeType {
-  if (struct.atomic) return LEAF_TYPE
+/** The structs that were units from the first; the others became so in 1.21. */
+const EARLY_ATOMIC = new Set(['meta.LabelSelector'])
+
+/**
+ * The merge type of a built-in struct.
+ *
+ * @param early before 1.21, when selectors and references were owned field by field
+ */
+export function structMergeType(struct: StructType, early = false): MergeType {
+  if (struct.atomic && (!early || EARLY_ATOMIC.has(struct.name))) return LEAF_TYPE
   const members = new Map<string, MergeType>()
   return {
     kind: 'object',
@@ -24,16 +31,16 @@ export function structMergeType(struct: StructType): MergeType {
       const known = members.get(name)
       if (known !== undefined) return known
       const field = struct.fields.get(name)
-      const type = field === undefined ? (struct.typed && (name === 'apiVersion' || name === 'kind') ? LEAF_TYPE : UNTYPED) : fieldMergeType(field)
+      const type = field === undefined ? (struct.typed && (name === 'apiVersion' || name === 'kind') ? LEAF_TYPE : UNTYPED) : fieldMergeType(field, early)
       members.set(name, type)
       return type
     },
   }
 }
 
-function fieldMergeType(field: Field): MergeType {
-  if (field.atomic) return LEAF_TYPE
-  if (field.type.kind !== 'list') return refMergeType(field.type)
+function fieldMergeType(field: Field, early: boolean): MergeType {
+  if (field.atomic && !early) return LEAF_TYPE
+  if (field.type.kind !== 'list') return refMergeType(field.type, early)
   if (field.listType === 'set') return { kind: 'set' }
   if (field.listType !== 'map' || field.listMapKeys.length === 0) return LEAF_TYPE
   const struct = field.type.of.kind === 'struct' ? builtinSchema.struct(field.type.of.name) : null
@@ -42,17 +49,17 @@ function fieldMergeType(field: Field): MergeType {
     const value = struct?.fields.get(key)?.default
     if (value !== undefined) defaults[key] = value
   }
-  return { kind: 'keyed', keys: field.listMapKeys, defaults, item: refMergeType(field.type.of) }
+  return { kind: 'keyed', keys: field.listMapKeys, defaults, item: refMergeType(field.type.of, early) }
 }
 
-function refMergeType(type: TypeRef): MergeType {
+function refMergeType(type: TypeRef, early: boolean): MergeType {
   if (type.kind === 'struct') {
     const struct = builtinSchema.struct(type.name)
     // JSON schema's free-form unions are taken as a unit, as upstream's own schema has them.
-    return struct === null || struct.fields.has('') ? LEAF_TYPE : structMergeType(struct)
+    return struct === null || struct.fields.has('') ? LEAF_TYPE : structMergeType(struct, early)
   }
   if (type.kind === 'map') {
-    const of = refMergeType(type.of)
+    const of = refMergeType(type.of, early)
     return { kind: 'object', member: () => of, named: () => false }
   }
   return type.kind === 'scalar' && (type.scalar === 'raw' || type.scalar === 'json') ? UNTYPED : LEAF_TYPE

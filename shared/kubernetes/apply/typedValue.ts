@@ -13,7 +13,7 @@ function canonicalJson(value: unknown): string {
 }
 
 /** The path element of a list's item. */
-function elementOf(type: MergeType & { kind: 'keyed' | 'set' }, item: unknown): string {
+export function elementOf(type: MergeType & { kind: 'keyed' | 'set' }, item: unknown): string {
   if (type.kind === 'set') return `v:${canonicalJson(item)}`
   const keys: JsonObject = {}
   for (const key of type.keys) {
@@ -43,21 +43,47 @@ function isLeaf(type: MergeType, ...values: unknown[]): boolean {
   return values.some((value) => value !== undefined && value !== null && (type.kind === 'object' ? !isObject(value) : !Array.isArray(value)))
 }
 
-/** The fields that an applied object names: leaves, list items, free keys, and objects given empty. */
-export function fieldsOf(value: unknown, type: MergeType): FieldSet {
+/**
+ * The fields that an applied object names: leaves, list items, free keys, and objects given empty.
+ *
+ * @param version4 without the objects given empty, as Kubernetes before 1.21 has it
+ */
+export function fieldsOf(value: unknown, type: MergeType, version4 = false): FieldSet {
   if (isLeaf(type, value)) return LEAF
   if (type.kind === 'object') {
     if (!isObject(value)) return EMPTY
     return fromChildren(
       Object.entries(value).map(([name, each]) => {
-        const inner = fieldsOf(each, type.member(name))
-        const own = each === null || (isObject(each) && Object.keys(each).length === 0) || !type.named(name)
+        const inner = fieldsOf(each, type.member(name), version4)
+        const bare = each === null || (isObject(each) && Object.keys(each).length === 0)
+        const own = (bare && !version4) || !type.named(name)
         return [`f:${name}`, own && !inner.member ? { member: true, children: inner.children } : inner] as const
       }),
     )
   }
   if (type.kind === 'leaf') return LEAF
-  return fromChildren([...itemsOf(type, value)].map(([element, item]) => [element, union(LEAF, fieldsOf(item, itemType(type)))] as const))
+  return fromChildren([...itemsOf(type, value)].map(([element, item]) => [element, union(LEAF, fieldsOf(item, itemType(type), version4))] as const))
+}
+
+/** The first two items of one list that are named alike: where they are, with what follows `duplicate entries for key`. */
+export function duplicateItem(value: unknown, type: MergeType, path: readonly string[] = []): { path: readonly string[]; element: string } | null {
+  if (isLeaf(type, value) || type.kind === 'leaf') return null
+  if (type.kind === 'object') {
+    for (const [name, each] of Object.entries(isObject(value) ? value : {})) {
+      const found = duplicateItem(each, type.member(name), [...path, `f:${name}`])
+      if (found !== null) return found
+    }
+    return null
+  }
+  const seen = new Set<string>()
+  for (const item of Array.isArray(value) ? (value as unknown[]) : []) {
+    const element = elementOf(type, item)
+    if (seen.has(element)) return { path, element }
+    seen.add(element)
+    const found = duplicateItem(item, itemType(type), [...path, element])
+    if (found !== null) return found
+  }
+  return null
 }
 
 export interface Comparison {
@@ -118,20 +144,30 @@ function everything(value: unknown, type: MergeType): FieldSet {
   return fromChildren(children, true)
 }
 
-/** The live value with the applied one laid over it; the applied order of list items wins, live-only items keep their places. */
-export function merge(live: unknown, applied: unknown, type: MergeType): unknown {
+/**
+ * The live value with the applied one laid over it; the applied order of list items wins, live-only items keep their places.
+ *
+ * @param version4 with the live order of list items and new ones at the end, as Kubernetes before 1.21 has it
+ */
+export function merge(live: unknown, applied: unknown, type: MergeType, version4 = false): unknown {
   if (applied === undefined) return deepCopy(live)
+  if (version4 && applied === null && type.kind !== 'leaf' && !isBare(live)) return deepCopy(live)
   if (live === undefined || live === null || applied === null || isLeaf(type, live, applied) || type.kind === 'leaf') return deepCopy(applied)
   if (type.kind === 'object') {
     const [left, right] = [live as JsonObject, applied as JsonObject]
     const result: JsonObject = {}
     for (const name of new Set([...Object.keys(left), ...Object.keys(right)])) {
       const of = (each: JsonObject): unknown => (Object.hasOwn(each, name) ? each[name] : undefined)
-      setOwn(result, name, merge(of(left), of(right), type.member(name)))
+      setOwn(result, name, merge(of(left), of(right), type.member(name), version4))
     }
     return result
   }
   const [left, right] = [itemsOf(type, live), itemsOf(type, applied)]
+  if (version4)
+    return [
+      ...[...left].map(([element, item]) => merge(item, right.get(element), itemType(type), true)),
+      ...[...right].flatMap(([element, item]) => (left.has(element) ? [] : [deepCopy(item)])),
+    ]
   const [leftOrder, rightOrder] = [[...left.keys()], [...right.keys()]]
   const result: unknown[] = []
   let [at, next] = [0, 0]

@@ -10,10 +10,10 @@ import { defaultStorageAndPolicy } from './storageAndPolicy.ts'
 
 type Defaulter = (object: KubeObject, spec: JsonObject, apiVersion: string, minor: number) => void
 
-function templateLabels(object: KubeObject, spec: JsonObject): Record<string, string> {
+function templateLabels(spec: JsonObject): Record<string, string> {
   const template = spec['template']
   const metadata = isObject(template) ? template['metadata'] : undefined
-  return (isObject(metadata) && isObject(metadata['labels']) ? metadata['labels'] : (object.metadata.labels ?? {})) as Record<string, string>
+  return (isObject(metadata) && isObject(metadata['labels']) ? metadata['labels'] : {}) as Record<string, string>
 }
 
 function defaultJobSpec(spec: JsonObject, minor: number): void {
@@ -27,6 +27,14 @@ function defaultJobSpec(spec: JsonObject, minor: number): void {
   if (minor >= 22) setDefault(spec, 'suspend', false)
   if (minor >= 29) setDefaultText(spec, 'podReplacementPolicy', spec['podFailurePolicy'] === undefined ? 'TerminatingOrFailed' : 'Failed')
   defaultTemplate(spec)
+}
+
+/** The single range of a node and its list follow each other; the single one counts when they differ. */
+function defaultPodRanges(spec: JsonObject): void {
+  const ranges = Array.isArray(spec['podCIDRs']) ? (spec['podCIDRs'] as unknown[]) : []
+  const one = typeof spec['podCIDR'] === 'string' ? spec['podCIDR'] : ''
+  if (one !== '' && ranges[0] !== one) spec['podCIDRs'] = [one]
+  else if (ranges.length > 0 && one === '') spec['podCIDR'] = ranges[0]
 }
 
 const WORKLOADS: Readonly<Record<string, Defaulter>> = {
@@ -54,7 +62,7 @@ const WORKLOADS: Readonly<Record<string, Defaulter>> = {
     defaultTemplate(spec)
   },
   ReplicationController: (object, spec) => {
-    const labels = templateLabels(object, spec)
+    const labels = templateLabels(spec)
     if (Object.keys(labels).length > 0) {
       setDefault(spec, 'selector', { ...labels })
       setDefault(object.metadata as JsonObject, 'labels', { ...labels })
@@ -80,7 +88,8 @@ const WORKLOADS: Readonly<Record<string, Defaulter>> = {
     }
     defaultTemplate(spec)
   },
-  DaemonSet: (_, spec, __, minor) => {
+  DaemonSet: (object, spec, __, minor) => {
+    object.metadata.annotations = { 'deprecated.daemonset.template.generation': '0', ...object.metadata.annotations }
     const strategy = ensureObject(spec, 'updateStrategy')
     setDefaultText(strategy, 'type', 'RollingUpdate')
     if (strategy['type'] === 'RollingUpdate') {
@@ -92,7 +101,7 @@ const WORKLOADS: Readonly<Record<string, Defaulter>> = {
     defaultTemplate(spec)
   },
   Job: (object, spec, _, minor) => {
-    const labels = templateLabels(object, spec)
+    const labels = templateLabels(spec)
     if (Object.keys(labels).length > 0) setDefault(object.metadata as JsonObject, 'labels', { ...labels })
     defaultJobSpec(spec, minor)
   },
@@ -110,7 +119,8 @@ const WORKLOADS: Readonly<Record<string, Defaulter>> = {
     if (objectsIn(spec['metrics']).length === 0) spec['metrics'] = [defaultMetric(apiVersion)]
     defaultBehavior(spec['behavior'])
   },
-  Node: (object) => {
+  Node: (object, spec) => {
+    defaultPodRanges(spec)
     const status = ensureObject(object, 'status')
     if (isObject(status['capacity'])) setDefault(status, 'allocatable', { ...status['capacity'] })
     roundUpResources(status)

@@ -78,8 +78,9 @@ function mergeObject(target: JsonObject, patch: JsonObject, owner: StructType | 
         if (merged === null) Reflect.deleteProperty(target, name)
         else setOwn(target, name, merged)
       }
-    } else if (Array.isArray(value) && field?.patchStrategies.includes('merge') === true) {
-      setOwn(target, name, mergeList(Array.isArray(existing) ? existing : [], value, field, patch[ORDER + name]))
+    } else if (Array.isArray(value) && Array.isArray(existing) && field?.patchStrategies.includes('merge') === true) {
+      // A list that was not there is taken as it is, whether its items have keys or not.
+      setOwn(target, name, mergeList(existing, value, field, patch[ORDER + name]))
     } else setOwn(target, name, strip(value))
   }
   return target
@@ -120,7 +121,7 @@ function mergeList(existing: unknown[], patch: unknown[], field: Field, order: u
   if (key === null) {
     const merged = [...existing]
     for (const item of patch) if (!merged.some((each) => deepEqual(each, item))) merged.push(deepCopy(item))
-    return Array.isArray(order) ? sortByOrder(merged, order, existing, (item) => item) : merged
+    return sortByOrder(merged, Array.isArray(order) ? order : patch, existing, (item) => item)
   }
   const itemOwner = field.type.kind === 'list' ? ownerOf(field.type.of) : null
   if (patch.some((item) => isObject(item) && item[DIRECTIVE] === 'replace')) {
@@ -141,7 +142,9 @@ function mergeList(existing: unknown[], patch: unknown[], field: Field, order: u
     if (at < 0) merged.push(result)
     else merged[at] = result
   }
-  return Array.isArray(order) ? sortByOrder(merged, order, existing, (item) => (isObject(item) ? item[key] : item), key) : merged
+  // Without an order of its own, the patch's items stand as the patch has them.
+  const sequence = Array.isArray(order) ? order : patch.filter((item) => !isObject(item) || item[DIRECTIVE] === undefined)
+  return sortByOrder(merged, sequence, existing, (item) => (isObject(item) ? item[key] : item), key)
 }
 
 function reorderAlone(target: JsonObject, list: string, order: unknown, field: Field | null): void {

@@ -7,11 +7,17 @@ const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g
 
 /** Texts that differ from run to run on the real server itself: uids, addresses in memory, and cmp.Diff's report, which promises no form. */
 export function stableText(text: string): string {
-  return text
-    .replace(UUID, 'UID')
-    .replace(/(may not change fields other than|is immutable after creation|may not be changed|updates may not modify a condition)([^\n]*)\n[\s\S]*$/, '$1$2')
-    .replace(/0xc[0-9a-f]{6,}/g, '0xADDR')
-    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, 'TIME')
+  return (
+    text
+      .replace(UUID, 'UID')
+      .replace(/(may not change fields other than|is immutable after creation|may not be changed|updates may not modify a condition)([^\n]*)\n[\s\S]*$/, '$1$2')
+      .replace(/0xc[0-9a-f]{6,}/g, '0xADDR')
+      // Go's text of a whole struct shows its memory; that of an empty list or map, whether it was ever made.
+      .replace(/(Invalid|Unsupported|Duplicate) value: (\*?[\w.]+)\{[^]*\}(?=: |$)/, '$1 value: $2')
+      .replace(/((?:map\[\w+\]|\[\])[\w.]+)(?:\{\}|\(nil\))/g, '$1{}')
+      .replace(/core\.ResourceList\{\}|core\.ResourceList\(nil\)/g, 'core.ResourceList')
+      .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, 'TIME')
+  )
 }
 
 interface Cause {

@@ -74,7 +74,6 @@ export class ServiceAllocation implements AdmissionPlugin {
     }
     const withoutPorts = spec['type'] === 'LoadBalancer' && spec['allocateLoadBalancerNodePorts'] === false
     if (hasNodePorts(spec) && !withoutPorts) this.#ports(object, spec, before, given, refuse)
-    if (before !== null && spec['type'] !== 'LoadBalancer' && isObject(object['status'])) object['status'] = { ...object['status'], loadBalancer: {} }
     this.#healthCheckPort(object, spec, before, given, refuse)
     if (before !== null && hasNodePorts(before) && !hasNodePorts(spec)) delete spec['externalTrafficPolicy']
     const errors = [...externalTrafficErrors(spec)]

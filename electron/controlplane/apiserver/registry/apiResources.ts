@@ -30,6 +30,9 @@ export function qualifiedKind({ group, kind }: { group: string; kind: string }):
   return group === '' ? kind : `${kind}.${group}`
 }
 
+/** The release from which on selectors and references are owned as a whole. */
+const ATOMIC_SINCE = 21
+
 /** Virtual kinds whose struct has no stored form still need one for decoding; the table has them all. */
 function resourceOf(served: ServedResource, kubernetesMinor: number): ApiResource | null {
   const struct = builtinSchema.struct(served.type)
@@ -41,7 +44,7 @@ function resourceOf(served: ServedResource, kubernetesMinor: number): ApiResourc
     struct,
     kubernetesMinor,
     get mergeType() {
-      return (mergeType ??= structMergeType(struct))
+      return (mergeType ??= structMergeType(struct, kubernetesMinor < ATOMIC_SINCE))
     },
     get zero() {
       return (zero ??= zeroObject(struct) as JsonObject)

@@ -95,6 +95,7 @@ export function dropDisabledFields(after: KubeObject, before: KubeObject | null,
   const minor = resource.kubernetesMinor
   drop(after, before, BY_KIND[resource.kind] ?? [], minor)
   if (resource.kind === 'Service' && minor < 21) trimAddresses(after, before)
+  if (resource.kind === 'Node' && minor < 21) trimRanges(after, before)
   const podSpec = POD_SPECS[resource.kind]
   if (podSpec !== undefined) drop(at(after, podSpec), before === null ? undefined : at(before, podSpec), POD_SPEC, minor)
 }
@@ -106,6 +107,14 @@ function trimAddresses(after: KubeObject, before: KubeObject | null): void {
   if (isObject(old) && (old['ipFamilyPolicy'] !== undefined || old['ipFamilies'] !== undefined || !deepEqual(old['clusterIPs'], [old['clusterIP'] ?? ''])))
     return
   spec['clusterIPs'] = spec['clusterIPs'].slice(0, 1)
+}
+
+/** A node of one address family has one range for its pods. */
+function trimRanges(after: KubeObject, before: KubeObject | null): void {
+  const [spec, old] = [after['spec'], before?.['spec']]
+  if (!isObject(spec) || !Array.isArray(spec['podCIDRs']) || spec['podCIDRs'].length < 2) return
+  if (isObject(old) && Array.isArray(old['podCIDRs']) && old['podCIDRs'].length > 1) return
+  spec['podCIDRs'] = spec['podCIDRs'].slice(0, 1)
 }
 
 function at(value: unknown, path: Path): unknown {

@@ -11,7 +11,7 @@ import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
 import { qualifiedResource, type ApiResource } from './apiResources.ts'
 import { badRequest } from './failures.ts'
 import type { RestStore, WriteContext } from './restStore.ts'
-import { resetFields } from './restStore.ts'
+import { mergeContext } from './restStore.ts'
 
 /** What a resource can be patched with: strategic merge needs Go's types, which custom resources do not have. */
 export function patchTypesOf({ custom }: Pick<ApiResource, 'custom'>): string[] {
@@ -52,17 +52,24 @@ export function patched(current: KubeObject, { type, patch, onUnknown }: PatchRe
     if (error instanceof PatchError && type === 'application/json-patch+json' && error.code !== 400)
       // Upstream says no more than this of a patch that does not apply.
       throw new StatusError(failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {}), { cause: error })
+    if (error instanceof PatchError && error.code === 500)
+      throw new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: error.message, code: 500 }, { cause: error })
     if (error instanceof PatchError) throw badRequest(error.message)
     throw error
   }
-  if (!isObject(result) || !isObject(result['metadata'])) throw badRequest('the patched object is no Kubernetes object')
+  if (!isObject(result)) throw badRequest('the patched object is no Kubernetes object')
   const object = result as KubeObject
+  if (!isObject(object.metadata) || (object.metadata.name ?? '') === '') throw undeterminable(current.metadata.name ?? '')
   if (object.metadata.name !== current.metadata.name)
     throw badRequest(`the name of the object (${object.metadata.name ?? ''}) does not match the name on the URL (${current.metadata.name ?? ''})`)
   const whole = { ...object, apiVersion: current.apiVersion ?? '', kind: current.kind ?? '' }
   const canonical = resource.custom === undefined ? canonicalize(whole, resource.struct) : resource.custom.canonicalize(whole)
   onUnknown(canonical.unknown)
   return canonical.object
+}
+
+function undeterminable(name: string): StatusError {
+  return badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`)
 }
 
 /** Server-side apply of a configuration that may create. @returns the object, and whether it is new */
@@ -102,13 +109,16 @@ export async function apply(
   // What is applied is what was sent: Go's zero structs are not in it.
   const configuration = withoutUnknown(applied, canonical.unknown)
   const writer = { manager: context.fieldManager, apiVersion: groupVersion(resource), subresource: context.subresource, now: rest.now(), force: request.force }
-  const fields = { type: resource.mergeType, zero: resource.zero, resetFields: resetFields(resource, context.subresource) }
+  const fields = mergeContext(resource, context.subresource)
   const merge = (live: KubeObject | null): KubeObject => {
     const outcome = applyConfiguration(live, configuration, writer, fields)
     if (outcome.kind === 'applied') return outcome.object
+    if (outcome.kind === 'untyped')
+      throw new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: outcome.message, code: 500 })
     throw new StatusError(failure(409, 'Conflict', outcome.message, { causes: outcome.causes }))
   }
   if (rest.find(resource, namespace, name) === undefined) {
+    if ((metadata.name ?? '') === '') throw undeterminable(name)
     if (context.subresource !== '')
       throw new StatusError(failure(404, 'NotFound', `${qualifiedResource(resource)} "${name}" not found`, { name, kind: resource.plural }))
     return { object: await rest.create(resource, namespace, merge(null), context, { managed: true }), created: true }

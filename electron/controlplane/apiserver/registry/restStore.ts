@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
-import { trackUpdate } from '#shared/kubernetes/apply/fieldManager.ts'
+import { trackUpdate, type FieldManagerContext } from '#shared/kubernetes/apply/fieldManager.ts'
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
 import { applyDefaults } from '#shared/kubernetes/defaults/defaults.ts'
 import { deepCopy, deepEqual } from '#shared/kubernetes/json.ts'
@@ -112,8 +112,9 @@ export class RestStore {
     }
   }
 
-  async #create(resource: ApiResource, namespace: string, object: KubeObject, context: WriteContext, managed: boolean): Promise<KubeObject> {
+  async #create(resource: ApiResource, namespace: string, sent: KubeObject, context: WriteContext, managed: boolean): Promise<KubeObject> {
     const { admission, validation, random } = this.#options
+    let object = sent
     const { metadata } = object
     if ((metadata.resourceVersion ?? '') !== '')
       throw new StatusError({
@@ -135,15 +136,15 @@ export class RestStore {
     if (taken !== undefined) throw alreadyExists(resource, metadata.name ?? '', taken.object.metadata.deletionTimestamp !== undefined)
     metadata.uid = newUid(random)
     metadata.creationTimestamp = this.now()
-    complete(object, resource)
+    object = complete(inForm(object, resource), resource)
     // Who owns what is settled before admission and the strategies: what those add belongs to nobody.
-    if (!managed) metadata.managedFields = this.#track(null, inForm(object, resource), resource, context)
+    if (!managed) object.metadata.managedFields = this.#track(null, object, resource, context)
     await admission.admit({ operation: 'CREATE', resource, namespace, name: '', object, old: null, context })
     prepareForCreate(object, resource, context.user)
     dropDisabledFields(object, null, resource)
     const tracked = inForm(object, resource)
     const errors = context.unchecked === true ? [] : createErrors(validation, tracked, resource, context)
-    if (errors.length > 0) throw new StatusError(invalidStatus(invalidTarget(resource, metadata.name ?? ''), errors))
+    if (errors.length > 0) throw new StatusError(invalidStatus(invalidTarget(resource, object.metadata.name ?? ''), errors))
     const release = admission.allocate({ operation: 'CREATE', resource, namespace, name: '', object: tracked, old: null, context })
     try {
       return await this.#insert(resource, namespace, tracked, context)
@@ -205,9 +206,9 @@ export class RestStore {
     this.#checkPreconditions(options.preconditions, before, entry.key, resource)
     const mutated = await mutate(deepCopy(before))
     this.#checkVersion(mutated, before, resource, context)
-    let after: KubeObject = { ...mutated, metadata: { ...mutated.metadata } }
-    complete(after, resource)
-    if (options.managed !== true) after.metadata.managedFields = this.#track(before, inForm(after, resource), resource, context)
+    let after = complete(inForm(mutated, resource), resource)
+    after.metadata = { ...after.metadata }
+    if (options.managed !== true) after.metadata.managedFields = this.#track(before, after, resource, context)
     await admission.admit({ operation: 'UPDATE', resource, namespace, name, object: after, old: before, context })
     after.metadata = keepSystemFields(after, before, resource.namespaced)
     const statusOnly = context.subresource === 'status' || context.subresource === 'approval'
@@ -278,8 +279,7 @@ export class RestStore {
 
   #track(before: KubeObject | null, after: KubeObject, resource: ApiResource, context: WriteContext): ManagedFieldsEntry[] {
     const writer = { manager: context.fieldManager, apiVersion: groupVersion(resource), subresource: context.subresource, now: this.now() }
-    const fields = { type: resource.mergeType, zero: resource.zero, resetFields: resetFields(resource, context.subresource) }
-    return trackUpdate(before, after, writer, fields).metadata.managedFields ?? []
+    return trackUpdate(before, after, writer, mergeContext(resource, context.subresource)).metadata.managedFields ?? []
   }
 
   #checkPreconditions(preconditions: UpdateOptions['preconditions'], before: KubeObject, key: string, resource: ApiResource): void {
@@ -310,9 +310,11 @@ export class RestStore {
   }
 }
 
-function complete(object: KubeObject, resource: ApiResource): void {
+/** Defaults the object itself. */
+function complete(object: KubeObject, resource: ApiResource): KubeObject {
   if (resource.custom === undefined) applyDefaults(object, resource.kubernetesMinor)
   else resource.custom.applyDefaults(object)
+  return object
 }
 
 function inForm(object: KubeObject, resource: ApiResource): KubeObject {
@@ -345,7 +347,25 @@ function canBeRemoved(object: KubeObject): boolean {
   return (finalizers ?? []).length === 0 && (object.metadata.deletionGracePeriodSeconds ?? 0) === 0
 }
 
-export function resetFields(resource: ApiResource, subresource: string): string[][] {
+/** Releases from which on entries name the subresource, and writes own nothing that they cannot change. */
+const SUBRESOURCES_SINCE = 22
+/** The first release whose merge algorithm is not that of structured-merge-diff 4.0. */
+const MERGED_ANEW_SINCE = 21
+
+/** How ownership of a resource's fields is tracked, by the release that is served. */
+export function mergeContext(resource: ApiResource, subresource: string): FieldManagerContext {
+  const { mergeType: type, zero, kubernetesMinor: minor, custom } = resource
+  const early = custom === undefined && minor < SUBRESOURCES_SINCE
+  return {
+    type,
+    zero,
+    resetFields: early ? [] : resetFields(resource, subresource),
+    version4: custom === undefined && minor < MERGED_ANEW_SINCE,
+    withoutSubresource: early,
+  }
+}
+
+function resetFields(resource: ApiResource, subresource: string): string[][] {
   if (subresource === 'status') return resource.custom === undefined ? [['f:spec']] : [['f:metadata'], ['f:spec']]
   return subresource === '' && resource.subresources.includes('status') ? [['f:status']] : []
 }

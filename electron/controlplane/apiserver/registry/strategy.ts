@@ -204,6 +204,7 @@ export function prepareForStatusUpdate(after: KubeObject, before: KubeObject, re
     if (before.metadata[field] === undefined) Reflect.deleteProperty(kept.metadata, field)
     else Object.assign(kept.metadata, { [field]: before.metadata[field] })
   }
+  if (resource.kind === 'DaemonSet') kept.metadata.annotations = { ...kept.metadata.annotations, [TEMPLATE_GENERATION]: String(templateGeneration(before)) }
   const qos = isObject(before['status']) ? before['status']['qosClass'] : undefined
   if (nameOf(resource) === '/pods' && resource.kubernetesMinor >= QOS_KEPT_SINCE && isObject(kept['status']) && (kept['status']['qosClass'] ?? '') === '')
     kept['status'] = { ...kept['status'], qosClass: qos ?? qosClass(kept) }

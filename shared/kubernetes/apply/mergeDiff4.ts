@@ -1,0 +1,56 @@
+import { isObject, type JsonObject } from '../json.ts'
+import { difference, EMPTY, fromChildren, intersection, union, type FieldSet } from './fieldSet.ts'
+import type { Managers } from './managers.ts'
+import type { MergeType } from './mergeType.ts'
+import { elementOf, fieldsOf, removeFields } from './typedValue.ts'
+
+// What Kubernetes before 1.21 does otherwise: its structured-merge-diff was version 4.0.
+
+/**
+ * A bare entry of a map or a list says to version 4 that it was a unit when it was written, and is granular by now: its manager
+ * gets all that is in it.
+ *
+ * @see sigs.k8s.io/structured-merge-diff/v4 typed/reconcile_schema.go
+ */
+export function reconciled(managers: Managers, live: unknown, type: MergeType): Managers {
+  return new Map([...managers].map(([key, manager]) => [key, { ...manager, set: union(manager.set, granular(manager.set, live, type)) }]))
+}
+
+function granular(set: FieldSet, value: unknown, type: MergeType): FieldSet {
+  if (type.kind === 'leaf' || value === undefined || value === null) return EMPTY
+  return fromChildren(
+    [...set.children].map(([element, child]) => {
+      const inner = innerType(type, element)
+      const held = at(value, element, type)
+      if (!child.member || child.children.size > 0) return [element, granular(child, held, inner)] as const
+      const whole = inner.kind === 'leaf' || held === undefined || held === null ? EMPTY : fieldsOf(held, inner, true)
+      return [element, whole.children.size === 0 ? EMPTY : whole] as const
+    }),
+  )
+}
+
+function innerType(type: MergeType, element: string): MergeType {
+  if (type.kind === 'object') return type.member(element.slice(2))
+  return type.kind === 'keyed' ? type.item : { kind: 'leaf' }
+}
+
+function at(value: unknown, element: string, type: MergeType): unknown {
+  if (type.kind === 'object') return isObject(value) ? value[element.slice(2)] : undefined
+  if (type.kind === 'leaf' || !Array.isArray(value)) return undefined
+  return (value as unknown[]).find((item) => elementOf(type, item) === element)
+}
+
+/**
+ * Takes out what the manager applied last time, then gives back what anybody owns now, and what hangs on it.
+ *
+ * @see sigs.k8s.io/structured-merge-diff/v4 merge/update.go prune
+ */
+export function prunedByVersion4(merged: JsonObject, last: FieldSet, managers: Managers, type: MergeType): JsonObject {
+  const all = fieldsOf(merged, type, true)
+  const remove = (gone: FieldSet): JsonObject => removeFields(merged, gone, type) as JsonObject
+  let owned = EMPTY
+  for (const manager of managers.values()) owned = union(owned, manager.set)
+  const first = remove(last)
+  const second = remove(difference(all, union(fieldsOf(first, type, true), owned)))
+  return remove(intersection(difference(all, fieldsOf(second, type, true)), last))
+}
