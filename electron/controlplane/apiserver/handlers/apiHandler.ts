@@ -3,6 +3,7 @@ import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
 import { EncodeError } from '#shared/kubernetes/codec/messageEncoder.ts'
 import { DecodeError } from '#shared/kubernetes/codec/protobufReader.ts'
+import { deprecationOf } from '#shared/kubernetes/schema/deprecations.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { EtcdError } from '#shared/etcd/rpc.ts'
 import type { Admission } from '../admission/admission.ts'
@@ -149,7 +150,9 @@ export class ApiHandler {
     const target: ResourceTarget = { resource, namespace: resource.namespaced ? info.namespace : '', name: info.name, subresource: info.subresource }
     if (resource.namespaced && target.namespace === '' && (info.name !== '' || verb === 'create'))
       throw badRequest('an empty namespace may not be set during creation')
-    return info.subresource === '' ? this.#main(verb, target, request) : this.#subresource(verb, target, request)
+    const answer = await (info.subresource === '' ? this.#main(verb, target, request) : this.#subresource(verb, target, request))
+    const deprecated = resource.custom === undefined ? deprecationOf(resource, minorOf(this.#options.served().kubernetesVersion)) : null
+    return deprecated === null ? answer : { ...answer, warnings: [deprecated, ...(answer.warnings ?? [])] }
   }
 
   #main(verb: string, target: ResourceTarget, request: ApiRequest): Promise<ApiResponse> | ApiResponse {
@@ -163,7 +166,7 @@ export class ApiHandler {
       if (verb !== 'create') throw methodNotAllowed()
       const answer = review(decodeSent(request, resource, writeContext(request, '')), target, { user: request.user, authorizer, authenticator })
       if (answer === null) throw methodNotAllowed()
-      return encoded(answer, negotiated, 201)
+      return encoded(answer, negotiate(request.headers['accept'], { plain: true }), 201)
     }
     if (!resource.verbs.includes(verb)) throw methodNotAllowed()
     switch (verb) {

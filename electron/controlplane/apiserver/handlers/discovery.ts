@@ -50,7 +50,8 @@ export function versionInfo(kubernetesVersion: string): object {
     major,
     minor,
     gitVersion: kubernetesVersion,
-    gitCommit: '',
+    // Clients expect hexadecimal digits.
+    gitCommit: '0'.repeat(40),
     gitTreeState: 'clean',
     buildDate: '1970-01-01T00:00:00Z',
     goVersion: 'none',

@@ -1,5 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { connect as connectTls } from 'node:tls'
 import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
@@ -7,6 +8,7 @@ import type { NodeConnection } from '../interface.ts'
 import { badRequest } from '../registry/failures.ts'
 import type { RestStore } from '../registry/restStore.ts'
 import { textResponse, type ApiRequest, type ApiResponse } from '../request/apiRequest.ts'
+import { belowPrefix } from './proxiedPage.ts'
 import type { ResourceTarget } from './writing.ts'
 
 const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
@@ -32,21 +34,21 @@ interface Backend {
   port: number
 }
 
-/** `[http:]name[:port]`; the port is a number or a port's name. */
-export function proxiedName(name: string): { name: string; port: string } {
+/** `[scheme:]name[:port]`; the port is a number or a port's name. */
+export function proxiedName(name: string): { name: string; port: string; tls: boolean } {
   const parts = name.split(':')
   if (parts.length === 3) {
-    if (parts[0] === 'https') throw badRequest('connections to simulated containers have no TLS')
-    return { name: parts[1] ?? '', port: parts[2] ?? '' }
+    if (parts[0] !== 'https' && parts[0] !== 'http' && parts[0] !== '') throw badRequest(`invalid proxy request ${JSON.stringify(name)}`)
+    return { name: parts[1] ?? '', port: parts[2] ?? '', tls: parts[0] === 'https' }
   }
   if (parts.length > 3) throw badRequest(`invalid proxy request ${JSON.stringify(name)}`)
-  return { name: parts[0] ?? '', port: parts[1] ?? '' }
+  return { name: parts[0] ?? '', port: parts[1] ?? '', tls: false }
 }
 
 /** Sends a request on to a pod or a service's pod, and its answer back. */
 export async function proxy({ rest, nodes }: { rest: RestStore; nodes: NodeConnection }, target: ResourceTarget, request: ApiRequest): Promise<ApiResponse> {
-  const at = request.path.indexOf('/proxy', request.path.indexOf(`/${target.resource.plural}/`))
-  const path = request.path.slice(at + '/proxy'.length)
+  const [prefix = ''] = /^.*?\/(?:pods|services|nodes)\/[^/]+\/proxy/.exec(request.path) ?? []
+  const path = request.path.slice(prefix.length)
   const query = request.query.size === 0 ? '' : `?${request.query.toString()}`
   // Relative links of a page are below the slash.
   if (path === '' && request.method === 'GET') return { ...textResponse(301, ''), headers: { location: `${request.path}/${query}` } }
@@ -55,8 +57,11 @@ export async function proxy({ rest, nodes }: { rest: RestStore; nodes: NodeConne
   const node = objectAt(backend.pod['spec'])['nodeName']
   if (typeof node !== 'string' || node === '') throw badRequest(`pod ${name} does not have a host assigned`)
   try {
-    const connection = await nodes.portForward({ node, namespace, name, uid }, { port: backend.port, signal: request.signal })
-    return await send(connection, { ...request, path: `${path === '' ? '/' : path}${query}` }, `${name}:${String(backend.port)}`)
+    const plain = await nodes.portForward({ node, namespace, name, uid }, { port: backend.port, signal: request.signal })
+    // Whose certificate it is nobody can say here, as upstream.
+    const connection = proxiedName(target.name).tls ? connectTls({ socket: plain, rejectUnauthorized: false }) : plain
+    const answer = await send(connection, { ...request, path: `${path === '' ? '/' : path}${query}` }, `${name}:${String(backend.port)}`)
+    return await belowPrefix(answer, prefix)
   } catch (error) {
     throw new StatusError(failure(503, 'ServiceUnavailable', `error trying to reach service: ${error instanceof Error ? error.message : String(error)}`), {
       cause: error,

@@ -162,7 +162,8 @@ export async function bind({ rest }: WriteHandling, target: ResourceTarget, requ
         status: { ...status, conditions: [...others, { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: now }] },
       }
     },
-    { retry: true },
+    // As upstream's binding, it owns no fields.
+    { retry: true, managed: true },
     context,
   )
   return encoded({ ...SUCCESS }, negotiated, 201)

@@ -29,9 +29,10 @@ function parseAccept(header: string): Accepted[] {
 /**
  * The first acceptable form, in the client's order.
  *
+ * @param plain only the object itself can be answered, no table of it
  * @throws StatusError 406 when there is none
  */
-export function negotiate(accept: string | undefined): Negotiated {
+export function negotiate(accept: string | undefined, { plain = false }: { plain?: boolean } = {}): Negotiated {
   const accepted = accept === undefined || accept.trim() === '' ? [{ type: '*/*', parameters: new Map<string, string>() }] : parseAccept(accept)
   // JSON is cheaper to make here, and every client that takes protobuf with JSON reads it.
   const jsonToo = accepted.some(({ type, parameters }) => type === 'application/json' && !parameters.has('as'))
@@ -42,6 +43,7 @@ export function negotiate(accept: string | undefined): Negotiated {
     if (encoding === null || (encoding === 'protobuf' && jsonToo && as === '')) continue
     if (as === '') return { encoding, as: '', version: '' }
     const known =
+      !plain &&
       (as === 'Table' || as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') &&
       (version === 'v1' || version === 'v1beta1') &&
       parameters.get('g') === 'meta.k8s.io'
