@@ -109,8 +109,8 @@ export class DeploymentSync {
     return isComplete(this.#deployment, statusOf(this.#deployment)) ? null : lateInMs(this.#deployment, statusOf(this.#deployment), this.#context.clock.now())
   }
 
-  get #nextRevision(): number {
-    return Math.max(0, ...this.#old.map(revisionOf)) + 1
+  get #nextRevision(): bigint {
+    return this.#old.map(revisionOf).reduce((most, each) => (each > most ? each : most), 0n) + 1n
   }
 
   /** Gives the set of the current template its revision, and the deployment the same. */
@@ -197,7 +197,7 @@ export class DeploymentSync {
     const unavailableNew = this.#current === undefined ? 0 : replicasOf(this.#current) - availableOf(this.#current)
     const most = sum(this.#sets, replicasOf) - least - unavailableNew
     if (most <= 0) return false
-    const byAge = (sets: readonly KubeObject[]): KubeObject[] => sets.toSorted((a, b) => createdMs(a) - createdMs(b) || revisionOf(a) - revisionOf(b))
+    const byAge = (sets: readonly KubeObject[]): KubeObject[] => sets.toSorted((a, b) => createdMs(a) - createdMs(b) || Number(revisionOf(a) - revisionOf(b)))
     let removed = 0
     for (const set of byAge(old)) {
       const unhealthy = replicasOf(set) - availableOf(set)
@@ -263,7 +263,7 @@ export class DeploymentSync {
   async #cleanUp(): Promise<void> {
     const limit = specOf(this.#deployment)['revisionHistoryLimit']
     if (typeof limit !== 'number') return
-    const kept = this.#old.filter((set) => !isDeleting(set)).sort((a, b) => revisionOf(a) - revisionOf(b) || createdMs(a) - createdMs(b))
+    const kept = this.#old.filter((set) => !isDeleting(set)).sort((a, b) => Number(revisionOf(a) - revisionOf(b)) || createdMs(a) - createdMs(b))
     for (const set of kept.slice(0, Math.max(0, kept.length - limit))) {
       const status = statusOf(set)
       if (countAt(status['replicas']) !== 0 || replicasOf(set) !== 0 || (set.metadata.generation ?? 0) > countAt(status['observedGeneration'])) continue

@@ -1,7 +1,7 @@
 import { deepEqual } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { newControllerRef, objectAt, specOf } from '../../controller.ts'
-import { createdMs, newSetReplicas, REVISION, REVISION_HISTORY, sizeAnnotations } from './replicas.ts'
+import { createdMs, newSetReplicas, REVISION, REVISION_HISTORY, revisionOf, sizeAnnotations } from './replicas.ts'
 import { podTemplateHash } from './podTemplateHash.ts'
 
 export const HASH = 'pod-template-hash'
@@ -34,12 +34,12 @@ export function findNewSet(deployment: KubeObject, sets: readonly KubeObject[]):
 }
 
 /** The annotations a set takes from its deployment, with its revision and those it had before. */
-export function setAnnotations(deployment: KubeObject, set: KubeObject, revision: number): Record<string, string> {
+export function setAnnotations(deployment: KubeObject, set: KubeObject, revision: bigint): Record<string, string> {
   const copied = Object.fromEntries(Object.entries(deployment.metadata.annotations ?? {}).filter(([key]) => !NOT_COPIED.has(key)))
   const own = set.metadata.annotations ?? {}
   const annotations = { ...own, ...copied }
   const before = own[REVISION]
-  if (before === undefined || Number(before) < revision) {
+  if (before === undefined || revisionOf(set) < revision) {
     annotations[REVISION] = String(revision)
     if (before !== undefined) {
       const history = (own[REVISION_HISTORY] ?? '').split(',').filter((each) => each !== '')
@@ -55,7 +55,7 @@ export function setAnnotations(deployment: KubeObject, set: KubeObject, revision
 export function newReplicaSet(
   deployment: KubeObject,
   others: readonly KubeObject[],
-  { revision, collisions }: { revision: number; collisions: number },
+  { revision, collisions }: { revision: bigint; collisions: number },
 ): KubeObject {
   const spec = specOf(deployment)
   const hash = podTemplateHash(spec['template'], collisions)

@@ -9,7 +9,11 @@ const MAXIMUM = 'deployment.kubernetes.io/max-replicas'
 export const replicasOf = (object: KubeObject): number => countAt(specOf(object)['replicas'])
 export const availableOf = (object: KubeObject): number => countAt(statusOf(object)['availableReplicas'])
 export const sum = (sets: readonly KubeObject[], of: (set: KubeObject) => number): number => sets.reduce((total, set) => total + of(set), 0)
-export const revisionOf = (set: KubeObject): number => Number(set.metadata.annotations?.[REVISION] ?? 0) || 0
+/** As large as Go's int64, which a number does not hold. */
+export function revisionOf(set: KubeObject): bigint {
+  const text = set.metadata.annotations?.[REVISION] ?? ''
+  return /^\d+$/.test(text) ? BigInt(text) : 0n
+}
 export const activeOf = (sets: readonly KubeObject[]): KubeObject[] => sets.filter((set) => replicasOf(set) > 0)
 export const createdMs = ({ metadata }: KubeObject): number => Date.parse(metadata.creationTimestamp ?? '')
 

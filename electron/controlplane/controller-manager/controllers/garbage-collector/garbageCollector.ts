@@ -81,7 +81,18 @@ export function garbageCollector(context: ControllerContext): Controller {
     const owners = object.metadata.ownerReferences ?? []
     if (owners.length === 0) return
     const states = await Promise.all(owners.map((owner) => stateOf(owner, object.metadata.namespace, signal)))
-    if (states.some((state) => state === 'solid')) return
+    if (states.includes('solid')) {
+      if (states.every((state) => state === 'solid')) return
+      // Who has another owner only forgets those that go.
+      const kept = owners.filter((_, index) => states[index] === 'solid')
+      const { namespace, name = '' } = object.metadata
+      try {
+        await client.patch(known.gvr, { namespace, name }, { metadata: { uid, ownerReferences: kept } }, { type: 'merge' }, signal)
+      } catch (error) {
+        if (!isNotFound(error) && !isConflict(error)) throw error
+      }
+      return
+    }
     const waiting = states.includes('waiting')
     const own = dependentsOf(uid)
     const policy = waiting && own.length > 0 ? 'Foreground' : 'Background'
