@@ -5,7 +5,7 @@ import type { Logger } from '#shared/base/logger.ts'
 import type { Transport, UserInfo } from '#shared/kubernetes/transport.ts'
 import { RestClient } from '#electron/client/restClient.ts'
 import { signCertificateRequest } from '#electron/pki/certificateRequest.ts'
-import { issueCertificate, type ExtendedKeyUsage } from '#electron/pki/certificate.ts'
+import { issueCertificate, type ExtendedKeyUsage, type KeyedCertificate } from '#electron/pki/certificate.ts'
 import { replaceServer } from '#electron/pki/kubeconfig.ts'
 import { ensureKubernetesPki, leafTemplate, readAuthority, writeKeyed } from '#electron/pki/kubernetesPki.ts'
 import { signLegacyServiceAccountToken } from '#electron/pki/serviceAccountToken.ts'
@@ -192,9 +192,12 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
       clock,
       placeAt: (address) => connections.placeAt(address),
     })
+    let kept: KeyedCertificate | null = null
+    const localhost = (): KeyedCertificate => (kept ??= localhostCertificate(kubernetesDir, clock.now()))
     for (const plan of plans) {
       const node = new SimulatedNode({
         network,
+        localhost,
         plan,
         rootDir: join(dataDir, 'nodes', plan.name),
         kubernetesVersion,
@@ -237,6 +240,13 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
     transport: (user: UserInfo): Transport => api.transport(user),
     stop: () => (stopping ??= orderly(aborter, stop)),
   }
+}
+
+/** What test images serve TLS with: nobody is asked to trust it. */
+function localhostCertificate(kubernetesDir: string, nowMs: number): KeyedCertificate {
+  const subject = { commonName: 'localhost', organizations: [] }
+  const names = { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'], isCa: false, usages: ['serverAuth' as const] }
+  return issueCertificate({ subject, ...names, notBeforeMs: nowMs, notAfterMs: nowMs + YEAR_MS }, readAuthority(kubernetesDir, 'ca'), 'ECDSA-P256')
 }
 
 /** Components end before what they talk to. */

@@ -58,6 +58,8 @@ export interface SimulatedNodeOptions {
   transport: Transport
   /** What the node's containers reach. */
   network: PodNetwork
+  /** PEM of a certificate for `localhost`. */
+  localhost: () => { certificate: string; key: string }
   /** What kubeadm on the node uses. */
   admin: RestClient
   manifestOptions: ManifestOptions
@@ -96,6 +98,7 @@ export class SimulatedNode {
       rootDir,
       readVersion: () => this.packages.kubernetesVersion('kubelet'),
       network: options.network,
+      localhost: options.localhost,
       labels: {},
       taints: plan.controlPlane ? controlPlaneTaints(kubernetesVersion) : [],
       images: imagesOf(this.packages.kubernetesVersion('kubelet'), plan.controlPlane),

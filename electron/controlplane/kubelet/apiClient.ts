@@ -75,7 +75,7 @@ export class ApiClient {
   }
 
   async #call(request: TransportRequest): Promise<KubeObject> {
-    const response = await this.#transport.request({ ...request, headers: { accept: 'application/json', ...request.headers } })
+    const response = await this.#transport.request({ ...request, headers: { accept: 'application/json', 'user-agent': 'kubelet', ...request.headers } })
     const text = new TextDecoder().decode(response.body)
     if (response.status >= 300) throw new StatusError(parseStatus(response.status, text))
     return JSON.parse(text) as KubeObject

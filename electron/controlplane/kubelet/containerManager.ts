@@ -42,6 +42,7 @@ export interface ContainerHost {
   runHandler(handler: LifecycleHandler, process: ContainerProcess, signal: AbortSignal): Promise<void>
   /** Minor release of the kubelet. */
   minor(): number
+  localhost?: () => { certificate: string; key: string }
 }
 
 /** A container that cannot be configured is tried again after this: the kubelet's regular look at a pod. */
@@ -289,6 +290,7 @@ export class ContainerManager {
     return new ContainerProcess({
       container: this.container,
       config,
+      ...(this.#host.localhost === undefined ? {} : { localhost: this.#host.localhost }),
       runsToCompletion,
       rootDir,
       logFile: this.#logFile(this.status.restartCount),

@@ -28,6 +28,8 @@ export interface ContainerProcessOptions {
   runsToCompletion: boolean
   /** What it refers to, resolved; the container's plain fields without. */
   config?: ContainerConfig
+  /** PEM of a certificate for `localhost`, which test images carry. */
+  localhost?: () => { certificate: string; key: string }
   /** Directory that is `/` of the container. */
   rootDir: string
   /** Where its log is kept; null for nowhere. */
@@ -336,6 +338,11 @@ export class ContainerProcess {
     for (const directory of ['bin', 'dev', 'etc', 'root', 'tmp', 'usr/bin', 'var/log', 'var/run']) mkdirSync(join(rootDir, directory), { recursive: true })
     writeFileSync(join(rootDir, 'etc/hostname'), `${hostname}\n`)
     makeMountPoints(rootDir, mounts)
+    if (this.#behaviour.programs === 'agnhost' && this.#options.localhost !== undefined && !existsSync(join(rootDir, 'localhost.crt'))) {
+      const { certificate, key } = this.#options.localhost()
+      writeFileSync(join(rootDir, 'localhost.crt'), certificate)
+      writeFileSync(join(rootDir, 'localhost.key'), key)
+    }
     const files = new FileTree(rootDir, { mounts, readOnly: readOnlyRoot })
     if (this.#behaviour.serves !== undefined) seedDocumentRoot(files, this.#behaviour.serves, { image: container.image, hostname })
     return files

@@ -33,6 +33,8 @@ export interface KubeletOptions {
   readVersion(): string
   /** Images that are on the node from the beginning. */
   images: readonly string[]
+  /** PEM of a certificate for `localhost`, for images that carry one. */
+  localhost?: () => { certificate: string; key: string }
   /** What containers reach beyond their pod; none without. */
   network?: PodNetwork
   /** A static pod's containers started, or it went away. */
@@ -95,6 +97,7 @@ export class Kubelet {
         node: name,
         hostIP: internalIP,
         nodeRoot: rootDir,
+        ...(options.localhost === undefined ? {} : { localhost: options.localhost }),
         minor: () => minorOf(this.#version),
         nodeAllocatable: () => (this.#node?.['status'] as { allocatable?: Record<string, string> } | undefined)?.allocatable ?? {},
         podsDir: join(rootDir, 'var/lib/kubelet/pods'),

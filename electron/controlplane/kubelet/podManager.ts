@@ -2,6 +2,7 @@ import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isAlreadyExists, isNotFound } from '#shared/kubernetes/status.ts'
 import { PODS } from './apiClient.ts'
 import type { StaticPodChange } from './kubelet.ts'
+import { refusalOf } from './nodeAdmission.ts'
 import { PodWorker, type PodWorkerOptions } from './podWorker.ts'
 import { CONFIG_MIRROR, mirrorOf, readManifests } from './staticPods.ts'
 import type { Pod } from './types.ts'
@@ -64,9 +65,15 @@ export class PodManager {
         [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].some(({ state }) => 'running' in state)
       )
         return
+      const ran = (pod.status?.containerStatuses ?? []).length > 0
+      const others = this.workers()
+        .filter(({ isOver }) => !isOver)
+        .map((each) => each.pod)
+      const refusal = over || ran || deletionTimestamp !== undefined ? null : refusalOf(pod, others, this.#options.worker.nodeAllocatable())
       worker = new PodWorker(pod, { ...this.#options.worker, static: false })
       this.#workers.set(uid, worker)
-      if (!over) worker.start()
+      if (refusal !== null) worker.refuse(refusal)
+      else if (!over) worker.start()
     } else worker.update({ ...pod, status: pod.status ?? worker.pod.status ?? { phase: 'Pending' } })
     if (deletionTimestamp !== undefined)
       void worker.terminate((deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1000, { remove: true })

@@ -75,11 +75,15 @@ export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
     qosClass: pod.status?.qosClass ?? qosClass(pod),
     ...(initStatuses.length === 0 ? {} : { initContainerStatuses: copy(initStatuses) }),
     ...(facts.ephemeralStatuses.length === 0 ? {} : { ephemeralContainerStatuses: copy(facts.ephemeralStatuses) }),
-    containerStatuses: copy(
-      facts.initialized
-        ? statuses
-        : statuses.map((status) => ('waiting' in status.state ? { ...status, state: { waiting: { reason: 'PodInitializing' } } } : status)),
-    ),
+    ...(facts.failure !== null && statuses.every(({ state }) => 'waiting' in state)
+      ? {}
+      : {
+          containerStatuses: copy(
+            facts.initialized
+              ? statuses
+              : statuses.map((status) => ('waiting' in status.state ? { ...status, state: { waiting: { reason: 'PodInitializing' } } } : status)),
+          ),
+        }),
   }
 }
 

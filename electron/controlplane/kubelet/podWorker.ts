@@ -12,6 +12,7 @@ import type { EventRecorder } from './eventRecorder.ts'
 import type { ImageStore } from './imageStore.ts'
 import { runLifecycleHandler } from './lifecycleHandler.ts'
 import { hostnameOf } from './podIdentity.ts'
+import type { Refusal } from './nodeAdmission.ts'
 import type { NetworkPeer, PodNetwork } from './podNetwork.ts'
 import { PodSetup } from './podSetup.ts'
 import { podStatus } from './podStatus.ts'
@@ -32,6 +33,8 @@ export interface PodWorkerOptions {
   nodeRoot: string
   /** Minor release of the kubelet. */
   minor(): number
+  /** PEM of a certificate for `localhost`, for images that carry one. */
+  localhost?: () => { certificate: string; key: string }
   /** By resource name, as the node's status tells it. */
   nodeAllocatable(): Record<string, string>
   /** The node's `/var/lib/kubelet/pods` on this machine's disk. */
@@ -119,6 +122,18 @@ export class PodWorker {
       if (!this.#life.signal.aborted && this.#terminating === null)
         this.#options.logger.error('pod worker failed', { pod: this.pod.metadata.name, error: String(error) })
     })
+  }
+
+  /** The node does not take the pod: nothing of it is started. */
+  refuse(refusal: Refusal): void {
+    this.#failure = refusal
+    this.#options.events.record(this.#involved(), { type: 'Warning', ...refusal })
+    this.#end()
+  }
+
+  /** Every container ended for good. */
+  get isOver(): boolean {
+    return this.#finished
   }
 
   /** The API's newer state of the pod: debug containers may have been added, labels changed. */
@@ -367,6 +382,7 @@ export class PodWorker {
       },
       runsToCompletion: (list === 'initContainers' && container.restartPolicy !== 'Always') || (this.pod.spec.restartPolicy ?? 'Always') !== 'Always',
       minor: options.minor,
+      ...(options.localhost === undefined ? {} : { localhost: options.localhost }),
       isInit: list === 'initContainers' && container.restartPolicy !== 'Always',
       waitingReason: (this.pod.spec.initContainers ?? []).length > 0 && list !== 'ephemeralContainers' ? 'PodInitializing' : 'ContainerCreating',
       configure: async (signal) => {

@@ -94,7 +94,7 @@ export interface Container {
   terminationMessagePolicy?: string
   securityContext?: SecurityContext
   volumeMounts?: VolumeMount[]
-  ports?: { name?: string; containerPort: number; hostPort?: number; protocol?: string }[]
+  ports?: { name?: string; containerPort: number; hostPort?: number; hostIP?: string; protocol?: string }[]
 }
 
 export interface KeyToPath {

@@ -222,4 +222,5 @@ export const filePrograms: ReadonlyMap<string, Program> = new Map<string, Progra
   ['find', find],
   ['test', test],
   ['[', test],
+  ['[[', (context) => test({ ...context, args: context.args.at(-1) === ']]' ? context.args.slice(0, -1) : context.args })],
 ])

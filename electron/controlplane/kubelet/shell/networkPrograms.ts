@@ -235,10 +235,11 @@ const wget: Program = async (context) => {
   if (url === undefined) return (err('wget: missing URL\n'), 1)
   try {
     const parsed = parseUrl(url)
+    const posted = args.find((arg) => arg.startsWith('--post-data='))?.slice('--post-data='.length)
     const answer = await fetchHttp(context, url, {
-      method: 'GET',
-      headers: { 'user-agent': 'Wget' },
-      body: null,
+      method: posted === undefined ? 'GET' : 'POST',
+      headers: { 'user-agent': 'Wget', ...(posted === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }) },
+      body: posted ?? null,
       insecure: args.includes('--no-check-certificate'),
       followRedirects: true,
       timeoutSeconds,

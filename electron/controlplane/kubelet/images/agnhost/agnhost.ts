@@ -12,6 +12,8 @@ const pause: Program = (context) => {
   return untilExit(context, () => undefined)
 }
 
+const METHODS = ['GET', 'POST', 'PUT']
+const NAMESPACES = ['kube-system', 'default', 'ns']
 const LEAST_STATUS = 200
 const STATUSES = 400
 
@@ -28,7 +30,7 @@ const logsGenerator: Program = async (context) => {
     const at = new Date(context.clock.now()).toISOString()
     const status = LEAST_STATUS + ((line * 37) % STATUSES)
     context.err(
-      `I${at.slice(5, 7)}${at.slice(8, 10)} ${at.slice(11, 23)}000       1 logs_generator.go:76] ${String(line)} GET /api/v1/namespaces/ns/pods/p${String(line)} ${String(status)}\n`,
+      `I${at.slice(5, 7)}${at.slice(8, 10)} ${at.slice(11, 23)}000       1 logs_generator.go:76] ${String(line)} ${METHODS[line % METHODS.length] ?? ''} /api/v1/namespaces/${NAMESPACES[line % NAMESPACES.length] ?? ''}/pods/p${String(line)} ${String(status)}\n`,
     )
     await context.clock.sleep(runMs / lines, { signal: context.signal })
   }

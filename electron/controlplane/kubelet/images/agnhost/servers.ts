@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { posix } from 'node:path'
-import type { Program } from '../../shell/process.ts'
+import type { ProcessContext, Program } from '../../shell/process.ts'
 import { parseFlags } from './flags.ts'
 import { log, ProcessExit, serveHttp, untilExit, type HttpSaid } from './httpServer.ts'
 
@@ -79,15 +79,24 @@ export const testWebserver: Program = (context) => {
   })
 }
 
+/** A file that a variable names. */
+const readFile = ({ env, files }: ProcessContext, variable: string, otherwise: string): string =>
+  readFileSync(files.host(env.get(variable) ?? otherwise), 'utf8')
+
 /** Serves what the variables `SERVE_PORT_N` say on the ports N. */
 export const porter: Program = (context) => {
   const { flags } = parseFlags(context.args, BOOLEANS)
   const said = (method: string, value: string): HttpSaid =>
-    flags.get('json-response') === 'true' ? { type: 'application/json', body: JSON.stringify({ Method: method, Body: value }) } : { body: value }
+    flags.get('json-response') === 'true'
+      ? { type: 'application/json', body: JSON.stringify({ Method: method, Body: value }) }
+      : { body: value, ...(value.startsWith('<') ? { type: 'text/html; charset=utf-8' } : {}) }
   return untilExit(context, (failed) => {
     for (const [name, value] of context.env) {
-      const port = /^SERVE_PORT_(\d+)$/.exec(name)?.[1]
-      if (port !== undefined) serveHttp(context, Number(port), ({ method }) => said(method, value), { failed })
+      const [, tls, port] = /^SERVE_(TLS_)?PORT_(\d+)$/.exec(name) ?? []
+      if (port === undefined) continue
+      const own =
+        tls === undefined ? {} : { tls: { cert: readFile(context, 'CERT_FILE', '/localhost.crt'), key: readFile(context, 'KEY_FILE', '/localhost.key') } }
+      serveHttp(context, Number(port), ({ method }) => said(method, value), { failed, ...own })
     }
   })
 }
