@@ -74,8 +74,14 @@ export function displayError(expression: string, at: number, message: string): s
 /** The text of a compile error. `known` tells whether any function of that name exists. */
 export function compileErrorText(expression: string, error: LibraryError, known: (name: string, receiver: boolean) => boolean): string {
   const { node } = error
-  if (error.name === 'ParseError') return displayError(expression, error.range?.start ?? node?.pos ?? 0, `Syntax error: ${error.summary}`)
+  if (error.name === 'ParseError') return displayError(expression, error.range?.start ?? node?.pos ?? 0, `Syntax error: ${syntaxText(error.summary)}`)
   return displayError(expression, node === undefined ? 0 : errorPosition(node, error.code), summary(error, known))
+}
+
+const OPERAND_STARTS = "'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER"
+
+function syntaxText(summary: string): string {
+  return summary === 'Unexpected token: EOF' ? `mismatched input '<EOF>' expecting {${OPERAND_STARTS}}` : summary
 }
 
 /** cel-go points at the dot of a selection, the operator of an operation, the parenthesis of a call. */
@@ -83,6 +89,9 @@ export function errorPosition(node: Node, code = ''): number {
   const { input, pos } = node
   if (node.op === '.' || node.op === '.?') {
     const [operand] = node.args as [Node]
+    // Of what `has` asks for, it points at the parenthesis.
+    const has = /\bhas(?=\(\s*$)/.exec(input.slice(0, node.start))
+    if (has !== null && /^\s*\)/.test(input.slice(endOf(node)))) return has.index + 3
     const from = Math.max(pos, operand.start)
     const dot = input.indexOf('.', endOf(operand))
     return dot >= 0 ? dot : from

@@ -18,12 +18,14 @@ function defaultWebhook(webhook: JsonObject, mutating: boolean): void {
 }
 
 function defaultCustomResourceDefinition(spec: JsonObject): void {
-  setDefaultText(spec, 'scope', 'Namespaced')
   const names = ensureObject(spec, 'names')
   const kind = typeof names['kind'] === 'string' ? names['kind'] : ''
   setDefaultText(names, 'singular', kind.toLowerCase())
   setDefaultText(names, 'listKind', kind === '' ? '' : `${kind}List`)
-  setDefaultText(ensureObject(spec, 'conversion'), 'strategy', 'None')
+  const conversion = ensureObject(spec, 'conversion')
+  setDefaultText(conversion, 'strategy', 'None')
+  const client = isObject(conversion['webhook']) ? conversion['webhook']['clientConfig'] : undefined
+  if (isObject(client) && isObject(client['service'])) setDefault(client['service'], 'port', 443)
 }
 
 /** Defaults of storage, access, admission and extension kinds; other kinds have none. */
