@@ -51,6 +51,11 @@ export class ApiConnection {
     })
   }
 
+  /** The connection's own client certificate. */
+  get credentials(): { certificate: string; key: string } {
+    return this.#own
+  }
+
   call({ method, path, headers = {}, body, certificate = this.#own }: ApiCall): Promise<ApiAnswer> {
     const sent = body === undefined ? undefined : typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body)
     const typed = typeof body === 'object' && !(body instanceof Uint8Array) ? { 'content-type': 'application/json' } : {}

@@ -1,6 +1,8 @@
+import type { SchemaNode } from '../customresource/schemaNode.ts'
 import { setOwn, type JsonObject } from '../json.ts'
 import { builtinSchema, type Field, type Scalar, type StructType, type TypeRef } from '../schema/schema.ts'
 import type { ServedResource } from '../schema/served.ts'
+import { customSchema } from './customSchema.ts'
 
 /** OpenAPI's name of a table type, as upstream names it: `io.k8s.api.apps.v1.Deployment`. */
 export function definitionName(type: string): string {
@@ -20,6 +22,11 @@ export function definitionName(type: string): string {
     default:
       return `io.k8s.api.${type}`
   }
+}
+
+/** A resource with, for custom ones, the schema of its objects; null when anything goes. */
+export interface PublishedResource extends ServedResource {
+  customSchema?: SchemaNode | null
 }
 
 const SCALARS: Readonly<Record<Scalar, JsonObject>> = {
@@ -46,15 +53,19 @@ export interface SchemaStyle {
   unions: boolean
 }
 
+/** Types that stand for JSON of several shapes, which OpenAPI leaves open. */
+const ANY_SHAPE = /^apiextensions\..*\.(JSON|JSONSchemaPropsOr(Array|Bool|StringArray))$/
+
 /** Schemas of types and of everything they refer to, by definition name. */
 export class Definitions {
   readonly schemas: JsonObject = {}
   readonly #style: SchemaStyle
   readonly #kinds = new Map<string, { group: string; version: string; kind: string }[]>()
 
-  constructor(style: SchemaStyle, resources: readonly ServedResource[]) {
+  constructor(style: SchemaStyle, resources: readonly PublishedResource[]) {
     this.#style = style
-    for (const { type, group, version, kind } of resources) {
+    for (const { type, group, version, kind, customSchema: custom } of resources) {
+      if (custom !== undefined) continue
       this.#announce(type, { group, version, kind })
       this.#announce(`${type}List`, { group, version, kind: `${kind}List` })
     }
@@ -73,9 +84,35 @@ export class Definitions {
       // Entered before it is built: types refer to themselves.
       const schema: JsonObject = {}
       setOwn(this.schemas, name, schema)
-      Object.assign(schema, this.#struct(struct))
+      if (!ANY_SHAPE.test(type)) Object.assign(schema, this.#struct(struct))
     }
     return { $ref: `${this.#style.refs}${name}` }
+  }
+
+  /** A reference to a resource's schema, which is added with that of its list; null when the table lacks it. */
+  resource(resource: PublishedResource): JsonObject | null {
+    const { type, group, version, kind, customSchema: schema } = resource
+    if (schema === undefined) {
+      this.reference(`${type}List`)
+      return this.reference(type)
+    }
+    const name = `${group.split('.').reverse().join('.')}.${version}.${kind}`
+    const named = (suffix: string, metadata: string, properties: JsonObject): JsonObject => ({
+      'x-kubernetes-group-version-kind': [{ group, version, kind: `${kind}${suffix}` }],
+      type: 'object',
+      properties: { ...properties, apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata: this.#whole(metadata) },
+    })
+    const reference = { $ref: `${this.#style.refs}${name}` }
+    const open = { type: 'object', 'x-kubernetes-group-version-kind': [{ group, version, kind }] }
+    setOwn(this.schemas, name, schema === null ? open : customSchema(schema, named('', 'meta.ObjectMeta', {}), this.#style.unions))
+    setOwn(this.schemas, `${name}List`, { ...named('List', 'meta.ListMeta', { items: { type: 'array', items: reference } }), required: ['items'] })
+    return reference
+  }
+
+  /** A reference that other words may stand beside: in v3 nothing counts beside a $ref. */
+  #whole(type: string): JsonObject {
+    const reference = this.reference(type) ?? { type: 'object' }
+    return this.#style.unions ? { allOf: [reference] } : reference
   }
 
   #struct(struct: StructType): JsonObject {

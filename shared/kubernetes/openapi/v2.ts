@@ -1,16 +1,15 @@
 import { isObject, type JsonObject } from '../json.ts'
 import { ProtobufWriter } from '../codec/protobufWriter.ts'
-import { minorOf, type ServedResource } from '../schema/served.ts'
-import { Definitions, pathsOf } from './definitions.ts'
+import { minorOf } from '../schema/served.ts'
+import { Definitions, pathsOf, type PublishedResource } from './definitions.ts'
 
 /** Swagger 2.0 of everything that is served. */
-export function openApiV2Document(resources: readonly ServedResource[], kubernetesVersion: string): JsonObject {
+export function openApiV2Document(resources: readonly PublishedResource[], kubernetesVersion: string): JsonObject {
   const definitions = new Definitions({ refs: '#/definitions/', unions: false }, resources)
   const paths: JsonObject = {}
   for (const resource of resources) {
-    const { group, version, kind, type } = resource
-    definitions.reference(type)
-    definitions.reference(`${type}List`)
+    const { group, version, kind } = resource
+    definitions.resource(resource)
     for (const { path, method, action, parameters } of pathsOf(resource, minorOf(kubernetesVersion))) {
       const operations = isObject(paths[path]) ? paths[path] : {}
       paths[path] = operations
@@ -29,7 +28,7 @@ export function openApiV2Document(resources: readonly ServedResource[], kubernet
 // Message field numbers: gnostic's OpenAPIv2.proto, package openapi.v2.
 
 /** The same as a gnostic `openapi.v2.Document`, which kubectl up to 1.26 asks for. The writer goes from the last field to the first. */
-export function openApiV2Protobuf(resources: readonly ServedResource[], kubernetesVersion: string): Uint8Array<ArrayBuffer> {
+export function openApiV2Protobuf(resources: readonly PublishedResource[], kubernetesVersion: string): Uint8Array<ArrayBuffer> {
   const document = openApiV2Document(resources, kubernetesVersion)
   const writer = new ProtobufWriter(4 << 20)
   writer.message(9, () => {
@@ -100,6 +99,7 @@ function writeSchema(writer: ProtobufWriter, schema: unknown): void {
       })
     })
   if (Array.isArray(schema['required'])) for (const name of schema['required'].toReversed()) writer.string(19, String(name))
+  if (typeof schema['description'] === 'string') writer.string(4, schema['description'])
   if (typeof schema['format'] === 'string') writer.string(2, schema['format'])
   if (typeof schema['$ref'] === 'string') writer.string(1, schema['$ref'])
 }

@@ -1,15 +1,14 @@
 import { isObject, type JsonObject } from '../json.ts'
-import { minorOf, type ServedResource } from '../schema/served.ts'
-import { Definitions, pathsOf } from './definitions.ts'
+import { minorOf } from '../schema/served.ts'
+import { Definitions, pathsOf, type PublishedResource } from './definitions.ts'
 
 /** The OpenAPI v3 document of one group version: schemas of its kinds and the operations that clients look up. */
-export function openApiV3Document(resources: readonly ServedResource[], kubernetesVersion: string): JsonObject {
+export function openApiV3Document(resources: readonly PublishedResource[], kubernetesVersion: string): JsonObject {
   const definitions = new Definitions({ refs: '#/components/schemas/', unions: true }, resources)
   const paths: JsonObject = {}
   for (const resource of resources) {
-    const { group, version, kind, type } = resource
-    const schema = definitions.reference(type)
-    definitions.reference(`${type}List`)
+    const { group, version, kind } = resource
+    const schema = definitions.resource(resource)
     for (const { path, method, action, parameters } of pathsOf(resource, minorOf(kubernetesVersion))) {
       const operations = isObject(paths[path]) ? paths[path] : {}
       paths[path] = operations
