@@ -60,14 +60,19 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Splits at unescaped commas and `=`, `==`, `!=`; a backslash escapes the next character. */
-export function parseFieldSelector(text: string, target: { group: string; plural: string }, custom?: readonly string[]): ParsedFieldSelector {
+export function parseFieldSelector(
+  text: string,
+  target: { group: string; plural: string },
+  custom?: { fields: readonly string[]; namespaced: boolean },
+): ParsedFieldSelector {
   const requirements: FieldRequirement[] = []
-  const known = custom ?? FIELDS[`${target.group}/${target.plural}`] ?? []
+  const known = custom?.fields ?? FIELDS[`${target.group}/${target.plural}`] ?? []
   for (const term of text.match(/(?:\\.|[^\\,])+/gs) ?? []) {
     const parts = /^((?:\\.|[^\\=!])*)(!=|==|=)(.*)$/s.exec(term)
     if (parts === null) return { error: `invalid selector: '${text}'; can't understand '${term}'` }
     const [, field = '', operator = '', value = ''] = parts
-    if (field !== 'metadata.name' && field !== 'metadata.namespace' && !known.includes(field)) return { error: `field label not supported: ${field}` }
+    const always = field === 'metadata.name' || (field === 'metadata.namespace' && custom?.namespaced !== false)
+    if (!always && !known.includes(field)) return { error: `field label not supported: ${field}` }
     requirements.push({ field, negated: operator === '!=', value: value.replace(/\\(.)/gs, '$1') })
   }
   return { requirements }

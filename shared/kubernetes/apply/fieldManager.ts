@@ -176,14 +176,24 @@ export function applyConfiguration(
   const sameObject = live !== null && isEmpty(changed) && isEmpty(owned(comparison.removed, context))
   // Times alone are no change: an apply that says nothing new leaves the object as it is.
   if (sameObject && live.metadata.managedFields !== undefined && sameOwnership(former, after)) return { kind: 'applied', object: live }
-  return { kind: 'applied', object: withManagers(pruned, capManagers(after)) }
+  // Who changed nothing keeps the time at which they last did, or has none.
+  const mine = after.get(key)
+  const timed = sameObject && mine !== undefined && context.version4 !== true ? new Map(after).set(key, { ...mine, time: last?.time ?? '' }) : after
+  return { kind: 'applied', object: withManagers(pruned, capManagers(timed)) }
 }
 
 /** Removes what the manager applied last time, does not apply now, and nobody else owns (or owns something within). */
 function prune(merged: unknown, last: FieldSet, managers: Managers, type: MergeType): unknown {
   let everybody = EMPTY
   for (const manager of managers.values()) everybody = union(everybody, manager.set)
-  return removeFields(merged, orphaned(last, everybody, type), type)
+  const gone = orphaned(last, everybody, type)
+  // What is left of metadata when its last label goes is its name.
+  const metadata = gone.children.get('f:metadata')
+  if (metadata?.member !== true) return removeFields(merged, gone, type)
+  const children = new Map(gone.children)
+  const inner = last.children.get('f:metadata') ?? EMPTY
+  children.set('f:metadata', orphaned(inner, EMPTY, type.kind === 'object' ? type.member('metadata') : type))
+  return removeFields(merged, { ...gone, children }, type)
 }
 
 /** Declared fields above an owned path count as owned too: `spec.strategy` goes when nothing of it is applied any more. */

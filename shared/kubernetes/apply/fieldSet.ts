@@ -79,7 +79,12 @@ export function equalSets(a: FieldSet, b: FieldSet): boolean {
 
 /** Every path in the set. */
 export function paths(set: FieldSet, prefix: readonly string[] = []): string[][] {
-  return [...(set.member && prefix.length > 0 ? [[...prefix]] : []), ...sorted(set).flatMap(([key, child]) => paths(child, [...prefix, key]))]
+  // Upstream tells the members of a level before what is within them.
+  const children = sorted(set)
+  return [
+    ...children.filter(([, child]) => child.member).map(([key]) => [...prefix, key]),
+    ...children.filter(([, child]) => child.children.size > 0).flatMap(([key, child]) => paths(child, [...prefix, key])),
+  ]
 }
 
 const ORDER = ['f', 'k', 'v', 'i']

@@ -91,7 +91,9 @@ export function openApiMergeType(schema: unknown): MergeType {
     const rest = isObject(additional) ? openApiMergeType(additional) : UNTYPED
     return {
       kind: 'object',
-      named: (name) => properties !== null && Object.hasOwn(properties, name),
+      named: (name) =>
+        (properties !== null && Object.hasOwn(properties, name)) ||
+        (schema['x-kubernetes-embedded-resource'] === true && ['apiVersion', 'kind', 'metadata'].includes(name)),
       member: (name) => {
         if (
           name === 'metadata' &&

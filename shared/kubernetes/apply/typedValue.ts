@@ -152,9 +152,11 @@ function everything(value: unknown, type: MergeType): FieldSet {
 export function merge(live: unknown, applied: unknown, type: MergeType, version4 = false): unknown {
   if (applied === undefined) return deepCopy(live)
   if (version4 && applied === null && type.kind !== 'leaf' && !isBare(live)) return deepCopy(live)
-  if (live === undefined || live === null || applied === null || isLeaf(type, live, applied) || type.kind === 'leaf') return deepCopy(applied)
+  if (live === undefined || live === null || isLeaf(type, live, applied) || type.kind === 'leaf') return deepCopy(applied)
+  // A null takes nothing from a map or list that has members.
+  if (isBare(live) && isBare(applied)) return deepCopy(applied)
   if (type.kind === 'object') {
-    const [left, right] = [live as JsonObject, applied as JsonObject]
+    const [left, right] = [live as JsonObject, isObject(applied) ? applied : {}]
     const result: JsonObject = {}
     for (const name of new Set([...Object.keys(left), ...Object.keys(right)])) {
       const of = (each: JsonObject): unknown => (Object.hasOwn(each, name) ? each[name] : undefined)
@@ -186,7 +188,7 @@ export function merge(live: unknown, applied: unknown, type: MergeType, version4
   return result
 }
 
-/** A copy without the members of `gone`, whole with what is in them. */
+/** A copy without the members of `gone`, whole with what is in them; null where nothing is left of a map or list. */
 export function removeFields(value: unknown, gone: FieldSet, type: MergeType): unknown {
   if (isEmpty(gone) || isLeaf(type, value) || type.kind === 'leaf') return value
   if (type.kind === 'object') {
@@ -197,12 +199,13 @@ export function removeFields(value: unknown, gone: FieldSet, type: MergeType): u
       if (child?.member === true) continue
       setOwn(result, name, child === undefined ? each : removeFields(each, child, type.member(name)))
     }
-    return result
+    return Object.keys(result).length === 0 ? null : result
   }
   if (!Array.isArray(value)) return value
-  return (value as unknown[]).flatMap((item) => {
+  const left = (value as unknown[]).flatMap((item) => {
     const child = gone.children.get(elementOf(type, item))
     if (child?.member === true) return []
     return [child === undefined ? item : removeFields(item, child, itemType(type))]
   })
+  return left.length === 0 ? null : left
 }

@@ -1,7 +1,7 @@
 import { isObject } from '../json.ts'
 import type { FieldError } from '../validation/fieldError.ts'
 import type { DefinitionVersion } from './definition.ts'
-import { goShown, invalidValue } from './shown.ts'
+import { goPrinted, invalidValue } from './shown.ts'
 
 const MAX_REPLICAS = 2_147_483_647
 
@@ -11,7 +11,7 @@ export function valueAt(object: unknown, path: string): { value: unknown; wrong?
   let current = object
   for (const [index, name] of names.entries()) {
     if (!isObject(current)) {
-      const shown = current === null ? '<nil>' : typeof current === 'object' ? goShown(current) : String(current)
+      const shown = goPrinted(current)
       return {
         value: undefined,
         wrong: `.${names.slice(0, index + 1).join('.')} accessor error: ${shown} is of the type ${goType(current)}, expected map[string]interface{}`,
@@ -43,7 +43,7 @@ export function scaleErrors(object: unknown, scale: DefinitionVersion['scale'], 
       invalidValue(
         scale.labelSelectorPath,
         '',
-        `${scale.labelSelectorPath} accessor error: ${goShown(value)} is of the type ${goType(value)}, expected string`,
+        `${scale.labelSelectorPath} accessor error: ${goPrinted(value)} is of the type ${goType(value)}, expected string`,
       ),
     )
   return errors
@@ -54,13 +54,7 @@ function replicasErrors(object: unknown, path: string): FieldError[] {
   if (wrong !== undefined) return [invalidValue(path, 0, wrong)]
   if (value === undefined) return []
   if (typeof value !== 'number' || !Number.isInteger(value))
-    return [
-      invalidValue(
-        path,
-        0,
-        `${path} accessor error: ${value === null ? '<nil>' : typeof value === 'object' ? goShown(value) : String(value)} is of the type ${goType(value)}, expected int64`,
-      ),
-    ]
+    return [invalidValue(path, 0, `${path} accessor error: ${goPrinted(value)} is of the type ${goType(value)}, expected int64`)]
   if (value < 0) return [invalidValue(path, value, 'should be a non-negative integer')]
   return value > MAX_REPLICAS ? [invalidValue(path, value, `should be less than or equal to ${String(MAX_REPLICAS)}`)] : []
 }

@@ -17,6 +17,17 @@ export function goShown(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : goJson(value)
 }
 
+/** A decoded value as Go's `%v` prints it. */
+export function goPrinted(value: unknown): string {
+  if (value === null || value === undefined) return '<nil>'
+  if (Array.isArray(value)) return `[${value.map(goPrinted).join(' ')}]`
+  if (!isObject(value)) return typeof value === 'string' ? value : JSON.stringify(value)
+  return `map[${Object.keys(value)
+    .sort()
+    .map((key) => `${key}:${goPrinted(value[key])}`)
+    .join(' ')}]`
+}
+
 export const invalidValue = (field: string, value: unknown, detail: string): FieldError => ({ type: 'Invalid', field, value: goShown(value), detail })
 /** An invalid value that the message leaves out. */
 export const invalidOmitted = (field: string, detail: string): FieldError => ({ type: 'Invalid', field, value: '', detail })

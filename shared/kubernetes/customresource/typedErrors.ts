@@ -25,6 +25,11 @@ export function typedErrors(object: JsonObject, schema: SchemaNode): TypedError[
   return objectErrors(object, asResource(schema), '')
 }
 
+/** Whether the fields of an object can be owned at all: duplicates are let pass here. */
+export function isTyped(object: JsonObject, schema: SchemaNode): boolean {
+  return typedErrors(object, schema).every(({ message }) => message.startsWith('duplicate entries'))
+}
+
 const METADATA = 'x-drydock-object-meta'
 
 /** A resource's schema with what the server adds to it. */
@@ -105,10 +110,12 @@ function keyedElement(item: unknown, items: SchemaNode, keys: readonly string[])
   const parts: string[] = []
   for (const key of [...keys].sort()) {
     const value = Object.hasOwn(item, key) ? item[key] : propertiesOf(items)[key]?.['default']
-    if (value === undefined)
-      return { error: `associative list with keys has an element that omits key field ${JSON.stringify(key)} (and doesn't have default value)` }
-    parts.push(`${key}=${goShown(value)}`)
+    if (value !== undefined) parts.push(`${key}=${goShown(value)}`)
   }
+  if (parts.length === 0)
+    return {
+      error: `associative list with keys has an element that omits all key fields [${keys.map((key) => JSON.stringify(key)).join(' ')}] (and doesn't have default values for any key fields)`,
+    }
   return { element: `[${parts.join(',')}]` }
 }
 

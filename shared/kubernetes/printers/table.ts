@@ -77,7 +77,8 @@ function customCell({ type, jsonPath }: PrinterColumn, object: KubeObject, nowMs
     case 'date':
       return typeof first === 'string' ? since(first, nowMs) : '<unknown>'
     default:
-      return found.map((each) => (typeof each === 'string' ? each : JSON.stringify(each))).join(' ')
+      // Of several results upstream prints the first.
+      return typeof first === 'string' ? first : JSON.stringify(first)
   }
 }
 

@@ -78,11 +78,12 @@ export class ApiHandler {
   }
 
   async handle(request: ApiRequest): Promise<ApiResponse> {
+    const warnings: string[] = []
     try {
       const acting = this.#impersonate(request)
-      return 'status' in acting ? acting : await this.#handle(acting)
+      return 'status' in acting ? acting : await this.#handle({ ...acting, warnings })
     } catch (error) {
-      return this.failed(error, request)
+      return { ...this.failed(error, request), ...(warnings.length === 0 ? {} : { warnings }) }
     }
   }
 

@@ -29,7 +29,11 @@ export interface Selection {
 export function parseSelection(resource: ApiResource, query: URLSearchParams, name: string): Selection {
   const labels = parseLabelSelector(query.get('labelSelector') ?? '')
   if (labels.error !== undefined) throw badRequest(labels.error)
-  const fields = parseFieldSelector(query.get('fieldSelector') ?? '', resource, resource.custom?.version.selectableFields)
+  const fields = parseFieldSelector(
+    query.get('fieldSelector') ?? '',
+    resource,
+    resource.custom === undefined ? undefined : { fields: resource.custom.version.selectableFields, namespaced: resource.namespaced },
+  )
   if (fields.error !== undefined) throw badRequest(fields.error)
   const named = fields.requirements.find(({ field, negated }) => field === 'metadata.name' && !negated)
   return { labels: labels.requirements, fields: fields.requirements, name: name !== '' ? name : (named?.value ?? null) }

@@ -95,11 +95,19 @@ function jsonPatched(before: KubeObject, patch: unknown): unknown {
   }
 }
 
+function internalError(message: string): StatusError {
+  return new StatusError(failure(500, 'InternalError', `Internal error occurred: ${message}`, { causes: [{ message }] }))
+}
+
 /** GET, PUT and PATCH of `/scale`. */
 export async function scale({ rest }: WriteHandling, target: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
   const { resource, namespace, name } = target
   const current = rest.get(resource, namespace, name)
-  if (request.method === 'GET') return encoded(scaleOf(current, resource.custom), negotiated)
+  const path = resource.custom?.version.scale?.specReplicasPath
+  if (request.method === 'GET') {
+    if (path !== undefined && valueAt(current, path).value === undefined) throw internalError(`the spec replicas field ${JSON.stringify(path)} does not exist`)
+    return encoded(scaleOf(current, resource.custom), negotiated)
+  }
   if (request.method !== 'PUT' && request.method !== 'PATCH') throw methodNotAllowed()
   const context = writeContext(request, 'scale')
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? ''

@@ -37,7 +37,7 @@ export function writeContext(request: ApiRequest, subresource: string): WriteCon
     subresource,
     fieldManager: request.query.get('fieldManager') ?? (agent === '' ? 'unknown' : agent.slice(0, 128)),
     dryRun: dryRun.includes('All'),
-    warnings: [],
+    warnings: request.warnings ?? [],
     annotations: request.record?.annotations ?? {},
     signal: request.signal,
   }

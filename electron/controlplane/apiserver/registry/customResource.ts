@@ -151,10 +151,11 @@ export class CustomResource {
 
   #withRules(object: KubeObject, before: KubeObject | null, errors: FieldError[], correlated: Correlated | null, warnings: string[]): Validated {
     const rules = this.#rules()
-    if (rules === null) return { errors, warnings }
-    if (errors.some(({ type }) => BLOCKING.has(type))) return { errors: [...errors, NOT_CHECKED], warnings }
-    const run = rules.validate(object, before, { correlated })
-    return { errors: [...errors, ...run.errors], warnings: [...warnings, ...run.warnings] }
+    const blocked = errors.some(({ type }) => BLOCKING.has(type))
+    const run = rules === null || blocked ? { errors: rules === null ? [] : [NOT_CHECKED], warnings: [] } : rules.validate(object, before, { correlated })
+    const all = [...errors, ...run.errors]
+    // Of what is refused anyway only the rules' own warnings are told.
+    return { errors: all, warnings: all.length > 0 ? run.warnings : [...run.warnings, ...warnings] }
   }
 
   /** Resets what the request may not set. */

@@ -1,6 +1,8 @@
 import { isObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { failure, StatusError, type Status } from '#shared/kubernetes/status.ts'
+import { unsupportedValue } from '#shared/kubernetes/customresource/shown.ts'
+import { StatusError, type Status } from '#shared/kubernetes/status.ts'
+import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
 import type { ApiResource } from './apiResources.ts'
 import { fromStorage, storedBytes } from './conversion.ts'
 import { badRequest, conflict, forbidden, modified } from './failures.ts'
@@ -33,11 +35,9 @@ export function parseDeleteOptions(body: unknown, query: URLSearchParams): Delet
   const policy = sent['propagationPolicy'] ?? query.get('propagationPolicy') ?? legacy
   if (policy !== undefined && policy !== 'Background' && policy !== 'Foreground' && policy !== 'Orphan')
     throw new StatusError(
-      failure(
-        422,
-        'Invalid',
-        `DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: ${JSON.stringify(policy)}: supported values: "Foreground", "Background", "Orphan", "nil"`,
-      ),
+      invalidStatus({ group: 'meta.k8s.io', kind: 'DeleteOptions', name: '' }, [
+        unsupportedValue('propagationPolicy', policy, ['Foreground', 'Background', 'Orphan', 'nil']),
+      ]),
     )
   const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
   return {

@@ -8,8 +8,8 @@ import { applyMergePatch } from '#shared/kubernetes/patch/mergePatch.ts'
 import { applyStrategicMergePatch } from '#shared/kubernetes/patch/strategicMergePatch.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
-import { qualifiedResource, type ApiResource } from './apiResources.ts'
-import { badRequest } from './failures.ts'
+import type { ApiResource } from './apiResources.ts'
+import { badRequest, notFound } from './failures.ts'
 import type { RestStore, WriteContext } from './restStore.ts'
 import { mergeContext } from './restStore.ts'
 
@@ -100,11 +100,14 @@ export async function apply(
     metadata: { ...metadata, name, ...(resource.namespaced ? { namespace } : {}) },
   }
   const { custom } = resource
+  const missing = rest.find(resource, namespace, name) === undefined
+  if (missing && context.subresource !== '') throw notFound(resource, name)
   if (custom?.schema !== undefined && !custom.definition.preserveUnknownFields) {
     const errors = typedErrors({ ...sent, apiVersion: groupVersion(resource), kind: resource.kind }, custom.schema)
     if (errors.length > 0) throw notTyped(sent, resource, typedErrorsText(errors))
   }
-  const canonical = custom === undefined ? canonicalize(applied, resource.struct) : custom.canonicalize(applied)
+  // A custom resource is applied as it was sent, nulls and all; what it may not hold was told above.
+  const canonical = custom === undefined ? canonicalize(applied, resource.struct) : { object: applied, unknown: [] }
   request.onUnknown(canonical.unknown)
   // What is applied is what was sent: Go's zero structs are not in it.
   const configuration = withoutUnknown(applied, canonical.unknown)
@@ -117,10 +120,8 @@ export async function apply(
       throw new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: outcome.message, code: 500 })
     throw new StatusError(failure(409, 'Conflict', outcome.message, { causes: outcome.causes }))
   }
-  if (rest.find(resource, namespace, name) === undefined) {
+  if (missing) {
     if ((metadata.name ?? '') === '') throw undeterminable(name)
-    if (context.subresource !== '')
-      throw new StatusError(failure(404, 'NotFound', `${qualifiedResource(resource)} "${name}" not found`, { name, kind: resource.plural }))
     return { object: await rest.create(resource, namespace, merge(null), context, { managed: true }), created: true }
   }
   const options = { retry: true, managed: true, preconditions: { uid: metadata.uid, resourceVersion: metadata.resourceVersion } }

@@ -4,6 +4,7 @@ import type { Random } from '#shared/base/random.ts'
 import { trackUpdate, type FieldManagerContext } from '#shared/kubernetes/apply/fieldManager.ts'
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
 import { applyDefaults } from '#shared/kubernetes/defaults/defaults.ts'
+import { isTyped } from '#shared/kubernetes/customresource/typedErrors.ts'
 import { deepCopy, deepEqual } from '#shared/kubernetes/json.ts'
 import { groupVersion, type KubeObject, type ManagedFieldsEntry } from '#shared/kubernetes/object.ts'
 import { StatusError } from '#shared/kubernetes/status.ts'
@@ -132,13 +133,13 @@ export class RestStore {
     for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'generation', 'selfLink', 'resourceVersion'] as const)
       Reflect.deleteProperty(metadata, field)
     // Told before anything is allocated for it.
-    const taken = metadata.name === undefined ? undefined : this.find(resource, namespace, metadata.name)
+    const taken = metadata.name === undefined || resource.custom !== undefined ? undefined : this.find(resource, namespace, metadata.name)
     if (taken !== undefined) throw alreadyExists(resource, metadata.name ?? '', taken.object.metadata.deletionTimestamp !== undefined)
     metadata.uid = newUid(random)
     metadata.creationTimestamp = this.now()
     object = complete(inForm(object, resource), resource)
     // Who owns what is settled before admission and the strategies: what those add belongs to nobody.
-    if (!managed) object.metadata.managedFields = this.#track(null, object, resource, context)
+    if (!managed) setManagers(object, this.#track(null, object, resource, context))
     await admission.admit({ operation: 'CREATE', resource, namespace, name: '', object, old: null, context })
     prepareForCreate(object, resource, context.user)
     dropDisabledFields(object, null, resource)
@@ -158,7 +159,11 @@ export class RestStore {
     const name = tracked.metadata.name ?? ''
     // Upstream defaults again when it reads what it has written: a status that was reset gets its first phase.
     complete(tracked, resource)
-    if (context.dryRun) return tracked
+    if (context.dryRun) {
+      const taken = this.find(resource, namespace, name)
+      if (taken !== undefined) throw alreadyExists(resource, name, false)
+      return tracked
+    }
     const stored = toStorage(tracked, resource)
     const ttl = ttlSeconds(resource)
     const entry = await this.store.create(this.keyOf(resource, namespace, name), stored, storedBytes(stored, resource), {
@@ -208,7 +213,7 @@ export class RestStore {
     this.#checkVersion(mutated, before, resource, context)
     let after = complete(inForm(mutated, resource), resource)
     after.metadata = { ...after.metadata }
-    if (options.managed !== true) after.metadata.managedFields = this.#track(before, after, resource, context)
+    if (options.managed !== true) setManagers(after, this.#track(before, after, resource, context))
     await admission.admit({ operation: 'UPDATE', resource, namespace, name, object: after, old: before, context })
     after.metadata = keepSystemFields(after, before, resource.namespaced)
     const statusOnly = context.subresource === 'status' || context.subresource === 'approval'
@@ -277,7 +282,10 @@ export class RestStore {
     return this.#options.clock.now()
   }
 
+  /** Who owns what of an object about to be written; nobody anything when a custom resource is not of its schema's shape. */
   #track(before: KubeObject | null, after: KubeObject, resource: ApiResource, context: WriteContext): ManagedFieldsEntry[] {
+    const { schema } = resource.custom ?? {}
+    if (schema !== undefined && [before, after].some((each) => each !== null && !isTyped(each, schema))) return []
     const writer = { manager: context.fieldManager, apiVersion: groupVersion(resource), subresource: context.subresource, now: this.now() }
     return trackUpdate(before, after, writer, mergeContext(resource, context.subresource)).metadata.managedFields ?? []
   }
@@ -310,6 +318,11 @@ export class RestStore {
   }
 }
 
+function setManagers({ metadata }: KubeObject, entries: ManagedFieldsEntry[]): void {
+  if (entries.length === 0) delete metadata.managedFields
+  else metadata.managedFields = entries
+}
+
 /** Defaults the object itself. */
 function complete(object: KubeObject, resource: ApiResource): KubeObject {
   if (resource.custom === undefined) applyDefaults(object, resource.kubernetesMinor)
@@ -317,8 +330,9 @@ function complete(object: KubeObject, resource: ApiResource): KubeObject {
   return object
 }
 
+/** What Go's types make of an object; a custom resource has none, and was pruned when it was read. */
 function inForm(object: KubeObject, resource: ApiResource): KubeObject {
-  return (resource.custom ?? { canonicalize: (each: KubeObject) => canonicalize(each, resource.struct) }).canonicalize(object).object
+  return resource.custom === undefined ? canonicalize(object, resource.struct).object : object
 }
 
 /** Metadata that an update cannot change; what it tries to change of the rest, validation tells. */

@@ -17,6 +17,8 @@ export interface ApiRequest {
   record?: RequestRecord
   /** Aborts when the client went away or the server closes. */
   signal: AbortSignal
+  /** Takes what is told beside the answer, also when the request fails. */
+  warnings?: string[]
 }
 
 /** `body` is sent whole; `stream` as it comes; one of `joined` piece by piece, when there is one. */
