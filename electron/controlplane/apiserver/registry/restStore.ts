@@ -161,7 +161,7 @@ export class RestStore {
     complete(tracked, resource)
     if (context.dryRun) {
       const taken = this.find(resource, namespace, name)
-      if (taken !== undefined) throw alreadyExists(resource, name, false)
+      if (taken !== undefined) throw alreadyExists(resource, name, taken.object.metadata.deletionTimestamp !== undefined)
       return tracked
     }
     const stored = toStorage(tracked, resource)
@@ -170,7 +170,7 @@ export class RestStore {
       signal: context.signal,
       ...(ttl === undefined ? {} : { ttlSeconds: ttl }),
     })
-    if (entry === null) throw alreadyExists(resource, name, false)
+    if (entry === null) throw alreadyExists(resource, name, this.find(resource, namespace, name)?.object.metadata.deletionTimestamp !== undefined)
     return fromStorage(entry.object, resource)
   }
 
