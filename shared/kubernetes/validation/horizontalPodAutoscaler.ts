@@ -123,9 +123,29 @@ function* scalingErrors(rules: JsonObject | null, field: string): Iterable<Field
   }
 }
 
+/** v2beta1 says beside a source what v2 says in its `target` and `metric`. */
+function fromV2beta1(metric: JsonObject): JsonObject {
+  const sources = Object.keys(SOURCES).flatMap((name): [string, JsonObject][] => {
+    const source = pointer(metric[name])
+    if (source === null) return []
+    const [utilization, value] = [source['targetAverageUtilization'], source['targetValue']]
+    const average = source['targetAverageValue'] ?? source['averageValue']
+    const type = has(utilization) ? 'Utilization' : has(average) ? 'AverageValue' : 'Value'
+    const target = {
+      type,
+      ...(has(utilization) ? { averageUtilization: utilization } : {}),
+      ...(has(value) ? { value } : {}),
+      ...(has(average) ? { averageValue: average } : {}),
+    }
+    return [[name, { ...source, target, metric: { name: source['metricName'] }, ...(name === 'object' ? { describedObject: source['target'] } : {}) }]]
+  })
+  return { type: metric['type'], ...Object.fromEntries(sources) }
+}
+
 /** v1's single target is a metric of the cpu resource. */
 function metricsOf(spec: JsonObject, version: string): JsonObject[] {
   const target = spec['targetCPUUtilizationPercentage']
+  if (version === 'v2beta1') return objects(spec['metrics']).map(fromV2beta1)
   if (version !== 'v1') return objects(spec['metrics'])
   return has(target) ? [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: target } } }] : []
 }
