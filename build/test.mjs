@@ -68,6 +68,7 @@ async function e2e() {
     return
   }
   const { stats } = JSON.parse(readFileSync(report, 'utf8'))
+  if (stats.flaky > 0) say(`${stats.flaky} end-to-end spec${stats.flaky === 1 ? '' : 's'} passed only at the second try`)
   totals.passed += stats.expected + stats.flaky
   totals.failed += stats.unexpected
   totals.skipped += stats.skipped

@@ -8,7 +8,8 @@ export default defineConfig<object, { mode: Mode }>({
   timeout: 180_000,
   expect: { timeout: 30_000 },
   forbidOnly: true,
-  retries: 0,
+  // On a busy machine the stand-in's first window was once lost at its start. A spec that needs its second try is told as flaky.
+  retries: process.env['CI'] === undefined ? 0 : 1,
   workers: 2,
   reporter: [['list']],
   use: { trace: 'retain-on-failure', screenshot: 'only-on-failure', actionTimeout: 30_000 },
