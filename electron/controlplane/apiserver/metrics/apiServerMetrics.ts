@@ -13,18 +13,18 @@ export class ApiServerMetrics {
   readonly requests = new Values({
     type: 'counter',
     name: 'apiserver_request_total',
-    help: 'Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, component, and HTTP response code.',
+    help: 'Answered requests, by what was asked and the status code.',
     labels: [...REQUEST, 'code'],
   })
   readonly durations = new Histogram({
     name: 'apiserver_request_duration_seconds',
-    help: 'Response latency distribution in seconds for each verb, dry run value, group, version, resource, subresource, scope and component.',
+    help: 'Seconds from a request to the end of its answer, by what was asked.',
     bounds: REQUEST_SECONDS,
     labels: REQUEST,
   })
   readonly responseSizes = new Histogram({
     name: 'apiserver_response_sizes',
-    help: 'Response size distribution in bytes for each group, version, verb, resource, subresource, scope and component.',
+    help: 'Bytes of answers, by what was asked.',
     bounds: SIZES,
     labels: ['verb', 'group', 'version', 'resource', 'subresource', 'scope', 'component'],
   })
@@ -55,14 +55,14 @@ export class ApiServerMetrics {
   readonly storageObjects = new Values({ type: 'gauge', name: 'apiserver_storage_objects', help: 'Stored objects by kind.', labels: ['resource'] })
   readonly etcdDurations = new Histogram({
     name: 'etcd_request_duration_seconds',
-    help: 'Etcd request latency in seconds for each operation and object type.',
+    help: 'Seconds that calls to etcd took, by operation and kind of object.',
     bounds: ETCD_SECONDS,
     labels: ['operation', 'type'],
   })
   readonly etcdRequests = new Values({
     type: 'counter',
     name: 'etcd_requests_total',
-    help: 'Etcd requests by operation and object type.',
+    help: 'Calls to etcd, by operation and kind of object.',
     labels: ['operation', 'type'],
   })
   readonly authenticationAttempts = new Values({
@@ -93,13 +93,13 @@ export class ApiServerMetrics {
   })
   readonly admissionDurations = new Histogram({
     name: 'apiserver_admission_controller_admission_duration_seconds',
-    help: 'Admission plugin latency in seconds by name, operation and type.',
+    help: 'Seconds that an admission plugin took, by plugin and operation.',
     bounds: [0.005, 0.025, 0.1, 0.5, 1, 2.5],
     labels: ['name', 'type', 'operation', 'rejected'],
   })
   readonly webhookDurations = new Histogram({
     name: 'apiserver_admission_webhook_admission_duration_seconds',
-    help: 'Admission webhook latency in seconds by name, operation and type.',
+    help: 'Seconds that an admission webhook took, by webhook and operation.',
     bounds: [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 25],
     labels: ['name', 'type', 'operation', 'rejected'],
   })
@@ -112,7 +112,7 @@ export class ApiServerMetrics {
   readonly handshakeErrors = new Values({
     type: 'counter',
     name: 'apiserver_tls_handshake_errors_total',
-    help: "Requests dropped with 'TLS handshake error from' error.",
+    help: 'Connections whose TLS handshake failed.',
   })
 
   get families(): (Values | Histogram)[] {

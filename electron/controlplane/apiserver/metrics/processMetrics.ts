@@ -12,9 +12,13 @@ export function processMetrics(): Values[] {
     return values
   }
   const cpu = process.cpuUsage()
-  const cpuSeconds = new Values({ type: 'counter', name: 'process_cpu_seconds_total', help: 'Total user and system CPU time spent in seconds.' })
+  const cpuSeconds = new Values({
+    type: 'counter',
+    name: 'process_cpu_seconds_total',
+    help: 'Seconds of CPU that the process has used, in user and system mode together.',
+  })
   cpuSeconds.set([], (cpu.user + cpu.system) / 1e6)
-  const families = [cpuSeconds, gauge('process_resident_memory_bytes', 'Resident memory size in bytes.', process.memoryUsage.rss())]
+  const families = [cpuSeconds, gauge('process_resident_memory_bytes', 'Bytes of memory that are resident.', process.memoryUsage.rss())]
   try {
     const stat = readFileSync('/proc/self/stat', 'utf8')
     // The program's name, in parentheses, may hold spaces.
@@ -22,10 +26,10 @@ export function processMetrics(): Values[] {
     const bootSeconds = Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? 0)
     const limit = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
     families.push(
-      gauge('process_start_time_seconds', 'Start time of the process since unix epoch in seconds.', bootSeconds + Number(fields[19]) / TICKS),
-      gauge('process_virtual_memory_bytes', 'Virtual memory size in bytes.', Number(fields[20])),
-      gauge('process_open_fds', 'Number of open file descriptors.', readdirSync('/proc/self/fd').length),
-      ...(limit === undefined ? [] : [gauge('process_max_fds', 'Maximum number of open file descriptors.', Number(limit))]),
+      gauge('process_start_time_seconds', 'When the process began, in seconds since 1970.', bootSeconds + Number(fields[19]) / TICKS),
+      gauge('process_virtual_memory_bytes', 'Bytes of address space.', Number(fields[20])),
+      gauge('process_open_fds', 'Files that are open.', readdirSync('/proc/self/fd').length),
+      ...(limit === undefined ? [] : [gauge('process_max_fds', 'Files that may be open at once.', Number(limit))]),
     )
   } catch {
     // No Linux: Go's client leaves these out there, too.
