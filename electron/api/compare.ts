@@ -38,27 +38,16 @@ export async function compareClusters(
   const [left, right] = await Promise.all([listedResources(before, signal), listedResources(after, signal)])
   const result: Comparison = { objects: [], same: 0, notCompared: [...left.failed, ...right.failed] }
   const key = ({ group, resource }: ListedResource): string => `${group}/${resource}`
-  const served = new Map(left.resources.map((resource) => [key(resource), resource]))
-  const wanted = (resource: ListedResource): boolean => namespace === undefined || namespace === '' || resource.namespaced
-  for (const resource of right.resources.filter(wanted)) {
-    const other = served.get(key(resource))
-    served.delete(key(resource))
-    try {
-      await compareKind(
-        // The same version on both sides where both serve it.
-        { transport: before, resource: other },
-        { transport: after, resource },
-        { namespace, signal, result },
-      )
-    } catch (error) {
-      if (!(error instanceof StatusError)) throw error
-      result.notCompared.push({ resource: resource.resource, why: error.message })
-    }
-  }
+  const former = new Map(left.resources.map((resource) => [key(resource), resource]))
+  const pairs: { old: ListedResource | undefined; now: ListedResource | undefined }[] = right.resources.map((now) => ({ old: former.get(key(now)), now }))
+  const current = new Set(right.resources.map(key))
   // What only the former cluster serves (a custom resource whose definition is gone) is all removed.
-  for (const resource of [...served.values()].filter(wanted)) {
+  for (const old of left.resources) if (!current.has(key(old))) pairs.push({ old, now: undefined })
+  for (const { old, now } of pairs) {
+    const resource = now ?? old
+    if (resource === undefined || (namespace !== undefined && namespace !== '' && !resource.namespaced)) continue
     try {
-      await compareKind({ transport: before, resource }, { transport: after, resource: undefined }, { namespace, signal, result })
+      await compareKind({ transport: before, resource: old }, { transport: after, resource: now }, { namespace, signal, result })
     } catch (error) {
       if (!(error instanceof StatusError)) throw error
       result.notCompared.push({ resource: resource.resource, why: error.message })
