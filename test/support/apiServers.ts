@@ -1,19 +1,11 @@
-import { createPublicKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
-import { join } from 'node:path'
 import { parse } from 'yaml'
 import { afterAll } from 'vitest'
 import { SystemClock } from '#shared/base/clock.ts'
-import { silentLogger } from '#shared/base/logger.ts'
-import { SeededRandom } from '#shared/base/random.ts'
 import type { TransportRequest, TransportResponse } from '#shared/kubernetes/transport.ts'
-import { createApiServer } from '#electron/controlplane/apiserver/apiServer.ts'
-import type { ApiServer, NodeConnection } from '#electron/controlplane/apiserver/interface.ts'
-import { openEtcdStore } from '#electron/controlplane/etcd/embeddedEtcd.ts'
-import { createAuthority, generateKey, issueCertificate } from '#electron/pki/certificate.ts'
-import { encodeSnapshot } from '#electron/snapshot/encodeSnapshot.ts'
-import { temporaryDirectory } from './peers.ts'
+import type { ApiServer } from '#electron/controlplane/apiserver/interface.ts'
+import { ownApiServer } from './ownApiServer.ts'
 
 /** One API server to compare: requests go to it in order or at once, answers come as JSON. */
 export interface Server {
@@ -27,53 +19,10 @@ export interface Answer {
   body: unknown
 }
 
-const noNodes: NodeConnection = {
-  // eslint-disable-next-line require-yield
-  logs: async function* () {
-    await Promise.reject(new Error('no nodes'))
-  },
-  exec: () => Promise.reject(new Error('no nodes')),
-  attach: () => Promise.reject(new Error('no nodes')),
-  portForward: () => Promise.reject(new Error('no nodes')),
-  usage: () => Promise.resolve([]),
-}
-
-const DAY_MS = 24 * 3600 * 1000
-
 /** The embedded API server over its own store: nothing but requests writes to it. Ends with the suite. */
 export async function embeddedApiServer(kubernetesVersion: string): Promise<ApiServer> {
   const clock = new SystemClock(1)
-  const now = clock.now()
-  const authority = createAuthority({ commonName: 'test', notBeforeMs: now - DAY_MS, notAfterMs: now + DAY_MS }, 'ECDSA-P256')
-  const serving = issueCertificate(
-    {
-      subject: { commonName: 'test', organizations: [] },
-      notBeforeMs: now - DAY_MS,
-      notAfterMs: now + DAY_MS,
-      isCa: false,
-      dnsNames: ['localhost'],
-      ipAddresses: ['127.0.0.1'],
-      usages: ['serverAuth'],
-    },
-    authority,
-    'ECDSA-P256',
-  )
-  const privateKey = generateKey('RSA-2048')
-  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString()
-  const etcd = openEtcdStore({ dataDir: join(temporaryDirectory('api'), 'etcd'), clock, logger: silentLogger, memberName: 'test', encodeSnapshot })
-  const api = createApiServer({
-    etcd,
-    nodes: noNodes,
-    kubernetesVersion,
-    tls: { certificate: serving.certificate, key: serving.key, clientCa: authority.certificate },
-    serviceAccount: { issuer: 'https://kubernetes.default.svc', privateKey, publicKey },
-    serviceClusterIpRange: '10.96.0.0/12',
-    clock,
-    random: new SeededRandom(1),
-    logger: silentLogger,
-    readOnly: false,
-  })
-  await api.listen({ host: '127.0.0.1', port: 0 })
+  const { api, etcd } = await ownApiServer({ clock, kubernetesVersion })
   afterAll(async () => {
     await api.close()
     await etcd.close()

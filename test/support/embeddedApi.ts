@@ -6,9 +6,10 @@ import { SeededRandom } from '#shared/base/random.ts'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import type { Transport, TransportRequest } from '#shared/kubernetes/transport.ts'
 import { createApiServer } from '#electron/controlplane/apiserver/apiServer.ts'
-import type { ApiServer, NodeConnection } from '#electron/controlplane/apiserver/interface.ts'
+import type { ApiServer } from '#electron/controlplane/apiserver/interface.ts'
 import { openEtcdStore } from '#electron/controlplane/etcd/embeddedEtcd.ts'
 import { ensureKubernetesPki } from '#electron/pki/kubernetesPki.ts'
+import { noNodes } from './noNodes.ts'
 
 export interface Answer {
   status: number
@@ -27,16 +28,6 @@ export interface EmbeddedApi {
   /** The lines of a watch until it ends or `signal` aborts. @throws Error when it is not answered with 200 */
   watch(path: string, signal: AbortSignal): AsyncIterable<{ type: string; object: Record<string, unknown> }>
   close(): Promise<void>
-}
-
-const noNodes: NodeConnection = {
-  logs: () => {
-    throw new Error('there are no nodes')
-  },
-  exec: () => Promise.reject(new Error('there are no nodes')),
-  attach: () => Promise.reject(new Error('there are no nodes')),
-  portForward: () => Promise.reject(new Error('there are no nodes')),
-  usage: () => Promise.resolve([]),
 }
 
 /** Opens or makes the cluster of a directory. */

@@ -6,11 +6,12 @@ import { SeededRandom } from '#shared/base/random.ts'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import { createAuthority, issueCertificate, type CertificateTemplate, type KeyedCertificate } from '#electron/pki/certificate.ts'
 import { createApiServer } from '#electron/controlplane/apiserver/apiServer.ts'
-import type { ApiServer, NodeConnection } from '#electron/controlplane/apiserver/interface.ts'
+import type { ApiServer } from '#electron/controlplane/apiserver/interface.ts'
 import { DEFAULT_SETTINGS, type ApiServerSettings } from '#electron/controlplane/apiserver/settings.ts'
 import { openEtcdStore } from '#electron/controlplane/etcd/embeddedEtcd.ts'
 import { ApiConnection } from './apiConnection.ts'
 import { temporaryDirectory } from './peers.ts'
+import { noNodes } from './noNodes.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 
@@ -24,16 +25,6 @@ export interface TestApiServer {
   serviceAccountKeys: { privateKey: string; publicKey: string }
   issue(commonName: string, organizations: string[], options?: Partial<CertificateTemplate> & { authority?: KeyedCertificate }): KeyedCertificate
   close(): Promise<void>
-}
-
-const noNodes: NodeConnection = {
-  logs: () => {
-    throw new Error('there are no nodes')
-  },
-  exec: () => Promise.reject(new Error('there are no nodes')),
-  attach: () => Promise.reject(new Error('there are no nodes')),
-  portForward: () => Promise.reject(new Error('there are no nodes')),
-  usage: () => Promise.resolve([]),
 }
 
 export function newAuthority(commonName: string, nowMs: number): KeyedCertificate {

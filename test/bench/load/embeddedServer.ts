@@ -4,8 +4,8 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { SystemClock } from '#shared/base/clock.ts'
 import { SeededRandom } from '#shared/base/random.ts'
-import type { NodeConnection } from '#electron/controlplane/apiserver/interface.ts'
 import { stderrLogger } from '#electron/commands/stderrLogger.ts'
+import { noNodes } from '#test/support/noNodes.ts'
 
 // As electron/cli.ts does, which is how the same modules are started otherwise.
 enableCompileCache(join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'drydock', 'node'))
@@ -17,16 +17,6 @@ const [dataDir = '', pkiDir = '', parts = 'all', kubernetesVersion = 'v1.20.2'] 
 const text = (name: string): string => readFileSync(join(pkiDir, name), 'utf8')
 const clock = new SystemClock()
 const logger = stderrLogger('warn')
-const noNodes: NodeConnection = {
-  logs: () => {
-    throw new Error('there are no nodes')
-  },
-  exec: () => Promise.reject(new Error('there are no nodes')),
-  attach: () => Promise.reject(new Error('there are no nodes')),
-  portForward: () => Promise.reject(new Error('there are no nodes')),
-  usage: () => Promise.resolve([]),
-}
-
 const etcd = openEtcdStore({ dataDir: join(dataDir, 'etcd'), clock, logger, memberName: 'bench' })
 const etcdServer = await serveEtcd({
   etcd,

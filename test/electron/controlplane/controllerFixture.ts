@@ -1,6 +1,4 @@
-import { createPublicKey } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
-import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import { FakeClock } from '#shared/base/clock.ts'
 import { silentLogger } from '#shared/base/logger.ts'
@@ -11,28 +9,12 @@ import { isNotFound } from '#shared/kubernetes/status.ts'
 import type { Transport } from '#shared/kubernetes/transport.ts'
 import { EVENTS, NAMESPACES, PODS } from '#electron/client/resources.ts'
 import { RestClient } from '#electron/client/restClient.ts'
-import { createApiServer } from '#electron/controlplane/apiserver/apiServer.ts'
-import type { NodeConnection } from '#electron/controlplane/apiserver/interface.ts'
 import { ControllerContext, type Controller } from '#electron/controlplane/controller-manager/controller.ts'
 import { runControllers } from '#electron/controlplane/controller-manager/controllerManager.ts'
-import { openEtcdStore } from '#electron/controlplane/etcd/embeddedEtcd.ts'
-import { createAuthority, generateKey, issueCertificate } from '#electron/pki/certificate.ts'
-import { encodeSnapshot } from '#electron/snapshot/encodeSnapshot.ts'
-import { temporaryDirectory } from '#test/support/peers.ts'
+import { ownApiServer } from '#test/support/ownApiServer.ts'
 
 /** Rounds of the event loop that a condition may take to hold; beyond it never will. */
 const MAX_TURNS = 3_000
-
-const noNodes: NodeConnection = {
-  // eslint-disable-next-line require-yield
-  logs: async function* () {
-    await Promise.reject(new Error('no nodes'))
-  },
-  exec: () => Promise.reject(new Error('no nodes')),
-  attach: () => Promise.reject(new Error('no nodes')),
-  portForward: () => Promise.reject(new Error('no nodes')),
-  usage: () => Promise.resolve([]),
-}
 
 /** The real API server over the real store, on a clock that tests move; pods become what tests say. */
 export interface ControllerFixture {
@@ -63,36 +45,7 @@ export async function controllerFixture(kubernetesVersion = 'v1.36.0', startMs?:
   const clock = new FakeClock(startMs)
   const aborter = new AbortController()
   const { signal } = aborter
-  const authority = createAuthority({ commonName: 'test', notBeforeMs: clock.now(), notAfterMs: clock.now() + 1e10 }, 'ECDSA-P256')
-  const serving = issueCertificate(
-    {
-      subject: { commonName: 'test', organizations: [] },
-      notBeforeMs: clock.now(),
-      notAfterMs: clock.now() + 1e10,
-      isCa: false,
-      dnsNames: ['localhost'],
-      ipAddresses: ['127.0.0.1'],
-      usages: ['serverAuth'],
-    },
-    authority,
-    'ECDSA-P256',
-  )
-  const privateKey = generateKey('RSA-2048')
-  const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString()
-  const etcd = openEtcdStore({ dataDir: join(temporaryDirectory('controllers'), 'etcd'), clock, logger: silentLogger, memberName: 'test', encodeSnapshot })
-  const api = createApiServer({
-    etcd,
-    nodes: noNodes,
-    kubernetesVersion,
-    tls: { certificate: serving.certificate, key: serving.key, clientCa: authority.certificate },
-    serviceAccount: { issuer: 'https://kubernetes.default.svc', privateKey, publicKey },
-    serviceClusterIpRange: '10.96.0.0/12',
-    clock,
-    random: new SeededRandom(1),
-    logger: silentLogger,
-    readOnly: false,
-  })
-  await api.listen({ host: '127.0.0.1', port: 0 })
+  const { api, etcd } = await ownApiServer({ clock, kubernetesVersion })
   const transport = api.transport({ username: 'admin', groups: ['system:masters'] })
   const client = new RestClient(transport)
   const running: Promise<void>[] = []
