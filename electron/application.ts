@@ -404,7 +404,7 @@ function brokenContext(problem: string): KubeContext {
     token: none,
     username: '',
     password: '',
-    impersonate: { user: '', groups: [] },
+    impersonate: { user: '', groups: [], uid: '', extra: {} },
     exec: null,
     problem,
   }

@@ -60,7 +60,7 @@ export function accessHandlers(registry: ClusterRegistry): Pick<RequestHandlers,
     },
     'access.canI': async ({ clusterId, subject, verb, group, resource, subresource, namespace, name }, { signal }) => {
       const attributes = { verb, group, resource, subresource: subresource ?? '', namespace: namespace ?? '', name: name ?? '' }
-      const headers: Record<string, string> = { 'content-type': 'application/json' }
+      const headers: Record<string, string | string[]> = { 'content-type': 'application/json' }
       if (subject !== undefined) {
         const user = userOf(subject)
         headers['impersonate-user'] = user.username
@@ -68,7 +68,7 @@ export function accessHandlers(registry: ClusterRegistry): Pick<RequestHandlers,
         const own = user.groups.filter(
           (group) => group !== 'system:authenticated' && !(subject.kind === 'ServiceAccount' && group.startsWith('system:serviceaccounts')),
         )
-        if (own.length > 0) headers['impersonate-group'] = own.join(',')
+        if (own.length > 0) headers['impersonate-group'] = own
       }
       const body = JSON.stringify({ apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes: attributes } })
       const review = await requestJson<KubeObject>(registry.session(clusterId).transport, {

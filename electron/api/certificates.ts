@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { isIP } from 'node:net'
 import { connect, type DetailedPeerCertificate } from 'node:tls'
 import type { Clock } from '#shared/base/clock.ts'
 import type { RequestHandlers } from '#shared/contract/contract.ts'
@@ -99,14 +100,14 @@ function served(
   const url = new URL(server)
   if (url.protocol !== 'https:') return Promise.resolve({ chain: [], server, trusted: false, problem: 'the server is reached without TLS' })
   return new Promise((resolve) => {
-    const isAddress = /^[\d.]+$|:/.test(url.hostname)
-    const name = serverName === '' ? (isAddress ? undefined : url.hostname) : serverName
+    const name = serverName === '' ? url.hostname.replace(/^\[|\]$/g, '') : serverName
     const socket = connect({
       host: url.hostname,
       port: Number(url.port === '' ? 443 : url.port),
       rejectUnauthorized: false,
       ...(ca === '' ? {} : { ca }),
-      ...(name === undefined ? {} : { servername: name }),
+      // RFC 6066 allows no address as the name asked for.
+      ...(isIP(name) === 0 ? { servername: name } : {}),
       timeout: HANDSHAKE_MS,
     })
     const end = (result: { chain: CertificateView[]; trusted: boolean; problem: string }): void => {

@@ -1,6 +1,8 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
+import { checkServerIdentity, type ConnectionOptions } from 'node:tls'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Transport, TransportRequest, TransportResponse, TransportStream, UserInfo } from '#shared/kubernetes/transport.ts'
 import { ExecCredentialSource } from './execCredential.ts'
@@ -8,7 +10,7 @@ import { readFileOrData, type KubeContext } from './kubeconfig.ts'
 
 interface Connection {
   agent: HttpAgent | HttpsAgent
-  headers: Record<string, string>
+  headers: Record<string, string | string[]>
   /** From the client certificate, when there is one. */
   user: UserInfo | null
 }
@@ -61,10 +63,10 @@ export class ContextTransport implements Transport {
     const credentialKey = JSON.stringify([token, certificate])
     if (this.#connection !== null && this.#credentialKey === credentialKey) return this.#connection
     this.close()
-    const headers: Record<string, string> = {}
+    const headers: Record<string, string | string[]> = {}
     if (token !== '') headers['authorization'] = `Bearer ${token}`
     else if (context.username !== '') headers['authorization'] = `Basic ${Buffer.from(`${context.username}:${context.password}`).toString('base64')}`
-    if (context.impersonate.user !== '') headers['impersonate-user'] = context.impersonate.user
+    Object.assign(headers, impersonationHeaders(context.impersonate))
     const authority = await readFileOrData(context.ca)
     const agent = context.server.startsWith('https:')
       ? new HttpsAgent({
@@ -72,7 +74,7 @@ export class ContextTransport implements Transport {
           rejectUnauthorized: !context.insecureSkipTlsVerify,
           ...(authority === '' ? {} : { ca: authority }),
           ...(certificate === '' ? {} : { cert: certificate, key }),
-          ...(context.tlsServerName === '' ? {} : { servername: context.tlsServerName }),
+          ...(context.tlsServerName === '' ? {} : expectedName(context.tlsServerName)),
         })
       : new HttpAgent({ keepAlive: true })
     this.#connection = { agent, headers, user: certificate === '' ? null : certificateUser(certificate) }
@@ -116,6 +118,22 @@ export class ContextTransport implements Transport {
   async stream(request: TransportRequest): Promise<TransportStream> {
     const response = await this.#send(request)
     return { status: response.statusCode ?? 0, headers: plainHeaders(response), body: response as AsyncIterable<Uint8Array> }
+  }
+}
+
+/** The certificate is held against `name`. RFC 6066 allows no address as the name asked for, so one is only compared. */
+function expectedName(name: string): Pick<ConnectionOptions, 'servername' | 'checkServerIdentity'> {
+  return isIP(name) === 0 ? { servername: name } : { checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate) }
+}
+
+/** As client-go sends them: keys of extra are escaped, for a header's name cannot hold all that a key can, such as a slash. */
+function impersonationHeaders({ user, groups, uid, extra }: KubeContext['impersonate']): Record<string, string | string[]> {
+  if (user === '') return {}
+  return {
+    'impersonate-user': user,
+    ...(groups.length === 0 ? {} : { 'impersonate-group': groups }),
+    ...(uid === '' ? {} : { 'impersonate-uid': uid }),
+    ...Object.fromEntries(Object.entries(extra).map(([key, values]) => [`impersonate-extra-${encodeURIComponent(key)}`, values])),
   }
 }
 

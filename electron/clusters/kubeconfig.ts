@@ -32,7 +32,8 @@ export interface KubeContext {
   token: FileOrData
   username: string
   password: string
-  impersonate: { user: string; groups: string[] }
+  /** `as`, `as-groups`, `as-uid` and `as-user-extra`: whom every request is made as; without a user, nobody else. */
+  impersonate: { user: string; groups: string[]; uid: string; extra: Record<string, string[]> }
   exec: ExecPlugin | null
   /** Why it cannot be used, e.g. a cluster that is not in the file; '' when it can. */
   problem: string
@@ -106,7 +107,12 @@ export function parseKubeconfig(text: string, path: string): KubeContext[] {
       token: fileOrData(user, { data: 'token', file: 'tokenFile', encoded: false }, folder),
       username: textAt(user, 'username'),
       password: textAt(user, 'password'),
-      impersonate: { user: textAt(user, 'as'), groups: listAt(user, 'as-groups').map(String) },
+      impersonate: {
+        user: textAt(user, 'as'),
+        groups: listAt(user, 'as-groups').map(String),
+        uid: textAt(user, 'as-uid'),
+        extra: Object.fromEntries(Object.entries(mapAt(user, 'as-user-extra')).map(([key, values]) => [key, Array.isArray(values) ? values.map(String) : []])),
+      },
       exec: execPlugin(user, folder),
       problem: problemOf({ cluster, clusterName, user, userName, server, proxyUrl }),
     }

@@ -1,8 +1,11 @@
-/** One HTTP request to an API server; `path` starts with `/` and carries the query. Header names are lower case. */
+/**
+ * One HTTP request to an API server; `path` starts with `/` and carries the query. Header names are lower case; a header with
+ * several values, such as `impersonate-group`, is sent once for each, for a server takes what stands in one for a single value.
+ */
 export interface TransportRequest {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   path: string
-  headers?: Record<string, string>
+  headers?: Record<string, string | string[]>
   body?: string | Uint8Array
   signal: AbortSignal
 }

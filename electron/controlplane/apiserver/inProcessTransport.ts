@@ -1,5 +1,5 @@
 import type { Transport, TransportRequest, TransportResponse, TransportStream, UserInfo } from '#shared/kubernetes/transport.ts'
-import { isListed, VALUE_SEPARATOR } from './authentication/headerValues.ts'
+import { VALUE_SEPARATOR } from './authentication/headerValues.ts'
 import type { RequestHandler } from './filters/requestPipeline.ts'
 import type { ApiRequest, ApiResponse } from './request/apiRequest.ts'
 
@@ -43,7 +43,7 @@ export class InProcessTransport implements Transport {
       method: request.method,
       path,
       query: new URLSearchParams(query),
-      headers: listedHeaders(request.headers ?? {}),
+      headers: joinedHeaders(request.headers ?? {}),
       user: this.#user,
       body: request.body === undefined ? new Uint8Array(0) : bytesOf(request.body),
       signal: AbortSignal.any([request.signal, this.#closed]),
@@ -52,9 +52,9 @@ export class InProcessTransport implements Transport {
   }
 }
 
-/** A record of headers has one text for several values; on the wire each would be a header of its own. */
-function listedHeaders(headers: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, isListed(name) ? value.split(/, */).join(VALUE_SEPARATOR) : value]))
+/** The values of a header as the handlers read them from the wire. */
+function joinedHeaders(headers: Record<string, string | string[]>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(VALUE_SEPARATOR) : value]))
 }
 
 function splitPath(path: string): [string, string] {
