@@ -1,8 +1,10 @@
+import { isObject } from '#shared/kubernetes/json.ts'
+import { matchesLabelSelector } from '#shared/kubernetes/labelSelector.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isNotFound, StatusError } from '#shared/kubernetes/status.ts'
 import type { EventRecorder } from '#electron/client/eventRecorder.ts'
 import { PODS } from '#electron/client/resources.ts'
-import type { ControllerContext } from './controller.ts'
+import { specOf, type ControllerContext } from './controller.ts'
 
 /** Pods made at once in the first batch; each batch that succeeds doubles it (upstream's slow start). */
 const FIRST_BATCH = 1
@@ -12,6 +14,17 @@ export const errorText = (error: unknown): string => (error instanceof Error ? e
 /** Nothing can be made in a namespace that goes; nobody is told of each failure. */
 export const isNamespaceTerminating = (error: unknown): boolean =>
   error instanceof StatusError && error.status.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating') === true
+
+/**
+ * A workload whose selector misses its own pods would let each go at once and make another, without end. Validation refuses such
+ * objects, but a store may hold some: written by an older build, edited in etcd, or merged by a restore.
+ */
+const selects = (owner: KubeObject, pod: KubeObject): boolean => {
+  const { selector } = specOf(owner)
+  // A ReplicationController's selector is a plain map.
+  const asSelector = owner.kind === 'ReplicationController' && isObject(selector) ? { matchLabels: selector } : selector
+  return matchesLabelSelector(asSelector, pod.metadata.labels ?? {})
+}
 
 /** Creates and deletes pods of a workload and tells the workload's events of each (upstream's RealPodControl). */
 export class PodControl {
@@ -26,6 +39,10 @@ export class PodControl {
   /** @throws StatusError after telling of it */
   async create(owner: KubeObject, pod: KubeObject, signal: AbortSignal): Promise<KubeObject> {
     try {
+      if (!selects(owner, pod))
+        throw new Error(
+          `the selector of ${owner.kind ?? 'the object'} ${owner.metadata.name ?? ''} does not select the pods of its own template: give it a selector, or delete it and create it again`,
+        )
       const made = await this.#context.client.create(PODS, { namespace: owner.metadata.namespace }, pod, signal)
       this.#events.event(owner, 'Normal', 'SuccessfulCreate', `Created pod: ${made.metadata.name ?? ''}`)
       return made

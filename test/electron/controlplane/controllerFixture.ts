@@ -35,8 +35,10 @@ export interface ControllerFixture {
   setPod(name: string, status: 'Running' | 'Ready' | 'Succeeded' | 'Failed', more?: JsonObject): Promise<void>
   /** Deletes as a kubelet does once the containers have ended. */
   removePod(name: string): Promise<void>
-  /** Starts controllers; they end with the suite. */
-  run(controllers: (context: ControllerContext) => Controller[]): void
+  /** Starts controllers; they end with the suite, or when what is returned is called, as by a restart. */
+  run(controllers: (context: ControllerContext) => Controller[]): () => Promise<void>
+  /** Writes an object into the store as it is, past validation and defaults. */
+  store(key: string, object: object): Promise<void>
   /** Another namespace to work in from now on. */
   namespace(name: string): Promise<void>
 }
@@ -104,7 +106,16 @@ export async function controllerFixture(kubernetesVersion = 'v1.36.0', startMs?:
     },
     run: (controllers) => {
       const context = new ControllerContext({ transport, clock, random: new SeededRandom(2), logger: silentLogger, kubernetesVersion })
-      running.push(runControllers(context, controllers(context), signal))
+      const stopper = new AbortController()
+      const ended = runControllers(context, controllers(context), AbortSignal.any([signal, stopper.signal]))
+      running.push(ended)
+      return async () => {
+        stopper.abort(new Error('the controllers restart'))
+        await ended
+      }
+    },
+    store: async (key, object) => {
+      await etcd.put({ key: Buffer.from(key), value: Buffer.from(JSON.stringify(object)) }, { signal })
     },
     namespace: async (name) => {
       await client.create(NAMESPACES, {}, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } }, signal)

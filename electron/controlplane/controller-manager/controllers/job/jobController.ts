@@ -24,6 +24,7 @@ import { rankForDeletion } from '../../podRank.ts'
 import { finishedMs, hasTracking, INDEX_FAILURES, indexOf, isIndexed, newJobPod, phaseOf, replacesOnlyFailed, TRACKING, TRACKING_SINCE } from './jobPods.ts'
 import { isFinishedJob, isSuspended, lookAtJob, type JobOutcome, type JobRound } from './jobRound.ts'
 import { counted, removeTracking } from './jobTracking.ts'
+import { SeenProgress } from './seenProgress.ts'
 
 /** Waits between replacements of failed pods: 10 s doubling; at most 6 minutes in 1.20, 10 since pods are tracked. */
 const BACKOFF_MS = 10_000
@@ -49,12 +50,14 @@ export function jobController(context: ControllerContext): Controller {
   const queue = context.queue('job', sync)
   const orphans = context.queue('job-orphan-pod', releaseOrphan)
   const backoffs = new Map<string, Backoff>()
+  const progress = new SeenProgress()
   const tracked = minor >= TRACKING_SINCE
 
   jobs.onEvent(({ type, object }) => {
     if (type === 'delete') {
       expectations.forget(keyOf(object))
       backoffs.delete(object.metadata.uid ?? '')
+      progress.forget(object)
       for (const pod of pods.byIndex('controller', object.metadata.uid ?? '')) orphans.add(keyOf(pod))
     }
     queue.add(keyOf(object))
@@ -100,11 +103,13 @@ export function jobController(context: ControllerContext): Controller {
       expectations.forget(key)
       return
     }
+    // The job as it was before the last writes would be counted and filled up anew; its newer version comes as an event.
+    if (progress.isSuperseded(job)) return
     const { managedBy } = specOf(job)
     if (isFinishedJob(job) || (typeof managedBy === 'string' && managedBy !== 'kubernetes.io/job-controller')) return
     const satisfied = expectations.satisfied(key)
     const owned = await claimPods(context, job, { pods, matches: (pod) => matches(job, pod), finalizers: tracked ? [TRACKING] : [] }, signal)
-    const round = lookAtJob(job, owned, { minor, nowMs: clock.now() })
+    const round = lookAtJob(job, owned, { minor, nowMs: clock.now(), released: progress.released(job, owned) })
     const before = statusOf(job)
     const status: JsonObject = { ...before, conditions: [...objectsAt(before['conditions'])] }
     start(key, job, status)
@@ -282,6 +287,7 @@ export function jobController(context: ControllerContext): Controller {
       status['uncountedTerminatedPods'] = withoutEmpty({ succeeded: round.uncounted.succeeded, failed: round.uncounted.failed })
       const latest = await put(job, status, signal)
       await removeTracking(context, round.toCount, signal)
+      progress.release(job, round.toCount)
       const ending = outcome !== null && (minor < DELAYED_END_SINCE || (round.active.length === 0 && round.terminating === 0))
       const next = counted(statusOf(latest), round.uncounted)
       if (isIndexed(job)) next['succeeded'] = round.succeededIndexes.size
@@ -313,7 +319,10 @@ export function jobController(context: ControllerContext): Controller {
     const next = tidy(status)
     if (deepEqual(tidy(statusOf(job)), next)) return job
     const { namespace, name = '' } = job.metadata
-    return client.update(JOBS, { namespace, name, subresource: 'status' }, { ...job, status: next }, signal)
+    const written = await client.update(JOBS, { namespace, name, subresource: 'status' }, { ...job, status: next }, signal)
+    // A write that changed nothing leaves the version as it is.
+    if (written.metadata.resourceVersion !== job.metadata.resourceVersion) progress.supersede(job)
+    return written
   }
 
   return {

@@ -49,8 +49,8 @@ function failuresOfIndex(pods: readonly KubeObject[]): number {
   return Math.max(0, ...pods.map((pod) => Number(pod.metadata.annotations?.[INDEX_FAILURES] ?? 0) + 1))
 }
 
-export function lookAtJob(job: KubeObject, pods: readonly KubeObject[], options: { minor: number; nowMs: number }): JobRound {
-  const { minor, nowMs } = options
+export function lookAtJob(job: KubeObject, pods: readonly KubeObject[], options: { minor: number; nowMs: number; released?: ReadonlySet<string> }): JobRound {
+  const { minor, nowMs, released } = options
   const spec = specOf(job)
   const status = statusOf(job)
   const tracked = minor >= TRACKING_SINCE
@@ -70,8 +70,8 @@ export function lookAtJob(job: KubeObject, pods: readonly KubeObject[], options:
   const byIndex = new Map<number, KubeObject[]>()
   const failIndexes = new Set<number>()
   for (const pod of pods) {
-    if (tracked && !hasTracking(pod)) continue
     const uid = pod.metadata.uid ?? ''
+    if (tracked && (!hasTracking(pod) || released?.has(uid) === true)) continue
     const before = known.succeeded.includes(uid) || known.failed.includes(uid)
     if (isSucceeded(pod)) {
       toCount.push(pod)

@@ -2,13 +2,17 @@ import { describe, expect, it } from 'vitest'
 import type { JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { JOBS, PODS } from '#electron/client/resources.ts'
-import { objectsAt, specOf, statusOf } from '#electron/controlplane/controller-manager/controller.ts'
+import { objectAt, objectsAt, specOf, statusOf } from '#electron/controlplane/controller-manager/controller.ts'
 import { jobController } from '#electron/controlplane/controller-manager/controllers/job/jobController.ts'
 import { controllerFixture } from '../../../controllerFixture.ts'
 
 const at = await controllerFixture()
 await at.namespace('jobs')
-at.run((context) => [jobController(context)])
+let stop = at.run((context) => [jobController(context)])
+const restart = async (): Promise<void> => {
+  await stop()
+  stop = at.run((context) => [jobController(context)])
+}
 
 const job = (name: string, spec: JsonObject = {}, container: JsonObject = {}): object => ({
   apiVersion: 'batch/v1',
@@ -155,5 +159,60 @@ describe('jobController', () => {
     await at.patch(JOBS, 'held', { spec: { suspend: true } })
     await podsWhen('held', 0)
     expect(await at.events('held')).toEqual(expect.arrayContaining(['Suspended: Job suspended', 'Resumed: Job resumed']))
+  })
+
+  it('counts each failure once when the controllers restart after every one, and gives up past the limit', async () => {
+    await at.create(JOBS, job('restarted', { backoffLimit: 3 }))
+    const seen = new Set<string>()
+    for (let failures = 1; failures <= 4; failures++) {
+      const [pod] = await podsWhen('restarted', 1)
+      seen.add(pod?.metadata.name ?? '')
+      // Every other pod ends while no controller looks; the others are counted and let go, and may be deleted meanwhile.
+      if (failures % 2 === 0) await stop()
+      if (pod !== undefined) await end(pod, 'Failed')
+      if (failures % 2 === 0) await restart()
+      await at.until('failure counted', async () => (await status('restarted'))['failed'] === failures)
+      await at.until('pod let go', async () =>
+        (await pods('restarted')).every((each) => each.metadata.finalizers === undefined || each.metadata.name !== pod?.metadata.name),
+      )
+      if (failures % 2 === 1) {
+        await restart()
+        await at.removePod(pod?.metadata.name ?? '')
+      }
+      await at.clock.advance(90_000)
+    }
+    expect(await ended('restarted', 'Failed')).toMatchObject({ reason: 'BackoffLimitExceeded' })
+    await at.clock.advance(3_600_000)
+    expect(seen.size).toBe(4)
+    expect(await status('restarted')).toMatchObject({ failed: 4, uncountedTerminatedPods: {} })
+    expect(await active('restarted')).toEqual([])
+  })
+
+  it('counts what a crash left between the list of uncounted pods and the figures', async () => {
+    await stop()
+    const made = await at.create(JOBS, job('crashed', { completions: 2, parallelism: 1 }))
+    const uid = made.metadata.uid ?? ''
+    await at.patch(
+      JOBS,
+      'crashed',
+      { status: { startTime: '2026-01-01T00:00:00Z', uncountedTerminatedPods: { succeeded: ['gone-with-its-finalizer'] } } },
+      'status',
+    )
+    await restart()
+    const [last] = await podsWhen('crashed', 1)
+    if (last !== undefined) await end(last, 'Succeeded')
+    await ended('crashed', 'Complete')
+    expect(await status('crashed')).toMatchObject({ succeeded: 2, uncountedTerminatedPods: {} })
+    expect((await pods('crashed')).filter(({ metadata }) => metadata.ownerReferences?.[0]?.uid === uid)).toHaveLength(1)
+  })
+
+  it('makes no pod for a job of an older build that has no selector, and says so', async () => {
+    const bare = await at.create(JOBS, job('bare', { suspend: true }))
+    const spec = { ...specOf(bare), suspend: false, selector: undefined, template: { ...objectAt(specOf(bare)['template']), metadata: {} } }
+    await at.store('/registry/jobs/jobs/bare', { ...bare, apiVersion: 'batch/v1', kind: 'Job', metadata: { ...bare.metadata, managedFields: undefined }, spec })
+    await at.until('told', async () => (await at.events('bare')).some((text) => text.includes('does not select the pods of its own template')))
+    await at.clock.advance(3_600_000)
+    expect(await pods('bare')).toEqual([])
+    expect((await at.list(PODS)).filter(({ metadata }) => metadata.generateName === 'bare-')).toEqual([])
   })
 })
