@@ -59,8 +59,12 @@ export class ApiResources {
   readonly #groupVersions = new Set<string>()
 
   /** @param custom resources of CustomResourceDefinitions; a built-in one of the same name comes first */
+  /** Of the release that is served. */
+  readonly kubernetesMinor: number
+
   constructor(kubernetesVersion: string, custom: readonly ApiResource[] = []) {
-    const builtin = servedResources(kubernetesVersion).flatMap((served) => resourceOf(served, minorOf(kubernetesVersion)) ?? [])
+    this.kubernetesMinor = minorOf(kubernetesVersion)
+    const builtin = servedResources(kubernetesVersion).flatMap((served) => resourceOf(served, this.kubernetesMinor) ?? [])
     this.list = [...builtin, ...custom.filter((each) => !builtin.some((other) => other.group === each.group && other.plural === each.plural))]
     for (const resource of this.list) {
       this.#byPath.set(`${resource.group}/${resource.version}/${resource.plural}`, resource)
