@@ -31,6 +31,7 @@ import { lockDataDir } from './controlplane/dataDirLock.ts'
 import { loadStore } from './controlplane/etcd/loadStore.ts'
 import { SettingsFile } from './platform/settingsFile.ts'
 import { ClusterApi } from './runbooks/clusterApi.ts'
+import { drainRunbook } from './runbooks/drain/drainRunbook.ts'
 import { nodeEtcd } from './runbooks/nodeEtcd.ts'
 import { RunbookEngine } from './runbooks/engine.ts'
 import type { NodeShellFactory } from './runbooks/nodeShell/nodeShell.ts'
@@ -131,14 +132,16 @@ export class Application {
         return { etcd, endpoint, clusterName: this.#registry.summary(clusterId).name, close: () => etcd.close() }
       },
     })
+    const api = (clusterId: string): Promise<ClusterApi> => Promise.resolve(new ClusterApi(this.#registry.session(clusterId).transport))
     this.#engine = new RunbookEngine({
       directory: join(dataDir, 'runs'),
       clock,
       logger,
       newId: randomUUID,
       runbooks: [
+        drainRunbook({ api }),
         upgradeRunbook({
-          api: (clusterId) => Promise.resolve(new ClusterApi(this.#registry.session(clusterId).transport)),
+          api,
           shell: (clusterId) => Promise.resolve(this.#nodeShells(clusterId)),
           backup: (clusterId, context) => this.#backupForRun(backups, clusterId, context),
         }),

@@ -23,12 +23,14 @@ async function main(argv: string[]): Promise<void> {
   else if (wanted === 'serve') (await import('./commands/serve.ts')).register(program)
   else if (wanted === 'snapshot') (await import('./commands/snapshot.ts')).register(program)
   else if (wanted === 'upgrade') (await import('./commands/upgrade.ts')).register(program)
+  else if (wanted === 'drain') (await import('./commands/drain.ts')).register(program)
   else if (wanted === 'runbook') (await import('./commands/runbook.ts')).register(program)
   else {
     for (const [name, description] of [
       ['cluster', 'run the embedded control plane alone'],
       ['serve', 'serve the app to a browser on 127.0.0.1'],
       ['snapshot', 'save, check and restore etcd snapshots'],
+      ['drain', 'plan a drain of nodes, then evict their pods'],
       ['upgrade', 'plan and run a kubeadm upgrade'],
       ['runbook', 'the journal of runs: list, show, go on, give up'],
     ] as const)

@@ -1,18 +1,16 @@
 import { parseAllDocuments, stringify } from 'yaml'
 import type { Clock } from '#shared/base/clock.ts'
 import type { RequestHandlers, SubscriptionHandlers } from '#shared/contract/contract.ts'
-import type { AppliedDocument, DrainedPod } from '#shared/contract/objects.ts'
+import type { AppliedDocument } from '#shared/contract/objects.ts'
 import { isObject } from '#shared/kubernetes/json.ts'
 import { parseGroupVersion, resourcePath, type GroupVersionResource, type KubeObject } from '#shared/kubernetes/object.ts'
-import { failure, isNotFound, isTooManyRequests, StatusError } from '#shared/kubernetes/status.ts'
+import { failure, isNotFound, StatusError } from '#shared/kubernetes/status.ts'
 import { lines, openStream } from '../client/apiRequest.ts'
 import { NODES, PODS } from '../client/resources.ts'
 import { RestClient } from '../client/restClient.ts'
 import type { ClusterRegistry } from '../clusters/clusterRegistry.ts'
 
 const LOG_BATCH_MS = 100
-const DRAIN_RETRY_MS = 5_000
-const DRAIN_POLL_MS = 500
 
 /** As kubectl prints it: managedFields left out. */
 export function objectYaml(object: KubeObject): string {
@@ -29,7 +27,7 @@ export function objectHandlers(
     RequestHandlers,
     'objects.get' | 'objects.yaml' | 'objects.list' | 'objects.delete' | 'objects.patch' | 'objects.apply' | 'nodes.cordon' | 'pods.evict'
   >
-  subscriptions: Pick<SubscriptionHandlers, 'objects.watch' | 'nodes.drain' | 'pods.logs'>
+  subscriptions: Pick<SubscriptionHandlers, 'objects.watch' | 'pods.logs'>
 } {
   const client = (clusterId: string): RestClient => new RestClient(registry.session(clusterId).transport)
   const writable = (clusterId: string): RestClient => {
@@ -71,7 +69,6 @@ export function objectHandlers(
     },
     subscriptions: {
       'objects.watch': (input, { signal }) => watchObject(client(input.clusterId), input, signal),
-      'nodes.drain': (input, { signal }) => drainNode(writable(input.clusterId), input, clock, signal),
       'pods.logs': async function* ({ clusterId, namespace, name, ...options }, { signal }) {
         const query = new URLSearchParams()
         for (const [key, value] of Object.entries(options)) if (value !== undefined && value !== '') query.set(key, String(value))
@@ -150,62 +147,6 @@ async function* watchObject(
 
 async function evict(client: RestClient, { namespace, name }: { namespace: string; name: string }, signal: AbortSignal): Promise<void> {
   await client.create(PODS, { namespace, name, subresource: 'eviction' }, { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace } }, signal)
-}
-
-async function* drainNode(
-  client: RestClient,
-  { name, ignoreDaemonSets, deleteEmptyDirData }: { name: string; ignoreDaemonSets: boolean; deleteEmptyDirData: boolean },
-  clock: Clock,
-  signal: AbortSignal,
-): AsyncGenerator<{ pods: DrainedPod[]; done: boolean }> {
-  await client.patch(NODES, { name }, { spec: { unschedulable: true } }, { type: 'merge', fieldManager: 'drydock' }, signal)
-  const { items } = await client.list(PODS, { fieldSelector: `spec.nodeName=${name}` }, signal)
-  const pods = items.map((pod) => ({ uid: pod.metadata.uid ?? '', ...drainView(pod, ignoreDaemonSets, deleteEmptyDirData) }))
-  const show = (done: boolean): { pods: DrainedPod[]; done: boolean } => ({ pods: pods.map(({ uid: _, ...view }) => ({ ...view })), done })
-  yield show(false)
-  if (pods.some(({ outcome }) => outcome === 'failed')) return
-  for (;;) {
-    for (const pod of pods) {
-      if (pod.outcome !== 'pending' && pod.outcome !== 'blocked') continue
-      try {
-        await evict(client, pod, signal)
-        pod.outcome = 'evicted'
-        pod.message = ''
-      } catch (error) {
-        signal.throwIfAborted()
-        if (isNotFound(error)) pod.outcome = 'gone'
-        else if (isTooManyRequests(error)) {
-          pod.outcome = 'blocked'
-          pod.message = error instanceof StatusError ? (error.status.details?.causes?.[0]?.message ?? error.message) : String(error)
-        } else {
-          pod.outcome = 'failed'
-          pod.message = error instanceof Error ? error.message : String(error)
-        }
-      }
-    }
-    const left = await client.list(PODS, { fieldSelector: `spec.nodeName=${name}` }, signal)
-    const present = new Set(left.items.map(({ metadata }) => metadata.uid ?? ''))
-    for (const pod of pods) if (pod.outcome === 'evicted' && !present.has(pod.uid)) pod.outcome = 'gone'
-    const done = pods.every(({ outcome }) => outcome === 'gone' || outcome === 'skipped' || outcome === 'failed')
-    yield show(done)
-    if (done) return
-    await clock.sleep(pods.some(({ outcome }) => outcome === 'blocked') ? DRAIN_RETRY_MS : DRAIN_POLL_MS, { signal })
-  }
-}
-
-function drainView(pod: KubeObject, ignoreDaemonSets: boolean, deleteEmptyDirData: boolean): DrainedPod {
-  const { namespace = '', name = '' } = pod.metadata
-  const view = (outcome: DrainedPod['outcome'], message = ''): DrainedPod => ({ namespace, name, outcome, message })
-  const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller === true)
-  const phase = (pod['status'] as { phase?: string } | undefined)?.phase
-  if (pod.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined) return view('skipped', 'static pod')
-  if (owner?.kind === 'DaemonSet')
-    return ignoreDaemonSets ? view('skipped', 'managed by a DaemonSet') : view('failed', 'managed by a DaemonSet; drain needs leave to ignore it')
-  if (phase === 'Succeeded' || phase === 'Failed') return view('skipped', 'finished')
-  if (owner === undefined) return view('failed', 'has no controller: nothing would bring it back')
-  const volumes = (pod['spec'] as { volumes?: { emptyDir?: unknown }[] } | undefined)?.volumes ?? []
-  if (!deleteEmptyDirData && volumes.some(({ emptyDir }) => emptyDir !== undefined)) return view('failed', 'has emptyDir data, which would be lost')
-  return view('pending')
 }
 
 interface ApplyInput {

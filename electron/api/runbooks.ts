@@ -1,6 +1,7 @@
 import type { RequestHandlers, SubscriptionHandlers } from '#shared/contract/contract.ts'
 import type { ClusterRegistry } from '../clusters/clusterRegistry.ts'
 import { ClusterApi } from '../runbooks/clusterApi.ts'
+import { drainInput, readDrainPlan } from '../runbooks/drain/drainRunbook.ts'
 import type { RunbookEngine } from '../runbooks/engine.ts'
 import { reportMarkdown } from '../runbooks/report.ts'
 import { makePlan, readFacts } from '../runbooks/upgrade/plan.ts'
@@ -12,12 +13,30 @@ export function runbookHandlers(
   registry: ClusterRegistry,
   engine: RunbookEngine,
 ): {
-  requests: Pick<RequestHandlers, 'upgrade.plan' | 'upgrade.start' | 'runbooks.resume' | 'runbooks.abort' | 'runbooks.retryStep' | 'runbooks.report'>
+  requests: Pick<
+    RequestHandlers,
+    | 'drain.plan'
+    | 'drain.start'
+    | 'upgrade.plan'
+    | 'upgrade.start'
+    | 'runbooks.resume'
+    | 'runbooks.pause'
+    | 'runbooks.abort'
+    | 'runbooks.retryStep'
+    | 'runbooks.skipStep'
+    | 'runbooks.report'
+  >
   subscriptions: Pick<SubscriptionHandlers, 'runbooks.watch' | 'runbooks.watchOne'>
 } {
   const api = (clusterId: string): ClusterApi => new ClusterApi(registry.session(clusterId).transport)
   return {
     requests: {
+      'drain.plan': ({ clusterId, nodes, options }, { signal }) => readDrainPlan(api(clusterId), nodes, options, { signal }),
+      'drain.start': async ({ clusterId, nodes, options }, { signal }) => {
+        registry.requireWritable(clusterId)
+        const plan = await readDrainPlan(api(clusterId), nodes, options, { signal })
+        return { runId: await engine.start('drain', drainInput(plan, { id: clusterId, name: registry.summary(clusterId).name }, options)) }
+      },
       'upgrade.plan': async ({ clusterId, targetVersion }, { signal }) => makePlan(await readFacts(api(clusterId), signal), targetVersion),
       'upgrade.start': async ({ clusterId, targetVersion }, { signal }) => {
         registry.requireWritable(clusterId)
@@ -30,6 +49,14 @@ export function runbookHandlers(
       },
       'runbooks.abort': async ({ runId }) => {
         await engine.abort(runId)
+        return null
+      },
+      'runbooks.pause': async ({ runId }) => {
+        await engine.pause(runId)
+        return null
+      },
+      'runbooks.skipStep': async ({ runId, stepId, reason }) => {
+        await engine.skip(runId, { step: stepId, reason })
         return null
       },
       'runbooks.retryStep': async ({ runId }) => {

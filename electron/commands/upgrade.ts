@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { UpgradePlan } from '#shared/contract/runbooks.ts'
 import { Headless, withRun, type TargetOptions } from './headless.ts'
+import { table } from './table.ts'
 
 type Options = TargetOptions & { to?: string }
 
@@ -42,17 +43,6 @@ export function register(program: Command): void {
 
 /** The tables of `kubeadm upgrade plan`, by node where kubeadm counts. */
 function planText({ currentVersion, targetVersion, manual, controlPlane, findings, offers }: UpgradePlan): string {
-  const table = (rows: string[][]): string => {
-    const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-    return rows
-      .map((row) =>
-        row
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-          .join('   ')
-          .trimEnd(),
-      )
-      .join('\n')
-  }
   const counted = new Map<string, number>()
   for (const { current } of manual) counted.set(current, (counted.get(current) ?? 0) + 1)
   const lines = [

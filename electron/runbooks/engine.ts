@@ -18,6 +18,9 @@ export interface EngineOptions {
   newId: () => string
 }
 
+/** A run in such a state keeps others off its cluster. */
+const UNENDED: ReadonlySet<RunView['state']> = new Set(['running', 'waiting', 'interrupted'])
+
 interface Run {
   view: RunView
   input: unknown
@@ -28,6 +31,10 @@ interface Run {
 
 class RunAborted extends Error {
   override readonly name = 'RunAborted'
+}
+
+class RunPaused extends Error {
+  override readonly name = 'RunPaused'
 }
 
 class EngineClosed extends Error {
@@ -83,7 +90,7 @@ export class RunbookEngine {
     const runbook = this.#runbook(name)
     const steps = await runbook.steps(input as never)
     const cluster = runbook.cluster(input as never)
-    const busy = this.list().find((view) => view.clusterId === cluster.id && (view.state === 'running' || view.state === 'interrupted'))
+    const busy = this.list().find((view) => view.clusterId === cluster.id && UNENDED.has(view.state))
     if (busy !== undefined) throw new StatusError(failure(409, 'Conflict', `"${busy.title}" has not ended on this cluster: resume or abort it first`))
     const id = this.#options.newId()
     const record: Extract<JournalRecord, { type: 'created' }> = {
@@ -105,14 +112,34 @@ export class RunbookEngine {
     return id
   }
 
-  /** Goes on with an interrupted or failed run at the step where it stopped. */
+  /** Goes on with an interrupted, paused or failed run at the step where it stopped. */
   async resume(id: string): Promise<void> {
     const run = this.#run(id)
-    if (run.view.state !== 'interrupted' && run.view.state !== 'failed')
-      throw new StatusError(failure(409, 'Conflict', `the run is ${run.view.state}; only an interrupted or failed run can go on`))
+    if (run.view.state !== 'interrupted' && run.view.state !== 'failed' && run.view.state !== 'waiting')
+      throw new StatusError(failure(409, 'Conflict', `the run is ${run.view.state}; only an interrupted, paused or failed run can go on`))
     const steps = await this.#runbook(run.view.runbook).steps(run.input as never)
     this.#append(run, { type: 'resumed', atMs: this.#options.clock.now() })
     this.#go(run, steps)
+  }
+
+  /** Stops the running step where it is; it is entered again on resume. */
+  async pause(id: string): Promise<void> {
+    const run = this.#run(id)
+    if (run.view.state !== 'running') throw new StatusError(failure(409, 'Conflict', `the run is ${run.view.state}; only a running one can be paused`))
+    run.controller?.abort(new RunPaused('paused by the operator'))
+    await run.finished
+  }
+
+  /** Leaves the failed step out, for a reason that goes into the report, and goes on with the next one. */
+  async skip(id: string, { step, reason }: { step: string; reason: string }): Promise<void> {
+    const run = this.#run(id)
+    const state = run.view.steps.find((view) => view.id === step)?.state
+    if (run.controller !== null || state !== 'failed')
+      throw new StatusError(
+        failure(409, 'Conflict', `step ${step} is ${state ?? 'unknown'} and the run is ${run.view.state}; only a failed step can be left out`),
+      )
+    this.#append(run, { type: 'stepSkipped', atMs: this.#options.clock.now(), step, reason })
+    await this.resume(id)
   }
 
   /** Stops the running step, then undoes what can be undone, last step first. */
@@ -125,7 +152,8 @@ export class RunbookEngine {
     const controller = new AbortController()
     for (const step of steps.toReversed()) {
       const state = run.view.steps.find((view) => view.id === step.id)?.state
-      if (step.undo === undefined || (state !== 'done' && state !== 'failed')) continue
+      // One that was running when its process went may have done its work in part.
+      if (step.undo === undefined || (state !== 'done' && state !== 'failed' && state !== 'running')) continue
       const context = this.#context(run, step, controller.signal)
       try {
         await step.undo(context)
@@ -163,7 +191,8 @@ export class RunbookEngine {
   async #drive(run: Run, steps: Step[], signal: AbortSignal): Promise<void> {
     const now = (): number => this.#options.clock.now()
     for (const step of steps) {
-      if (run.view.steps.find((view) => view.id === step.id)?.state === 'done') continue
+      const state = run.view.steps.find((view) => view.id === step.id)?.state
+      if (state === 'done' || state === 'skipped') continue
       this.#append(run, { type: 'stepStarted', atMs: now(), step: step.id })
       const context = this.#context(run, step, signal)
       try {
@@ -178,6 +207,10 @@ export class RunbookEngine {
         // A closing engine leaves the journal as a kill would: the step is entered again on resume.
         if (signal.reason instanceof EngineClosed) {
           this.#show(run, { ...run.view, state: 'interrupted' })
+          return
+        }
+        if (signal.reason instanceof RunPaused) {
+          this.#append(run, { type: 'paused', atMs: now() })
           return
         }
         this.#append(run, { type: 'stepFailed', atMs: now(), step: step.id, error: messageOf(signal.aborted ? signal.reason : error) })
@@ -196,10 +229,10 @@ export class RunbookEngine {
       log: (text) => {
         this.#append(run, { type: 'stepLog', atMs: this.#options.clock.now(), step: step.id, text })
       },
-      waitFor: (text) => {
+      waitFor: (text, blockers = []) => {
         this.#show(
           run,
-          withStep(run.view, step.id, (view) => ({ ...view, waitingFor: text })),
+          withStep(run.view, step.id, (view) => ({ ...view, waitingFor: text, blockers: [...blockers] })),
         )
       },
     }

@@ -30,7 +30,9 @@ export type JournalRecord =
   | { type: 'stepLog'; atMs: number; step: string; text: string }
   | { type: 'stepDone'; atMs: number; step: string }
   | { type: 'stepFailed'; atMs: number; step: string; error: string }
+  | { type: 'stepSkipped'; atMs: number; step: string; reason: string }
   | { type: 'stepUndone'; atMs: number; step: string }
+  | { type: 'paused'; atMs: number }
   | { type: 'ended'; atMs: number; state: Extract<RunState, 'done' | 'failed' | 'aborted'> }
 
 /**

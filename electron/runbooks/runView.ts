@@ -4,6 +4,9 @@ import type { JournalRecord } from './journal.ts'
 /** Lines of a step's log that a page is sent; the journal keeps all. */
 const LOG_LINES_SHOWN = 500
 
+/** A step that waits for nothing. */
+const IDLE = { waitingFor: '', blockers: [] }
+
 /** A new run as its `created` record describes it. */
 export function createdView(record: Extract<JournalRecord, { type: 'created' }>): RunView {
   return {
@@ -17,7 +20,7 @@ export function createdView(record: Extract<JournalRecord, { type: 'created' }>)
     startedAtMs: null,
     endedAtMs: null,
     resumed: 0,
-    steps: record.steps.map((step) => ({ ...step, state: 'pending', startedAtMs: null, endedAtMs: null, waitingFor: '', log: [], error: '' })),
+    steps: record.steps.map((step) => ({ ...step, state: 'pending', startedAtMs: null, endedAtMs: null, waitingFor: '', blockers: [], log: [], error: '' })),
   }
 }
 
@@ -35,11 +38,20 @@ export function applyRecord(view: RunView, record: JournalRecord): RunView {
     case 'stepLog':
       return withStep(view, record.step, (step) => ({ ...step, log: [...step.log, { atMs: record.atMs, text: record.text }].slice(-LOG_LINES_SHOWN) }))
     case 'stepDone':
-      return withStep(view, record.step, (step) => ({ ...step, state: 'done', endedAtMs: record.atMs, waitingFor: '' }))
+      return withStep(view, record.step, (step) => ({ ...step, state: 'done', endedAtMs: record.atMs, ...IDLE }))
     case 'stepFailed':
-      return withStep(view, record.step, (step) => ({ ...step, state: 'failed', endedAtMs: record.atMs, waitingFor: '', error: record.error }))
+      return withStep(view, record.step, (step) => ({ ...step, state: 'failed', endedAtMs: record.atMs, ...IDLE, error: record.error }))
+    case 'stepSkipped':
+      return withStep(view, record.step, (step) => ({
+        ...step,
+        state: 'skipped',
+        ...IDLE,
+        log: [...step.log, { atMs: record.atMs, text: `left out: ${record.reason}` }],
+      }))
     case 'stepUndone':
-      return withStep(view, record.step, (step) => ({ ...step, state: 'undone', waitingFor: '' }))
+      return withStep(view, record.step, (step) => ({ ...step, state: 'undone', ...IDLE }))
+    case 'paused':
+      return { ...view, state: 'waiting' }
     case 'ended':
       return { ...view, state: record.state, endedAtMs: record.atMs }
   }

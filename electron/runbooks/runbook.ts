@@ -1,4 +1,5 @@
 import type { Clock } from '#shared/base/clock.ts'
+import type { Blocker } from '#shared/contract/runbooks.ts'
 
 /** What a step may use while it works. */
 export interface StepContext {
@@ -6,8 +7,8 @@ export interface StepContext {
   readonly clock: Clock
   /** One line for the run's log and report. */
   log(text: string): void
-  /** Names what the step is waiting for, e.g. `pod default/web-1 to be evicted`; '' when it no longer waits. */
-  waitFor(text: string): void
+  /** Names what the step is waiting for, e.g. `pod default/web-1 to be evicted`; '' when it no longer waits. `blockers` are what holds it up. */
+  waitFor(text: string, blockers?: readonly Blocker[]): void
 }
 
 /**

@@ -16,13 +16,6 @@ export interface AppliedDocument {
   after: string
 }
 
-export interface DrainedPod {
-  namespace: string
-  name: string
-  outcome: 'pending' | 'evicted' | 'gone' | 'skipped' | 'blocked' | 'failed'
-  message: string
-}
-
 export const objectChannels = {
   'objects.get': request<KubeObject>()(objectRef),
   /** YAML as kubectl prints it, managedFields left out. */
@@ -48,10 +41,6 @@ export const objectChannels = {
     v.object({ clusterId, yaml: v.string(), dryRun: v.boolean(), force: v.boolean(), namespace: v.optional(v.string()) }),
   ),
   'nodes.cordon': request<null>()(v.object({ clusterId, name: v.string(), unschedulable: v.boolean() })),
-  /** Evictions one by one; the list each time a pod's outcome changes; ends when the node is drained. Cordons first. */
-  'nodes.drain': subscription<{ pods: DrainedPod[]; done: boolean }>()(
-    v.object({ clusterId, name: v.string(), ignoreDaemonSets: v.boolean(), deleteEmptyDirData: v.boolean() }),
-  ),
   'pods.evict': request<null>()(podRef),
   /** Lines as they come, in batches. `end` says that the log ended. */
   'pods.logs': subscription<{ lines: string[]; end: boolean }>()(

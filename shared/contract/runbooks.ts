@@ -1,9 +1,15 @@
 import * as v from 'valibot'
+import type { DrainPlan } from '#shared/planning/drain/drainPlan.ts'
 import { request, subscription } from './channel.ts'
 import { clusterId } from './clusters.ts'
 
 export type StepState = 'pending' | 'running' | 'done' | 'failed' | 'skipped' | 'undone'
 export type RunState = 'planned' | 'running' | 'waiting' | 'interrupted' | 'done' | 'failed' | 'aborted'
+
+export interface Blocker {
+  subject: string
+  reason: string
+}
 
 export interface StepView {
   id: string
@@ -18,6 +24,8 @@ export interface StepView {
   expectedMs: number
   /** What it waits for, by name; '' when nothing. */
   waitingFor: string
+  /** What holds it up now, one by one, each with its reason. */
+  blockers: Blocker[]
   log: { atMs: number; text: string }[]
   error: string
 }
@@ -61,7 +69,26 @@ export interface UpgradePlan {
   findings: UpgradeFinding[]
 }
 
+const drainRequest = v.object({
+  clusterId,
+  nodes: v.pipe(v.array(v.string()), v.minLength(1)),
+  options: v.object({
+    deleteEmptyDirData: v.boolean(),
+    overrides: v.array(
+      v.object({
+        namespace: v.string(),
+        name: v.string(),
+        action: v.picklist(['evict', 'leave']),
+        reason: v.pipe(v.string(), v.trim(), v.minLength(3, 'write why, in at least three letters')),
+      }),
+    ),
+  }),
+})
+
 export const runbookChannels = {
+  /** What a drain would do, in the order it would do it. Changes nothing. */
+  'drain.plan': request<DrainPlan>()(drainRequest),
+  'drain.start': request<{ runId: string }>()(drainRequest),
   'upgrade.plan': request<UpgradePlan>()(v.object({ clusterId, targetVersion: v.optional(v.string()) })),
   /** Makes the run, journals it and starts it. */
   'upgrade.start': request<{ runId: string }>()(v.object({ clusterId, targetVersion: v.string() })),
@@ -69,6 +96,10 @@ export const runbookChannels = {
   'runbooks.watchOne': subscription<RunView>()(v.object({ runId: v.string() })),
   'runbooks.resume': request<null>()(v.object({ runId: v.string() })),
   'runbooks.abort': request<null>()(v.object({ runId: v.string() })),
+  /** Stops the running step; the run waits until it is resumed or aborted. */
+  'runbooks.pause': request<null>()(v.object({ runId: v.string() })),
+  /** Leaves a failed step out for a written reason and goes on with the next. */
+  'runbooks.skipStep': request<null>()(v.object({ runId: v.string(), stepId: v.string(), reason: v.pipe(v.string(), v.trim(), v.minLength(3)) })),
   'runbooks.retryStep': request<null>()(v.object({ runId: v.string() })),
   'runbooks.report': request<{ markdown: string }>()(v.object({ runId: v.string() })),
 } as const

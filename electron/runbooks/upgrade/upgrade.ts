@@ -25,6 +25,8 @@ export interface UpgradeDependencies {
 /** How long a component must stay ready, without a restart, before its upgrade counts. kubeadm itself looks once. */
 const SOAK_MS = 3_000
 const POLL_MS = 500
+/** The drain of an upgrade, as upstream's instructions have it. */
+const DRAIN = { deleteEmptyDirData: true, overrides: [] }
 /** kubeadm's own limit for a static pod to come back (5 minutes), with room for the kubelet's look at the file. */
 const COMPONENT_TIMEOUT_MS = 360_000
 
@@ -178,8 +180,8 @@ function kubeletSteps(work: Work, node: string): Step[] {
       description: 'Pods are evicted through the API, so their disruption budgets hold; a refused eviction is tried again.',
       commands: [`kubectl drain ${node} --ignore-daemonsets --delete-emptydir-data`],
       expectedMs: 15_000,
-      isDone: ({ signal }) => isDrained(api, node, signal),
-      action: (context) => drain(api, node, context),
+      isDone: ({ signal }) => isDrained(api, { node, options: DRAIN }, signal),
+      action: (context) => drain(api, { node, options: DRAIN }, context),
       undo: ({ signal }) => cordon(api, node, false, signal),
     },
     {
