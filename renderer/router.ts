@@ -18,6 +18,7 @@ export function createPageRouter(): Router {
           { path: 'etcd', name: 'etcd', component: () => import('./pages/EtcdPage.vue') },
           { path: 'certificates', name: 'certificates', component: () => import('./pages/CertificatesPage.vue') },
           { path: 'access', name: 'access', component: () => import('./pages/AccessPage.vue') },
+          { path: 'drain', name: 'drain', component: () => import('./pages/DrainPage.vue') },
           { path: 'upgrade', name: 'upgrade', component: () => import('./pages/UpgradePage.vue') },
           { path: 'runbooks', name: 'runbooks', component: () => import('./pages/RunbooksPage.vue') },
           { path: 'settings', name: 'settings', component: () => import('./pages/SettingsPage.vue') },
