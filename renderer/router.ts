@@ -15,6 +15,7 @@ export function createPageRouter(): Router {
           { path: 'metrics', name: 'metrics', component: () => import('./pages/MetricsPage.vue') },
           { path: 'apply', name: 'apply', component: () => import('./pages/ApplyPage.vue') },
           { path: 'backups', name: 'backups', component: () => import('./pages/BackupsPage.vue') },
+          { path: 'compare', name: 'compare', component: () => import('./pages/ComparePage.vue') },
           { path: 'etcd', name: 'etcd', component: () => import('./pages/EtcdPage.vue') },
           { path: 'certificates', name: 'certificates', component: () => import('./pages/CertificatesPage.vue') },
           { path: 'access', name: 'access', component: () => import('./pages/AccessPage.vue') },

@@ -1,22 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import type { AxeResults } from 'axe-core'
 import { ResourceTable } from './pages/resourceTable.ts'
-import { expect, test, type App } from './support/test.ts'
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-/** What is wrong for people with assistive technology: WCAG 2 A and AA, and axe's own best practices. */
-async function violations({ page }: App): Promise<string[]> {
-  // Evaluated by the inspector: the page's own policy would not let it in.
-  await page.evaluate(`window.axe === undefined && (() => { ${axe} })()`)
-  const results = await page.evaluate(() =>
-    (window as unknown as { axe: { run: (context: object, options: object) => Promise<AxeResults> } }).axe.run(document, { resultTypes: ['violations'] }),
-  )
-  return results.violations.flatMap((rule) =>
-    rule.nodes.map((node) => `${rule.id} (${rule.impact ?? 'none'}): ${node.html.slice(0, 160)}: ${node.failureSummary ?? ''}`),
-  )
-}
+import { accessibilityProblems } from './support/accessibility.ts'
+import { expect, test } from './support/test.ts'
 
 for (const theme of ['light', 'dark'] as const)
   test(`every page is accessible in the ${theme} theme`, async ({ app }) => {
@@ -28,7 +12,7 @@ for (const theme of ['light', 'dark'] as const)
     for (const name of await frame.links())
       await test.step(name, async () => {
         await frame.open(name)
-        expect.soft(await violations(app), `${name}, ${theme}`).toEqual([])
+        expect.soft(await accessibilityProblems(app), `${name}, ${theme}`).toEqual([])
       })
   })
 
@@ -38,7 +22,7 @@ for (const theme of ['light', 'dark'] as const)
     const { frame, page } = app
     const table = new ResourceTable(frame)
     const check = async (what: string): Promise<void> => {
-      expect.soft(await violations(app), `${what}, ${theme}`).toEqual([])
+      expect.soft(await accessibilityProblems(app), `${what}, ${theme}`).toEqual([])
     }
     await page.emulateMedia({ colorScheme: theme })
     await frame.live()
