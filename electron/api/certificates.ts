@@ -178,6 +178,8 @@ function csrView(request: KubeObject): CsrView {
     const risks: string[] = []
     if (subject.organizations.includes('system:masters'))
       risks.push('asks for the group system:masters: its holder may do everything, and RBAC cannot take that away')
+    if (subject.organizations.includes('kubeadm:cluster-admins'))
+      risks.push('asks for the group kubeadm:cluster-admins, which kubeadm binds to cluster-admin: its holder may do everything')
     if (subject.commonName.startsWith('system:node:') && base.requestor !== subject.commonName && !base.requestorGroups.includes('system:bootstrappers'))
       risks.push(`asks to be the node ${subject.commonName.slice('system:node:'.length)}, but comes from ${base.requestor}`)
     if (base.signerName === 'kubernetes.io/kube-apiserver-client' && base.expirationSeconds === null)

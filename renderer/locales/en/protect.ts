@@ -231,6 +231,9 @@ export const protect = {
       denyTitle: 'Deny {name}?',
       text: 'The signer {signer} acts on this decision. It cannot be taken back.',
       issued: 'issued',
+      user: 'Asks to be',
+      groups: 'In groups',
+      noGroups: 'none',
     },
   },
   access: {
@@ -251,6 +254,8 @@ export const protect = {
     any: 'any',
     noGrants: 'No binding grants anything to this subject',
     noSubjects: 'No binding grants this',
+    kinds: { User: 'Users', Group: 'Groups', ServiceAccount: 'Service accounts' },
+    noneMatches: 'No subject has this in its name.',
     chooseSubject: 'Choose a subject to see what it may do',
     grants: 'No grants | One grant | {n} grants',
     via: 'through {binding} → {role}',
