@@ -51,10 +51,24 @@ test('fields that another manager owns are named, and taken over only when asked
   await frame.main.getByRole('button', { name: 'Apply', exact: true }).click()
   await expect(result).toContainText('Failed')
   await expect(result).toContainText(/conflict with "other"/)
-  await frame.main.getByLabel('Take over fields that others manage').check()
+  await frame.main.getByLabel('Force conflicts').check()
   await frame.main.getByRole('button', { name: 'Apply', exact: true }).click()
   await expect(result).toContainText('Configured')
   expect(await app.kubectl(['get', 'configmap', name, '-o', 'jsonpath={.data.level}'])).toBe('ours')
+})
+
+test('every manifest to begin with is taken by the cluster as it stands', async ({ app }) => {
+  const { frame, page } = app
+  await frame.live()
+  await frame.open('Apply YAML')
+  const starters = frame.main.getByRole('combobox', { name: 'Start from…' })
+  for (const name of (await starters.getByRole('option').allTextContents()).slice(1)) await starters.selectOption(name)
+  await frame.main.getByRole('textbox', { name: 'YAML to apply' }).focus()
+  await page.keyboard.press('Control+Enter')
+  const result = frame.main.getByRole('region', { name: 'Result' })
+  await expect(result).toContainText('Dry run: nothing was changed')
+  await expect(result.getByText('Created', { exact: true })).toHaveCount(12)
+  await expect(result.getByText('Failed', { exact: true })).toHaveCount(0)
 })
 
 test('YAML that cannot be read says where', async ({ app }) => {
