@@ -18,7 +18,7 @@ export function backupStrip(backups: readonly Pick<Backup, 'createdAtMs' | 'verd
     start.setDate(start.getDate() - (days - 1 - index))
     const end = new Date(start)
     end.setDate(end.getDate() + 1)
-    const here = backups.filter((each) => each.createdAtMs >= start.getTime() && each.createdAtMs < end.getTime())
+    const here = backups.filter((each) => each.createdAtMs >= start.getTime() && each.createdAtMs < end.getTime() && each.verdict !== 'saving')
     const usable = here.filter((each) => each.present)
     const state =
       here.length === 0

@@ -27,6 +27,7 @@ export const protect = {
     objects: 'Objects inside',
     verifiedAt: 'Verified',
     missing: 'The file is gone',
+    nothingKept: 'Nothing was kept: {failure}',
     verify: 'Verify again',
     verified: 'Verified: {verdict}',
     restore: 'Restore',
@@ -92,7 +93,7 @@ export const protect = {
     restoreFailed: 'The restore failed',
     checkName: { 'sha256-trailer': 'SHA-256 trailer', structure: 'Page structure', order: 'Order of keys', 'status-hash': 'Status hash' },
   },
-  verdict: { good: 'Good', suspicious: 'Suspicious', broken: 'Broken', unverified: 'Not verified' },
+  verdict: { good: 'Good', suspicious: 'Suspicious', broken: 'Broken', unverified: 'Not verified', saving: 'Saving', interrupted: 'Interrupted' },
   etcd: {
     title: 'etcd',
     members: 'Members',
