@@ -85,30 +85,40 @@ export class Backups {
         try {
           const createdAtMs = clock.now()
           const id = await catalogue.newId(target.clusterName, createdAtMs)
+          const begun: Backup = {
+            id,
+            clusterName: target.clusterName,
+            clusterId: input.clusterId,
+            endpoint: target.endpoint,
+            path: catalogue.pathOf(id),
+            fileSizeBytes: 0,
+            sha256: '',
+            createdAtMs,
+            durationMs: 0,
+            status: null,
+            checks: [],
+            verifiedAtMs: null,
+            verdict: 'saving',
+            failure: '',
+            present: false,
+            objectCounts: {},
+          }
+          // Before the first byte: whatever ends this process, the catalogue knows that a backup was tried.
+          await catalogue.put(begun)
           const saved = await saveSnapshot({
             etcd: target.etcd,
-            path: catalogue.pathOf(id),
+            path: begun.path,
             clock,
             signal: workSignal,
             onProgress: ({ receivedBytes, totalBytes, bytesPerSecond }) => {
               report({ phase: 'saving', receivedBytes, totalBytes, bytesPerSecond })
             },
+          }).catch(async (error: unknown) => {
+            await this.#noteInterrupted(begun, error)
+            throw error
           })
           logger.info('backup saved', { id, bytes: saved.fileSizeBytes })
-          const backup: Backup = {
-            id,
-            clusterName: target.clusterName,
-            clusterId: input.clusterId,
-            endpoint: target.endpoint,
-            ...saved,
-            createdAtMs,
-            status: null,
-            checks: [],
-            verifiedAtMs: null,
-            verdict: 'unverified',
-            present: true,
-            objectCounts: {},
-          }
+          const backup: Backup = { ...begun, ...saved, verdict: 'unverified', present: true }
           await catalogue.put(backup)
           return { phase: 'done', backup: await this.#verify(backup, report, workSignal) }
         } finally {
@@ -174,6 +184,7 @@ export class Backups {
       checks,
       verifiedAtMs: clock.now(),
       verdict,
+      failure: '',
       present: true,
       objectCounts,
     }
@@ -223,13 +234,23 @@ export class Backups {
     return backup
   }
 
+  /** Says so in the catalogue; that this cannot be written either (a full disk) does not hide the first failure. */
+  async #noteInterrupted(begun: Backup, error: unknown): Promise<void> {
+    const { catalogue, clock, logger } = this.#options
+    const failure = error instanceof Error ? (error.name === 'AbortError' ? 'it was cancelled; nothing was kept' : error.message) : String(error)
+    await catalogue.put({ ...begun, verdict: 'interrupted', failure, durationMs: clock.now() - begun.createdAtMs }).catch((problem: unknown) => {
+      logger.warn('an interrupted backup could not be noted', { id: begun.id, problem: (problem as Error).message })
+    })
+  }
+
   async #verify(backup: Backup, report: (progress: BackupProgress) => void, signal: AbortSignal): Promise<Backup> {
     const { catalogue, clock } = this.#options
     const { status, checks, verdict, sha256, fileSizeBytes, objectCounts } = await verifySnapshot(backup.path, {
       signal,
       onProgress: (progress) => report({ phase: 'verifying', ...progress }),
     })
-    const changed = sha256 !== backup.sha256
+    // Unknown where Drydock ended between renaming the file and noting it.
+    const changed = backup.sha256 !== '' && sha256 !== backup.sha256
     const verified: Backup = {
       ...backup,
       status,
@@ -241,6 +262,7 @@ export class Backups {
         : checks,
       verdict: changed ? 'broken' : verdict,
       fileSizeBytes,
+      sha256: changed ? backup.sha256 : sha256,
       verifiedAtMs: clock.now(),
       objectCounts,
     }

@@ -22,7 +22,8 @@ const facts: v.GenericSchema<unknown, Facts> = v.object({
   status: v.nullable(v.object({ hash: v.number(), revision: v.number(), totalKeys: v.number(), totalSizeBytes: v.number(), version: v.string() })),
   checks: v.array(v.object({ name: v.picklist(['sha256-trailer', 'structure', 'order', 'status-hash']), verdict, detail: v.string() })),
   verifiedAtMs: v.nullable(v.number()),
-  verdict: v.picklist(['good', 'suspicious', 'broken', 'unverified']),
+  verdict: v.picklist(['good', 'suspicious', 'broken', 'unverified', 'saving', 'interrupted']),
+  failure: v.optional(v.string(), ''),
   objectCounts: v.record(v.string(), v.number()),
 })
 
@@ -40,13 +41,19 @@ export class Catalogue {
     this.#logger = logger
   }
 
-  /** Makes the directory, and removes what interrupted saves left. @returns the names removed */
+  /** Makes the directory, removes what interrupted saves left, and notes in their facts what came of them. @returns the names removed */
   async open(): Promise<string[]> {
     await mkdir(this.directory, { recursive: true, mode: 0o700 })
     const parts = (await readdir(this.directory)).filter((name) => name.endsWith('.part'))
     for (const name of parts) {
       await rm(join(this.directory, name), { force: true })
       this.#logger.warn('an interrupted backup was removed', { name })
+    }
+    for (const backup of await this.list()) {
+      if (backup.verdict !== 'saving') continue
+      // A file under its own name is whole, as renaming comes last: only reading it back is missing.
+      if (backup.present) await this.put({ ...backup, verdict: 'unverified', fileSizeBytes: (await stat(backup.path)).size })
+      else await this.put({ ...backup, verdict: 'interrupted', failure: 'Drydock ended while it was being saved; nothing was kept. Back up again' })
     }
     return parts
   }

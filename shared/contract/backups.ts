@@ -32,7 +32,10 @@ export interface Backup {
   status: SnapshotStatus | null
   checks: SnapshotCheck[]
   verifiedAtMs: number | null
-  verdict: 'good' | 'suspicious' | 'broken' | 'unverified'
+  /** saving: there is no file yet. interrupted: nothing was kept, `failure` says why. */
+  verdict: 'good' | 'suspicious' | 'broken' | 'unverified' | 'saving' | 'interrupted'
+  /** Why an interrupted one has no file; '' otherwise. */
+  failure: string
   /** Whether the file is still where it was put. */
   present: boolean
   /** Kubernetes objects by resource, counted from the file's live keys. */

@@ -19,7 +19,7 @@ export function mountPage(
   const line = options.line ?? new FakeLine()
   useLine(pinia).attach(line)
   const nowhere = { template: '<i />' }
-  const names = ['overview', 'metrics', 'backups', 'certificates', 'upgrade', 'settings', 'etcd', 'apply', 'runbooks', 'access']
+  const names = ['overview', 'metrics', 'backups', 'certificates', 'upgrade', 'settings', 'etcd', 'apply', 'runbooks', 'access', 'compare']
   const router = createRouter({
     history: createMemoryHistory(),
     routes: [
