@@ -2,6 +2,7 @@ import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isNotFound } from '#shared/kubernetes/status.ts'
+import { EventCorrelator } from './eventCorrelator.ts'
 import { EVENTS } from './resources.ts'
 import type { RestClient } from './restClient.ts'
 
@@ -12,6 +13,8 @@ export interface EventRecorderOptions {
   component: string
   host?: string
   logger: Logger
+  /** Combines similar events and drops too many about one object, as upstream's older recorder does and the scheduler's does not. @default true */
+  correlated?: boolean
 }
 
 /** Equal events remembered to raise their count; older ones start anew. */
@@ -21,17 +24,25 @@ const REMEMBERED = 2_000
 export class EventRecorder {
   readonly #options: EventRecorderOptions
   readonly #seen = new Map<string, { name: string; count: number; written: Promise<unknown> }>()
+  readonly #correlator: EventCorrelator | null
   readonly #aborter = new AbortController()
   #sequence = 0
 
   constructor(options: EventRecorderOptions) {
     this.#options = options
+    this.#correlator = options.correlated === false ? null : new EventCorrelator(options.clock)
   }
 
-  event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string): void {
+  event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, text: string): void {
     const { name = '', uid } = object.metadata
     const namespace = object.metadata.namespace ?? 'default'
-    const key = `${uid ?? name}/${type}/${reason}/${message}`
+    const identity = uid ?? `${namespace}/${name}`
+    const event =
+      this.#correlator === null
+        ? { key: `${identity}/${type}/${reason}/${text}`, message: text }
+        : this.#correlator.correlate({ object: identity, type, reason, message: text })
+    if (event === null) return
+    const { key, message } = event
     const known = this.#seen.get(key)
     if (known === undefined) {
       // Upstream's names end in the nanosecond; the order of names is the order of events.
@@ -42,7 +53,7 @@ export class EventRecorder {
     known.count++
     const { count } = known
     known.written = known.written.then(() =>
-      this.#raise(known.name, namespace, count, () => {
+      this.#raise({ name: known.name, namespace }, { count, message }, () => {
         this.#seen.delete(key)
       }),
     )
@@ -58,10 +69,15 @@ export class EventRecorder {
     if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.keys().next().value ?? '')
   }
 
-  async #raise(name: string, namespace: string, count: number, forget: () => void): Promise<void> {
+  async #raise(
+    { name, namespace }: { name: string; namespace: string },
+    { count, message }: { count: number; message: string },
+    forget: () => void,
+  ): Promise<void> {
     const lastTimestamp = timestamp(this.#options.clock.now())
+    const change = { count, lastTimestamp, message: message.slice(0, 1024) }
     try {
-      await this.#options.client.patch(EVENTS, { namespace, name }, { count, lastTimestamp }, { type: 'merge' }, this.#aborter.signal)
+      await this.#options.client.patch(EVENTS, { namespace, name }, change, { type: 'merge' }, this.#aborter.signal)
     } catch (error) {
       // Events expire; the next one is a new one.
       if (isNotFound(error)) forget()

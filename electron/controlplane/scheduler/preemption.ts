@@ -66,7 +66,7 @@ function victimsOn(
   const lower = [...info.pods.values()].filter((other) => priorityOf(other) < priority).sort((a, b) => priorityOf(b) - priorityOf(a))
   if (lower.length === 0) return null
   const fits = (gone: readonly KubeObject[]): boolean => {
-    const thinned = info.without(gone)
+    const thinned = info.changed({ without: gone })
     const others = infos.map((each) => (each === info ? thinned : each))
     return filterNode(prepareCycle(pod, others, view), thinned) === null
   }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
@@ -5,17 +6,33 @@ import { deepEqual } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isConflict, isNotFound } from '#shared/kubernetes/status.ts'
 import type { Transport } from '#shared/kubernetes/transport.ts'
+import { AffinityTerms } from '#shared/planning/scheduling/affinity.ts'
+import { decisionOf, feasibleEnough, findNodes, type SchedulingDecision, type SchedulingOutcome } from '#shared/planning/scheduling/decision.ts'
 import { filterNode, fitErrorMessage, prepareCycle, type CycleState, type Refusal, type SchedulingView } from '#shared/planning/scheduling/filters.ts'
 import { NodeInfo } from '#shared/planning/scheduling/nodeInfo.ts'
 import { isFinished, nodeNameOf, objectAt, objectsAt, priorityOf, specOf, textAt } from '#shared/planning/scheduling/pod.ts'
-import { scoreNodes } from '#shared/planning/scheduling/scores.ts'
 import { volumesOn, type VolumePlan } from '#shared/planning/scheduling/volumes.ts'
 import { minorOf, servedResources } from '#shared/kubernetes/schema/served.ts'
 import { EventRecorder } from '#electron/client/eventRecorder.ts'
 import { Informer } from '#electron/client/informer.ts'
-import { NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, POD_DISRUPTION_BUDGETS, PODS, STORAGE_CLASSES } from '#electron/client/resources.ts'
+import {
+  NAMESPACES,
+  NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  POD_DISRUPTION_BUDGETS,
+  PODS,
+  REPLICA_SETS,
+  REPLICATION_CONTROLLERS,
+  SERVICES,
+  STATEFUL_SETS,
+  STORAGE_CLASSES,
+} from '#electron/client/resources.ts'
 import { RestClient } from '#electron/client/restClient.ts'
+import { DecisionLog } from './decisionLog.ts'
+import { NominatedPods } from './nominatedPods.ts'
 import { choosePreemption } from './preemption.ts'
+import { SchedulingQueue } from './schedulingQueue.ts'
 
 export interface SchedulerOptions {
   transport: Transport
@@ -27,23 +44,20 @@ export interface SchedulerOptions {
   kubernetesVersion: string
   /** Pods that ask for another one are left alone. @default default-scheduler */
   schedulerName?: string
+  /** Where every attempt is written down. */
+  decisions?: DecisionLog
 }
 
-// Upstream: 1 s doubling to 10 s.
-const FIRST_BACKOFF_MS = 1_000
-const MAX_BACKOFF_MS = 10_000
-/** What no event woke is tried again anyway (upstream: 5 minutes). */
-const UNSCHEDULABLE_MS = 300_000
+/** Pods placed before others have their turn in this process. */
+const PODS_PER_TURN = 8
+
+const asksAnew = (old: KubeObject, pod: KubeObject): boolean => !deepEqual(old['spec'], pod['spec']) || !deepEqual(old.metadata.labels, pod.metadata.labels)
+
+const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name ?? ''}`
 
 /** Runs until the signal aborts. */
 export async function runScheduler(options: SchedulerOptions): Promise<void> {
   await new Scheduler(options).run()
-}
-
-interface Waiting {
-  attempts: number
-  /** When it may be tried again. */
-  notBeforeMs: number
 }
 
 class Scheduler {
@@ -62,27 +76,48 @@ class Scheduler {
   readonly #infos = new Map<string, NodeInfo>()
   /** Pods placed here whose binding the API server has not told yet, by uid. */
   readonly #assumed = new Map<string, string>()
-  readonly #active = new Set<string>()
-  readonly #waiting = new Map<string, Waiting>()
-  #wake: (() => void) | null = null
+  readonly #queue: SchedulingQueue
+  readonly #decisions: DecisionLog
+  readonly #nominated = new NominatedPods()
+  readonly #services: Informer
+  readonly #replicationControllers: Informer
+  readonly #replicaSets: Informer
+  readonly #statefulSets: Informer
+  /** Where the next search begins, so that every node has its turn. */
+  #start = 0
 
   constructor(options: SchedulerOptions) {
     this.#options = options
     const { transport, clock, random, logger } = options
     this.#name = options.schedulerName ?? 'default-scheduler'
     this.#client = new RestClient(transport, { userAgent: 'kube-scheduler' })
-    this.#events = new EventRecorder({ client: this.#client, clock, component: this.#name, logger })
-    const informer = (gvr: typeof PODS): Informer => new Informer({ client: this.#client, gvr, clock, random, logger })
+    this.#events = new EventRecorder({ client: this.#client, clock, component: this.#name, logger, correlated: false })
+    this.#queue = new SchedulingQueue(clock)
+    this.#decisions = options.decisions ?? new DecisionLog()
+    const indexers = { namespace: ({ metadata }: KubeObject) => [metadata.namespace ?? ''] }
+    const informer = (gvr: typeof PODS): Informer => new Informer({ client: this.#client, gvr, clock, random, logger, indexers })
     this.#pods = informer(PODS)
     this.#nodes = informer(NODES)
     this.#namespaces = informer(NAMESPACES)
     this.#claims = informer(PERSISTENT_VOLUME_CLAIMS)
     this.#volumes = informer(PERSISTENT_VOLUMES)
     this.#classes = informer(STORAGE_CLASSES)
+    this.#services = informer(SERVICES)
+    this.#replicationControllers = informer(REPLICATION_CONTROLLERS)
+    this.#replicaSets = informer(REPLICA_SETS)
+    this.#statefulSets = informer(STATEFUL_SETS)
     const policy = servedResources(options.kubernetesVersion).find(({ plural }) => plural === POD_DISRUPTION_BUDGETS.resource)
     this.#budgets = informer({ ...POD_DISRUPTION_BUDGETS, version: policy?.version ?? POD_DISRUPTION_BUDGETS.version })
+    const namespaceLabels = (namespace: string): Record<string, string> => this.#namespaces.get('', namespace)?.metadata.labels ?? {}
     this.#view = {
-      namespaceLabels: (namespace) => this.#namespaces.get('', namespace)?.metadata.labels ?? {},
+      namespaceLabels,
+      terms: new AffinityTerms(namespaceLabels),
+      workloads: (namespace) => ({
+        services: this.#services.byIndex('namespace', namespace),
+        replicationControllers: this.#replicationControllers.byIndex('namespace', namespace),
+        replicaSets: this.#replicaSets.byIndex('namespace', namespace),
+        statefulSets: this.#statefulSets.byIndex('namespace', namespace),
+      }),
       minor: minorOf(options.kubernetesVersion),
       volumes: {
         claim: (namespace, claim) => this.#claims.get(namespace, claim),
@@ -98,15 +133,18 @@ class Scheduler {
     this.#nodes.onEvent(({ type, object, old }) => {
       this.#nodeChanged(type, object, old)
     })
-    this.#pods.onEvent(({ type, object }) => {
+    this.#pods.onEvent(({ type, object, old }) => {
       this.#podChanged(type, object)
+      // A pod that asks for something else may fit now.
+      if (old !== undefined && this.#queue.has(keyOf(object)) && asksAnew(old, object)) this.#queue.add(keyOf(object), object)
     })
     // A claim that is bound or a volume that comes may be what a pod waits for.
     for (const informer of [this.#claims, this.#volumes, this.#classes])
       informer.onEvent(() => {
-        this.#retryAll()
+        this.#queue.retryAll()
       })
-    const informers = [this.#nodes, this.#namespaces, this.#claims, this.#volumes, this.#classes, this.#budgets, this.#pods]
+    const workloads = [this.#services, this.#replicationControllers, this.#replicaSets, this.#statefulSets]
+    const informers = [this.#nodes, this.#namespaces, this.#claims, this.#volumes, this.#classes, this.#budgets, ...workloads, this.#pods]
     const running = informers.map((informer) => informer.run(signal))
     try {
       await Promise.all(informers.map((informer) => informer.synced(signal)))
@@ -137,33 +175,29 @@ class Scheduler {
       !deepEqual(old['spec'], node['spec']) ||
       !deepEqual(old.metadata.labels, node.metadata.labels) ||
       !deepEqual(objectAt(old['status'])['allocatable'], objectAt(node['status'])['allocatable'])
-    if (relevant) this.#retryAll()
+    if (relevant) this.#queue.retryAll()
   }
 
   #podChanged(type: 'add' | 'update' | 'delete', pod: KubeObject): void {
-    const key = `${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''}`
+    const key = keyOf(pod)
     const uid = pod.metadata.uid ?? ''
     const node = nodeNameOf(pod)
+    this.#nominated.set(pod, type === 'delete' || isFinished(pod) || node !== '' ? '' : textAt(objectAt(pod['status'])['nominatedNodeName']))
     if (type === 'delete' || isFinished(pod)) {
-      this.#active.delete(key)
-      this.#waiting.delete(key)
+      this.#queue.forget(key)
       const info = this.#infos.get(node !== '' ? node : (this.#assumed.get(uid) ?? ''))
       this.#assumed.delete(uid)
       info?.remove(pod)
-      if (info !== undefined) this.#retryAll()
+      if (info !== undefined) this.#queue.retryAll()
     } else if (node !== '') {
       const assumed = this.#assumed.get(uid)
       if (assumed !== undefined && assumed !== node) this.#infos.get(assumed)?.remove(pod)
       this.#assumed.delete(uid)
-      this.#active.delete(key)
-      this.#waiting.delete(key)
+      this.#queue.forget(key)
       this.#infos.get(node)?.add(pod)
       // A pod with affinity may have been waiting for this one.
-      if (assumed === undefined) this.#retryAll()
-    } else if (this.#isMine(pod) && !this.#assumed.has(uid) && !this.#waiting.has(key)) {
-      this.#active.add(key)
-      this.#wake?.()
-    }
+      if (assumed === undefined && type === 'add') this.#queue.retryAll()
+    } else if (this.#isMine(pod) && !this.#assumed.has(uid) && !this.#queue.has(key)) this.#queue.add(key, pod)
   }
 
   #isMine(pod: KubeObject): boolean {
@@ -175,88 +209,70 @@ class Scheduler {
     )
   }
 
-  /** Something changed that may make room. */
-  #retryAll(): void {
-    const now = this.#options.clock.now()
-    for (const [key, { notBeforeMs, attempts }] of this.#waiting) {
-      const backoffEnds = notBeforeMs - UNSCHEDULABLE_MS
-      if (backoffEnds <= now) this.#active.add(key)
-      else this.#waiting.set(key, { attempts, notBeforeMs: Math.min(notBeforeMs, backoffEnds) })
-    }
-    this.#wake?.()
+  #pod(key: string): KubeObject | undefined {
+    const slash = key.indexOf('/')
+    return this.#pods.get(key.slice(0, slash), key.slice(slash + 1))
   }
 
   async #loop(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const key = this.#next()
-      if (key === null) await this.#idle(signal)
+    const priority = (key: string): number | null => {
+      const pod = this.#pod(key)
+      return pod === undefined ? null : priorityOf(pod)
+    }
+    for (let tried = 0; !signal.aborted; tried++) {
+      const key = this.#queue.next(priority)
+      if (key === null) await this.#queue.idle(signal)
       else await this.#schedule(key, signal)
+      // Placing takes no wait of its own: now and then bindings and watches have their turn.
+      if (tried % PODS_PER_TURN === 0) await setImmediate()
     }
-  }
-
-  /** The most important pod first, then the oldest. */
-  #next(): string | null {
-    const now = this.#options.clock.now()
-    for (const [key, { notBeforeMs }] of this.#waiting) if (notBeforeMs <= now) this.#active.add(key)
-    let best: { key: string; pod: KubeObject } | null = null
-    for (const key of this.#active) {
-      const slash = key.indexOf('/')
-      const pod = this.#pods.get(key.slice(0, slash), key.slice(slash + 1))
-      if (pod === undefined) {
-        this.#active.delete(key)
-        continue
-      }
-      if (best === null || priorityOf(pod) > priorityOf(best.pod)) best = { key, pod }
-    }
-    if (best !== null) this.#active.delete(best.key)
-    return best?.key ?? null
-  }
-
-  async #idle(signal: AbortSignal): Promise<void> {
-    const soonest = Math.min(...[...this.#waiting.values()].map(({ notBeforeMs }) => notBeforeMs), Number.POSITIVE_INFINITY)
-    await new Promise<void>((resolve) => {
-      const cancel = Number.isFinite(soonest) ? this.#options.clock.schedule(Math.max(1, soonest - this.#options.clock.now()), done) : undefined
-      const wake = done
-      function done(): void {
-        cancel?.()
-        signal.removeEventListener('abort', wake)
-        resolve()
-      }
-      this.#wake = done
-      signal.addEventListener('abort', wake, { once: true })
-      if (signal.aborted) done()
-    })
-    this.#wake = null
   }
 
   async #schedule(key: string, signal: AbortSignal): Promise<void> {
-    const slash = key.indexOf('/')
-    const pod = this.#pods.get(key.slice(0, slash), key.slice(slash + 1))
+    const pod = this.#pod(key)
     if (pod === undefined || nodeNameOf(pod) !== '' || !this.#isMine(pod) || this.#assumed.has(pod.metadata.uid ?? '')) return
     const infos = [...this.#infos.values()]
     const state = prepareCycle(pod, infos, this.#view)
-    const refusals = new Map<string, Refusal>()
-    const feasible = infos.filter((info) => {
-      const refusal = filterNode(state, info)
-      if (refusal !== null) refusals.set(info.name, refusal)
-      return refusal === null
-    })
-    if (feasible.length === 0) {
-      await this.#unschedulable(key, { state, infos, refusals }, signal)
+    const verdict = (info: NodeInfo): Refusal | null => this.#verdict(state, info)
+    const outcome = findNodes(state, infos, { start: this.#start, enough: feasibleEnough(infos.length), verdict })
+    this.#start = infos.length === 0 ? 0 : (this.#start + outcome.looked) % infos.length
+    if (outcome.scores.length === 0) {
+      await this.#unschedulable(key, { state, infos, outcome }, signal)
       return
     }
-    const scores = scoreNodes(state, feasible)
-    const best = scores.filter(({ total }) => total === scores[0]?.total)
+    const best = outcome.scores.filter(({ total }) => total === outcome.scores[0]?.total)
     const chosen = best[this.#options.random.below(best.length)]?.info
     if (chosen === undefined) return
+    this.#record(key, { state, outcome }, { node: chosen.name, preemption: null })
     const { plan } = volumesOn(state.volumes, chosen.node, this.#view.volumes)
     if (plan.length > 0) await this.#bindVolumes(key, plan, chosen.name, signal)
     else this.#bind(key, pod, chosen, signal)
   }
 
+  /** What the filters say, also beside pods of at least the same priority that are to come to the node. */
+  #verdict(state: CycleState, info: NodeInfo): Refusal | null {
+    const coming = this.#nominated.on(info.name, state.pod)
+    if (coming.length > 0) {
+      const fuller = info.changed({ with: coming })
+      const nodes = state.nodes.map((each) => (each === info ? fuller : each))
+      const refusal = filterNode(prepareCycle(state.pod, nodes, this.#view), fuller)
+      if (refusal !== null) return refusal
+    }
+    return filterNode(state, info)
+  }
+
+  #record(
+    key: string,
+    { state, outcome }: { state: CycleState; outcome: SchedulingOutcome },
+    result: { node: string | null; preemption: SchedulingDecision['preemption'] },
+  ): void {
+    const facts = { ...result, at: new Date(this.#options.clock.now()).toISOString(), attempt: this.#queue.attempts(key) + 1 }
+    this.#decisions.record(key, outcome.scores.length + outcome.refusals.size, () => decisionOf(state, outcome, facts))
+  }
+
   /** Chooses volumes for claims that waited for a node, or has them made for it; the pod comes again once they are bound. */
   async #bindVolumes(key: string, plan: VolumePlan, node: string, signal: AbortSignal): Promise<void> {
-    this.#wait(key)
+    this.#queue.failed(key)
     try {
       for (const { claim, volume } of plan) {
         const { namespace, name = '', uid } = claim.metadata
@@ -290,7 +306,8 @@ class Scheduler {
   #bind(key: string, pod: KubeObject, info: NodeInfo, signal: AbortSignal): void {
     const { namespace = '', name = '', uid = '' } = pod.metadata
     this.#assumed.set(uid, info.name)
-    this.#waiting.delete(key)
+    this.#queue.forget(key)
+    this.#nominated.set(pod, '')
     info.add(pod)
     const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace, uid }, target: { apiVersion: 'v1', kind: 'Node', name: info.name } }
     this.#client.create(PODS, { namespace, name, subresource: 'binding' }, binding, signal).then(
@@ -303,26 +320,26 @@ class Scheduler {
         info.remove(pod)
         if (isNotFound(error) || isConflict(error)) return
         this.#options.logger.warn('binding failed', { pod: key, node: info.name, error: error instanceof Error ? error.message : String(error) })
-        this.#wait(key)
+        this.#queue.failed(key)
       },
     )
   }
 
-  #wait(key: string): void {
-    const attempts = (this.#waiting.get(key)?.attempts ?? 0) + 1
-    const backoff = Math.min(FIRST_BACKOFF_MS * 2 ** (attempts - 1), MAX_BACKOFF_MS)
-    this.#waiting.set(key, { attempts, notBeforeMs: this.#options.clock.now() + backoff + UNSCHEDULABLE_MS })
-  }
-
   async #unschedulable(
     key: string,
-    { state, infos, refusals }: { state: CycleState; infos: readonly NodeInfo[]; refusals: ReadonlyMap<string, Refusal> },
+    { state, infos, outcome }: { state: CycleState; infos: readonly NodeInfo[]; outcome: SchedulingOutcome },
     signal: AbortSignal,
   ): Promise<void> {
-    this.#wait(key)
     const { pod } = state
+    const { refusals } = outcome
     const { minor } = this.#view
-    const preemption = choosePreemption(pod, infos, refusals, { view: this.#view, budgets: this.#budgets.list() })
+    const preemption = this.#isEligible(pod, refusals)
+      ? choosePreemption(pod, infos, refusals, { view: this.#view, budgets: this.#budgets.list() })
+      : ({ kind: 'none', message: 'not eligible due to a terminating pod on the nominated node.' } as const)
+    const found = preemption.kind === 'victims' ? { node: preemption.node, victims: preemption.victims.map(keyOf) } : null
+    this.#record(key, { state, outcome }, { node: null, preemption: found })
+    this.#queue.failed(key)
+    if (preemption.kind === 'victims') this.#nominated.set(pod, preemption.node)
     const fit = fitErrorMessage(infos.length, refusals.values(), state)
     // What preemption found is told since 1.24.
     const told = preemption.kind === 'victims' ? '' : ` preemption: ${preemption.message}`
@@ -340,6 +357,14 @@ class Scheduler {
       if (signal.aborted || isNotFound(error) || isConflict(error)) return
       this.#options.logger.warn('preempting failed', { pod: key, error: error instanceof Error ? error.message : String(error) })
     }
+  }
+
+  /** While pods leave the node that was made free for a pod, no others are asked to, unless the node will not do any more. */
+  #isEligible(pod: KubeObject, refusals: ReadonlyMap<string, Refusal>): boolean {
+    const nominated = textAt(objectAt(pod['status'])['nominatedNodeName'])
+    if (nominated === '' || refusals.get(nominated)?.unresolvable === true) return true
+    const leaving = [...(this.#infos.get(nominated)?.pods.values() ?? [])]
+    return !leaving.some((other) => other.metadata.deletionTimestamp !== undefined && priorityOf(other) < priorityOf(pod))
   }
 
   /** The pod's condition and event of an attempt that found no node. */

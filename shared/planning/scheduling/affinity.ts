@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from '../../kubernetes/json.ts'
-import { matchesLabelSelector } from '../../kubernetes/labelSelector.ts'
+import { matchesLabelSelector, matchesRequirements, selectorRequirements } from '../../kubernetes/labelSelector.ts'
 import type { KubeObject } from '../../kubernetes/object.ts'
 import { objectAt, objectsAt, specOf, textAt } from './pod.ts'
 
@@ -58,37 +58,62 @@ export interface PodTerm {
   topologyKey: string
   weight: number
   matches(pod: KubeObject): boolean
+  /** Equal for terms that select the same pods; null when that depends on the labels of namespaces, which change. */
+  key: string | null
 }
 
 export interface PodAffinity {
-  required: PodTerm[]
-  preferred: PodTerm[]
+  required: readonly PodTerm[]
+  preferred: readonly PodTerm[]
 }
 
-function podTerm(term: JsonObject, owner: KubeObject, weight: number, namespaceLabels: (namespace: string) => Record<string, string>): PodTerm {
+export type NamespaceLabels = (namespace: string) => Record<string, string>
+
+function podTerm(term: JsonObject, owner: KubeObject, { weight, namespaceLabels }: { weight: number; namespaceLabels: NamespaceLabels }): PodTerm {
   const named = strings(term['namespaces'])
-  const selector = term['namespaceSelector']
   const own = owner.metadata.namespace ?? ''
+  const selector = isObject(term['namespaceSelector']) ? term['namespaceSelector'] : null
+  const namespaces = named.length === 0 && selector === null ? [own] : named
+  const requirements = selectorRequirements(term['labelSelector'])
   const inNamespace = (namespace: string): boolean =>
-    named.includes(namespace) || (isObject(selector) ? matchesLabelSelector(selector, namespaceLabels(namespace)) : named.length === 0 && namespace === own)
+    namespaces.includes(namespace) || (selector !== null && matchesLabelSelector(selector, namespaceLabels(namespace)))
   return {
     topologyKey: textAt(term['topologyKey']),
     weight,
-    matches: (pod) => inNamespace(pod.metadata.namespace ?? '') && matchesLabelSelector(term['labelSelector'], pod.metadata.labels ?? {}),
+    matches: (pod) => requirements !== null && inNamespace(pod.metadata.namespace ?? '') && matchesRequirements(requirements, pod.metadata.labels ?? {}),
+    key: selector === null ? JSON.stringify([namespaces, requirements]) : null,
   }
 }
 
+const NONE: PodAffinity = { required: [], preferred: [] }
+
 /** Affinity or anti-affinity between pods. */
-export function podAffinity(
-  pod: KubeObject,
-  kind: 'podAffinity' | 'podAntiAffinity',
-  namespaceLabels: (namespace: string) => Record<string, string>,
-): PodAffinity {
-  const affinity = objectAt(objectAt(specOf(pod)['affinity'])[kind])
+export function podAffinity(pod: KubeObject, kind: 'podAffinity' | 'podAntiAffinity', namespaceLabels: NamespaceLabels): PodAffinity {
+  const affinity = objectAt(specOf(pod)['affinity'])[kind]
+  if (!isObject(affinity)) return NONE
   return {
-    required: objectsAt(affinity['requiredDuringSchedulingIgnoredDuringExecution']).map((term) => podTerm(term, pod, 0, namespaceLabels)),
+    required: objectsAt(affinity['requiredDuringSchedulingIgnoredDuringExecution']).map((term) => podTerm(term, pod, { weight: 0, namespaceLabels })),
     preferred: objectsAt(affinity['preferredDuringSchedulingIgnoredDuringExecution']).map((each) =>
-      podTerm(objectAt(each['podAffinityTerm']), pod, Number(each['weight'] ?? 0), namespaceLabels),
+      podTerm(objectAt(each['podAffinityTerm']), pod, { weight: Number(each['weight'] ?? 0), namespaceLabels }),
     ),
+  }
+}
+
+/** The terms of a pod that runs, kept with the object: each is asked for every pod that is scheduled. */
+export class AffinityTerms {
+  readonly #namespaceLabels: NamespaceLabels
+  readonly #known = new WeakMap<KubeObject, { affinity: PodAffinity; antiAffinity: PodAffinity }>()
+
+  constructor(namespaceLabels: NamespaceLabels) {
+    this.#namespaceLabels = namespaceLabels
+  }
+
+  of(pod: KubeObject): { affinity: PodAffinity; antiAffinity: PodAffinity } {
+    let terms = this.#known.get(pod)
+    if (terms === undefined) {
+      terms = { affinity: podAffinity(pod, 'podAffinity', this.#namespaceLabels), antiAffinity: podAffinity(pod, 'podAntiAffinity', this.#namespaceLabels) }
+      this.#known.set(pod, terms)
+    }
+    return terms
   }
 }

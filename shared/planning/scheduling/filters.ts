@@ -1,9 +1,8 @@
-import { isObject } from '../../kubernetes/json.ts'
-import { matchesLabelSelector } from '../../kubernetes/labelSelector.ts'
 import type { KubeObject } from '../../kubernetes/object.ts'
-import { matchesNodeSelection, podAffinity, type PodAffinity } from './affinity.ts'
+import { matchesNodeSelection, podAffinity, type AffinityTerms, type NamespaceLabels, type PodAffinity } from './affinity.ts'
 import type { NodeInfo } from './nodeInfo.ts'
-import { hostPorts, objectsAt, podRequests, specOf, textAt, type HostPort, type Resources } from './pod.ts'
+import { hostPorts, podRequests, specOf, textAt, type HostPort, type Resources } from './pod.ts'
+import { hardSpread, type SpreadCounts, type Workloads } from './spread.ts'
 import { tolerationsOf, untolerated, type Toleration } from './taints.ts'
 import { podVolumes, volumesOn, zoneConflict, type PodVolumes, type VolumeView } from './volumes.ts'
 
@@ -12,15 +11,6 @@ export interface Refusal {
   plugin: string
   reasons: string[]
   unresolvable: boolean
-}
-
-interface SpreadConstraint {
-  topologyKey: string
-  maxSkew: number
-  hard: boolean
-  selector: unknown
-  /** Matching pods by topology value, of nodes that count. */
-  counts: Map<string, number>
 }
 
 /** What is the same for every node while one pod is looked at. */
@@ -34,42 +24,44 @@ export interface CycleState {
   /** Per required affinity term: topology values where a match runs; null where none runs anywhere and the pod matches itself. */
   affinityValues: (Set<string> | null)[]
   antiAffinityValues: Set<string>[]
-  /** `key=value` of topologies that a running pod's own anti-affinity keeps this pod from. */
-  repelled: Set<string>
-  spread: SpreadConstraint[]
+  /** Topology key to the values that a running pod's own anti-affinity keeps this pod from. */
+  repelled: Map<string, Set<string>>
+  spread: SpreadCounts[]
   volumes: PodVolumes
   view: SchedulingView
+  /** All nodes, also those that do not fit: topologies are counted over them. */
+  nodes: readonly NodeInfo[]
 }
-
-export type NamespaceLabels = (namespace: string) => Record<string, string>
 
 /** What scheduling looks at beside nodes and pods. */
 export interface SchedulingView {
   namespaceLabels: NamespaceLabels
+  terms: AffinityTerms
   volumes: VolumeView
+  /** The objects of a namespace by which workloads spread. */
+  workloads(namespace: string): Workloads
   /** The minor release whose words are used. */
   minor: number
 }
 
 /** Looks over all nodes once for a pod. */
 export function prepareCycle(pod: KubeObject, nodes: readonly NodeInfo[], view: SchedulingView): CycleState {
-  const { namespaceLabels } = view
-  const affinity = podAffinity(pod, 'podAffinity', namespaceLabels)
-  const antiAffinity = podAffinity(pod, 'podAntiAffinity', namespaceLabels)
-  const valuesOf = (matches: (other: KubeObject) => boolean, topologyKey: string): Set<string> => {
+  const affinity = podAffinity(pod, 'podAffinity', view.namespaceLabels)
+  const antiAffinity = podAffinity(pod, 'podAntiAffinity', view.namespaceLabels)
+  const valuesOf = (topologyKey: string, key: string | null, matches: (other: KubeObject) => boolean): Set<string> => {
     const values = new Set<string>()
     for (const info of nodes) {
       const value = info.node.metadata.labels?.[topologyKey]
-      if (value !== undefined && !values.has(value) && [...info.pods.values()].some(matches)) values.add(value)
+      if (value !== undefined && !values.has(value) && info.count(key, matches) > 0) values.add(value)
     }
     return values
   }
   // A pod counts for an affinity when it matches all of its terms.
   const matchesAll = (other: KubeObject): boolean => affinity.required.every((term) => term.matches(other))
-  const together = affinity.required.map((term) => valuesOf(matchesAll, term.topologyKey))
+  const keys = affinity.required.map(({ key }) => key)
+  const together = affinity.required.map((term) => valuesOf(term.topologyKey, keys.includes(null) ? null : `all ${keys.join()}`, matchesAll))
   // The first pod of a group that wants to be together may go anywhere.
   const isFirst = together.every((values) => values.size === 0) && matchesAll(pod)
-  const affinityValues = together.map((values) => (isFirst ? null : values))
   return {
     pod,
     requests: podRequests(pod),
@@ -77,52 +69,28 @@ export function prepareCycle(pod: KubeObject, nodes: readonly NodeInfo[], view: 
     ports: hostPorts(pod),
     affinity,
     antiAffinity,
-    affinityValues,
-    antiAffinityValues: antiAffinity.required.map((term) => valuesOf((other) => term.matches(other), term.topologyKey)),
-    repelled: repelledTopologies(pod, nodes, namespaceLabels),
-    spread: spreadConstraints(pod, nodes),
+    affinityValues: together.map((values) => (isFirst ? null : values)),
+    antiAffinityValues: antiAffinity.required.map((term) => valuesOf(term.topologyKey, term.key, (other) => term.matches(other))),
+    repelled: repelledTopologies(pod, nodes, view.terms),
+    spread: hardSpread(pod, nodes),
     volumes: podVolumes(pod, view.volumes),
     view,
+    nodes,
   }
 }
 
-function repelledTopologies(pod: KubeObject, nodes: readonly NodeInfo[], namespaceLabels: NamespaceLabels): Set<string> {
-  const repelled = new Set<string>()
+function repelledTopologies(pod: KubeObject, nodes: readonly NodeInfo[], terms: AffinityTerms): Map<string, Set<string>> {
+  const repelled = new Map<string, Set<string>>()
   for (const info of nodes)
-    for (const other of info.pods.values()) {
-      if (!isObject(specOf(other)['affinity'])) continue
-      for (const term of podAffinity(other, 'podAntiAffinity', namespaceLabels).required) {
+    for (const other of info.podsWithAffinity.values())
+      for (const term of terms.of(other).antiAffinity.required) {
         const value = info.node.metadata.labels?.[term.topologyKey]
-        if (value !== undefined && term.matches(pod)) repelled.add(`${term.topologyKey}=${value}`)
+        if (value === undefined || repelled.get(term.topologyKey)?.has(value) === true || !term.matches(pod)) continue
+        const values = repelled.get(term.topologyKey)
+        if (values === undefined) repelled.set(term.topologyKey, new Set([value]))
+        else values.add(value)
       }
-    }
   return repelled
-}
-
-function spreadConstraints(pod: KubeObject, nodes: readonly NodeInfo[]): SpreadConstraint[] {
-  const constraints = objectsAt(specOf(pod)['topologySpreadConstraints']).map((each) => ({
-    topologyKey: textAt(each['topologyKey']),
-    maxSkew: Number(each['maxSkew'] ?? 1),
-    hard: each['whenUnsatisfiable'] !== 'ScheduleAnyway',
-    selector: each['labelSelector'],
-    counts: new Map<string, number>(),
-  }))
-  const keys = (hard: boolean): string[] => constraints.filter((each) => each.hard === hard).map(({ topologyKey }) => topologyKey)
-  for (const constraint of constraints)
-    for (const info of nodes) {
-      const value = info.node.metadata.labels?.[constraint.topologyKey]
-      // A node counts only when it has the labels of all constraints of the kind.
-      if (keys(constraint.hard).some((key) => info.node.metadata.labels?.[key] === undefined)) continue
-      if (value === undefined || !matchesNodeSelection(pod, info.node)) continue
-      const matching = [...info.pods.values()].filter(
-        (other) =>
-          other.metadata.namespace === pod.metadata.namespace &&
-          other.metadata.deletionTimestamp === undefined &&
-          matchesLabelSelector(constraint.selector, other.metadata.labels ?? {}),
-      ).length
-      constraint.counts.set(value, (constraint.counts.get(value) ?? 0) + matching)
-    }
-  return constraints
 }
 
 type Filter = (state: CycleState, info: NodeInfo) => Refusal | null
@@ -177,13 +145,21 @@ function fitsVolumes({ volumes, view }: CycleState, { node }: NodeInfo): Refusal
   return zoneConflict(volumes.bound, node) ? refuse('VolumeZone', 'node(s) had no available volume zone', true) : null
 }
 
+/** Until 1.26 a pod that asks for something at all must not find any of these overcommitted, asked for or not. */
+const BASIC = ['cpu', 'memory', 'ephemeral-storage']
+/** Of other names only extended resources (in a domain of their own), huge pages and volumes that attach are looked at. */
+const isScalar = (name: string): boolean => name.startsWith('hugepages-') || name.startsWith('attachable-volumes-') || name.includes('/')
+
 /** NodeResourcesFit: every resource that is short is named. */
 function fitsResources({ requests, view }: CycleState, { pods, allocatable, requested }: NodeInfo): Refusal | null {
   const reasons: string[] = []
   let unresolvable = false
   if (pods.size + 1 > (allocatable.get('pods') ?? 0)) reasons.push('Too many pods')
-  for (const [name, amount] of requests) {
-    if (amount === 0) continue
+  const scalars = [...requests.keys()].filter(isScalar)
+  const asksNothing = scalars.length === 0 && BASIC.every((name) => (requests.get(name) ?? 0) === 0)
+  for (const name of asksNothing ? [] : [...BASIC, ...scalars]) {
+    const amount = requests.get(name) ?? 0
+    if (amount === 0 && view.minor >= 27) continue
     const capacity = allocatable.get(name) ?? 0
     if (amount <= capacity - (requested.get(name) ?? 0)) continue
     reasons.push(`Insufficient ${name}`)
@@ -192,13 +168,10 @@ function fitsResources({ requests, view }: CycleState, { pods, allocatable, requ
   return reasons.length === 0 ? null : { plugin: 'NodeResourcesFit', reasons, unresolvable }
 }
 
-function fitsSpread({ pod, spread }: CycleState, { node }: NodeInfo): Refusal | null {
-  for (const { topologyKey, maxSkew, hard, selector, counts } of spread) {
-    if (!hard) continue
+function fitsSpread({ spread }: CycleState, { node }: NodeInfo): Refusal | null {
+  for (const { topologyKey, maxSkew, counts, least, self } of spread) {
     const value = node.metadata.labels?.[topologyKey]
     if (value === undefined) return refuse('PodTopologySpread', "node(s) didn't match pod topology spread constraints (missing required label)", true)
-    const self = matchesLabelSelector(selector, pod.metadata.labels ?? {}) ? 1 : 0
-    const least = Math.min(...counts.values())
     if ((counts.get(value) ?? 0) + self - least > maxSkew) return refuse('PodTopologySpread', "node(s) didn't match pod topology spread constraints", false)
   }
   return null
@@ -222,7 +195,7 @@ function fitsPodAffinity(state: CycleState, { node }: NodeInfo): Refusal | null 
     const value = labels[topologyKey]
     if (value !== undefined && antiAffinityValues[index]?.has(value) === true) return refuseRules("node(s) didn't match pod anti-affinity rules", false)
   }
-  if (repelled.size > 0 && Object.entries(labels).some(([key, value]) => repelled.has(`${key}=${value}`)))
+  if (repelled.size > 0 && [...repelled].some(([key, values]) => labels[key] !== undefined && values.has(labels[key])))
     return refuseRules("node(s) didn't satisfy existing pods anti-affinity rules", false)
   return null
 }

@@ -1,19 +1,37 @@
+import { isObject } from '../../kubernetes/json.ts'
 import type { KubeObject } from '../../kubernetes/object.ts'
-import { addResources, hostPorts, nonZeroRequests, objectAt, podRequests, resourcesOf, type HostPort, type Resources } from './pod.ts'
+import { addResources, hostPorts, nonZeroRequests, objectAt, podRequests, resourcesOf, specOf, type HostPort, type Resources } from './pod.ts'
 import { taintsOf, type Taint } from './taints.ts'
 
 const keyOf = ({ metadata }: KubeObject): string => metadata.uid ?? `${metadata.namespace ?? ''}/${metadata.name ?? ''}`
 
-/** A node with what runs on it, in numbers that scheduling compares. */
+/** Counts kept per node; more than this are of workloads that were looked at long ago. */
+const MAX_COUNTS = 256
+
+const hasPodAffinity = (pod: KubeObject): boolean => {
+  const { affinity } = specOf(pod)
+  return isObject(affinity) && (isObject(affinity['podAffinity']) || isObject(affinity['podAntiAffinity']))
+}
+
+interface Count {
+  matches: (pod: KubeObject) => boolean
+  count: number
+}
+
+/** A node with what runs on it, in numbers that scheduling compares; kept up with each pod that comes and goes. */
 export class NodeInfo {
   readonly name: string
   node: KubeObject
   allocatable: Resources
   taints: Taint[]
   readonly pods = new Map<string, KubeObject>()
+  /** Those with rules about other pods. */
+  readonly podsWithAffinity = new Map<string, KubeObject>()
   readonly requested: Resources = new Map()
   nonZeroCpu = 0
   nonZeroMemory = 0
+  readonly #ports = new Map<string, HostPort[]>()
+  readonly #counts = new Map<string, Count>()
 
   constructor(node: KubeObject) {
     this.name = node.metadata.name ?? ''
@@ -30,34 +48,59 @@ export class NodeInfo {
 
   add(pod: KubeObject): void {
     this.remove(pod)
-    this.pods.set(keyOf(pod), pod)
-    this.#count(pod, 1)
+    const key = keyOf(pod)
+    this.pods.set(key, pod)
+    if (hasPodAffinity(pod)) this.podsWithAffinity.set(key, pod)
+    const ports = hostPorts(pod)
+    if (ports.length > 0) this.#ports.set(key, ports)
+    this.#tally(pod, 1)
   }
 
   remove(pod: KubeObject): void {
-    const known = this.pods.get(keyOf(pod))
+    const key = keyOf(pod)
+    const known = this.pods.get(key)
     if (known === undefined) return
-    this.pods.delete(keyOf(pod))
-    this.#count(known, -1)
+    this.pods.delete(key)
+    this.podsWithAffinity.delete(key)
+    this.#ports.delete(key)
+    this.#tally(known, -1)
   }
 
   usedPorts(): HostPort[] {
-    return [...this.pods.values()].flatMap(hostPorts)
+    return [...this.#ports.values()].flat()
   }
 
-  /** A copy without some pods, for asking what would fit if they went. */
-  without(pods: Iterable<KubeObject>): NodeInfo {
+  /**
+   * How many pods here match.
+   *
+   * @param key equal for equal questions, whose answer is then kept; null counts anew
+   */
+  count(key: string | null, matches: (pod: KubeObject) => boolean): number {
+    const known = key === null ? undefined : this.#counts.get(key)
+    if (known !== undefined) return known.count
+    let count = 0
+    for (const pod of this.pods.values()) if (matches(pod)) count++
+    if (key !== null) {
+      if (this.#counts.size >= MAX_COUNTS) this.#counts.clear()
+      this.#counts.set(key, { matches, count })
+    }
+    return count
+  }
+
+  /** A copy without some pods and with others, for asking what would fit then. */
+  changed({ without = [], with: more = [] }: { without?: Iterable<KubeObject>; with?: Iterable<KubeObject> }): NodeInfo {
     const copy = new NodeInfo(this.node)
     for (const pod of this.pods.values()) copy.add(pod)
-    for (const pod of pods) copy.remove(pod)
+    for (const pod of without) copy.remove(pod)
+    for (const pod of more) copy.add(pod)
     return copy
   }
 
-  #count(pod: KubeObject, sign: 1 | -1): void {
-    const requests = podRequests(pod)
-    addResources(this.requested, requests, sign)
-    const { cpu, memory } = nonZeroRequests(requests)
+  #tally(pod: KubeObject, sign: 1 | -1): void {
+    addResources(this.requested, podRequests(pod), sign)
+    const { cpu, memory } = nonZeroRequests(pod)
     this.nonZeroCpu += sign * cpu
     this.nonZeroMemory += sign * memory
+    for (const each of this.#counts.values()) if (each.matches(pod)) each.count += sign
   }
 }

@@ -49,9 +49,43 @@ export function podRequests(pod: KubeObject): Resources {
   return total
 }
 
-/** Requests as scoring sees them: a pod that asks for nothing still takes something (upstream's non-zero defaults). */
-export function nonZeroRequests(requests: Resources): { cpu: number; memory: number } {
-  return { cpu: requests.get('cpu') ?? 100, memory: requests.get('memory') ?? 200 * 1024 * 1024 }
+const DEFAULT_CPU = 100
+const DEFAULT_MEMORY = 200 * 1024 * 1024
+
+/**
+ * Requests as scoring sees them: a container that does not name cpu or memory still takes something (upstream's non-zero
+ * defaults); one that asks for zero takes zero.
+ */
+export function nonZeroRequests(pod: KubeObject): { cpu: number; memory: number } {
+  const spec = specOf(pod)
+  const total = { cpu: 0, memory: 0 }
+  const greatest = { cpu: 0, memory: 0 }
+  const of = (container: JsonObject): { cpu: number; memory: number } => {
+    const requests = resourcesOf(objectAt(container['resources'])['requests'])
+    return { cpu: requests.get('cpu') ?? DEFAULT_CPU, memory: requests.get('memory') ?? DEFAULT_MEMORY }
+  }
+  for (const container of objectsAt(spec['containers'])) {
+    const { cpu, memory } = of(container)
+    total.cpu += cpu
+    total.memory += memory
+  }
+  let sidecars = { cpu: 0, memory: 0 }
+  for (const container of objectsAt(spec['initContainers'])) {
+    const { cpu, memory } = of(container)
+    if (container['restartPolicy'] === 'Always') {
+      sidecars = { cpu: sidecars.cpu + cpu, memory: sidecars.memory + memory }
+      total.cpu += cpu
+      total.memory += memory
+    } else {
+      greatest.cpu = Math.max(greatest.cpu, cpu + sidecars.cpu)
+      greatest.memory = Math.max(greatest.memory, memory + sidecars.memory)
+    }
+  }
+  const overhead = resourcesOf(spec['overhead'])
+  return {
+    cpu: Math.max(total.cpu, greatest.cpu) + (overhead.get('cpu') ?? 0),
+    memory: Math.max(total.memory, greatest.memory) + (overhead.get('memory') ?? 0),
+  }
 }
 
 export interface HostPort {

@@ -1,7 +1,9 @@
-import type { NodeInfo } from './nodeInfo.ts'
-import { nodePreference } from './affinity.ts'
+import { isObject } from '../../kubernetes/json.ts'
+import { nodePreference, type PodTerm } from './affinity.ts'
 import type { CycleState } from './filters.ts'
-import { nonZeroRequests } from './pod.ts'
+import type { NodeInfo } from './nodeInfo.ts'
+import { nonZeroRequests, objectAt, objectsAt, specOf, textAt } from './pod.ts'
+import { softConstraints, spreadPoints } from './spread.ts'
 import { tolerates } from './taints.ts'
 
 /** A node's points, 0 to 100 per plugin before weights. */
@@ -13,95 +15,167 @@ export interface NodeScore {
 
 interface ScorePlugin {
   name: string
-  weight: number
-  score(state: CycleState, info: NodeInfo): number
-  /** How raw scores become 0 to 100; absent = they are already. */
-  normalize?: 'highest' | 'lowest'
+  /** In the default profile of a release. */
+  weight(minor: number): number
+  /** Points of each node, normalized. */
+  points(state: CycleState, feasible: readonly NodeInfo[]): number[]
 }
 
-const fraction = (used: number, capacity: number): number => (capacity <= 0 ? 1 : Math.min(1, used / capacity))
+const MIB = 1024 * 1024
+/** Weights of what users ask for were raised when the configuration API became v1beta3. */
+const since23 = (before: number, after: number) => (minor: number) => (minor >= 23 ? after : before)
 
-function usage({ requests }: CycleState, info: NodeInfo): { cpu: number; memory: number } {
-  const own = nonZeroRequests(requests)
-  return {
-    cpu: fraction(info.nonZeroCpu + own.cpu, info.allocatable.get('cpu') ?? 0),
-    memory: fraction(info.nonZeroMemory + own.memory, info.allocatable.get('memory') ?? 0),
+function usage(info: NodeInfo, own: { cpu: number; memory: number }): { used: number; capacity: number }[] {
+  return [
+    { used: info.nonZeroCpu + own.cpu, capacity: info.allocatable.get('cpu') ?? 0 },
+    { used: info.nonZeroMemory + own.memory, capacity: info.allocatable.get('memory') ?? 0 },
+  ]
+}
+
+/** Free share of cpu and memory, each rounded down, then their mean rounded down. */
+function leastAllocated(state: CycleState, feasible: readonly NodeInfo[]): number[] {
+  const own = nonZeroRequests(state.pod)
+  return feasible.map((info) => {
+    const points = usage(info, own).map(({ used, capacity }) => (capacity === 0 || used > capacity ? 0 : Math.trunc(((capacity - used) * 100) / capacity)))
+    return Math.trunc(points.reduce((sum, each) => sum + each, 0) / points.length)
+  })
+}
+
+/** How alike the used shares of cpu and memory are. From 1.22 the standard deviation counts, until then their difference. */
+function balancedAllocation(state: CycleState, feasible: readonly NodeInfo[]): number[] {
+  const own = nonZeroRequests(state.pod)
+  return feasible.map((info) => {
+    const shares = usage(info, own).map(({ used, capacity }) => (capacity === 0 ? 1 : used / capacity))
+    const [cpu = 1, memory = 1] = shares
+    if (state.view.minor < 22) return cpu >= 1 || memory >= 1 ? 0 : Math.trunc((1 - Math.abs(cpu - memory)) * 100)
+    return Math.trunc((1 - Math.abs((Math.min(1, cpu) - Math.min(1, memory)) / 2)) * 100)
+  })
+}
+
+/** Shares of the highest; reversed, what is left of it. */
+function byHighest(raw: readonly number[], { reverse }: { reverse: boolean }): number[] {
+  const most = Math.max(0, ...raw)
+  if (most === 0) return raw.map(() => (reverse ? 100 : 0))
+  return raw.map((each) => (reverse ? 100 - Math.trunc((100 * each) / most) : Math.trunc((100 * each) / most)))
+}
+
+const imageName = (name: string): string => (name.lastIndexOf(':') <= name.lastIndexOf('/') ? `${name}:latest` : name)
+
+/** Images of the pod that a node has, by size and by how many nodes have them. */
+function imageLocality({ pod, nodes }: CycleState, feasible: readonly NodeInfo[]): number[] {
+  const wanted = objectsAt(specOf(pod)['containers']).map((container) => imageName(textAt(container['image'])))
+  const sizes = new Map<string, { bytes: Map<NodeInfo, number> }>(wanted.map((image) => [image, { bytes: new Map() }]))
+  for (const info of nodes)
+    for (const { names, sizeBytes } of objectsAt(objectAt(info.node['status'])['images']))
+      if (Array.isArray(names)) for (const name of names) sizes.get(String(name))?.bytes.set(info, Number(sizeBytes ?? 0))
+  const [least, most] = [23 * MIB, 1000 * MIB * wanted.length]
+  return feasible.map((info) => {
+    const sum = wanted.reduce((total, image) => {
+      const known = sizes.get(image)?.bytes
+      return total + Math.trunc((known?.get(info) ?? 0) * ((known?.size ?? 0) / nodes.length))
+    }, 0)
+    return Math.trunc((100 * (Math.min(Math.max(sum, least), most) - least)) / (most - least))
+  })
+}
+
+/** What a node's annotation says it would rather not have: pods of named controllers (until 1.22). */
+function preferAvoidPods({ pod }: CycleState, feasible: readonly NodeInfo[]): number[] {
+  const owner = pod.metadata.ownerReferences?.find((each) => each.controller === true)
+  if (owner?.kind !== 'ReplicaSet' && owner?.kind !== 'ReplicationController') return feasible.map(() => 100)
+  return feasible.map(({ node }) => {
+    const text = node.metadata.annotations?.['scheduler.alpha.kubernetes.io/preferAvoidPods']
+    if (text === undefined) return 100
+    try {
+      const avoided = objectsAt(objectAt(JSON.parse(text) as unknown)['preferAvoidPods'])
+      return avoided.some((each) => objectAt(objectAt(each['podSignature'])['podController'])['uid'] === owner.uid) ? 0 : 100
+    } catch (error) {
+      // Upstream takes an annotation that cannot be read as none.
+      if (error instanceof SyntaxError) return 100
+      throw error
+    }
+  })
+}
+
+/** Preferences of the pod for where others run, and of those that run for this one; what one requires of it counts 1. */
+function interPodAffinity(state: CycleState, feasible: readonly NodeInfo[]): number[] {
+  const { pod, nodes, affinity, antiAffinity, view } = state
+  const sums = new Map<string, Map<string, number>>()
+  const add = (info: NodeInfo, term: PodTerm, amount: number): void => {
+    const value = info.node.metadata.labels?.[term.topologyKey]
+    if (value === undefined || amount === 0) return
+    const values = sums.get(term.topologyKey) ?? new Map<string, number>()
+    sums.set(term.topologyKey, values)
+    values.set(value, (values.get(value) ?? 0) + amount)
   }
+  for (const info of nodes) {
+    for (const term of affinity.preferred) add(info, term, term.weight * info.count(term.key, (other) => term.matches(other)))
+    for (const term of antiAffinity.preferred) add(info, term, -term.weight * info.count(term.key, (other) => term.matches(other)))
+    for (const other of info.podsWithAffinity.values()) {
+      const terms = view.terms.of(other)
+      for (const term of terms.affinity.required) if (term.matches(pod)) add(info, term, 1)
+      for (const term of terms.affinity.preferred) if (term.matches(pod)) add(info, term, term.weight)
+      for (const term of terms.antiAffinity.preferred) if (term.matches(pod)) add(info, term, -term.weight)
+    }
+  }
+  const raw = feasible.map(({ node }) => {
+    let sum = 0
+    for (const [key, values] of sums) sum += values.get(node.metadata.labels?.[key] ?? '') ?? 0
+    return sum
+  })
+  const [least, most] = [Math.min(0, ...raw), Math.max(0, ...raw)]
+  return raw.map((each) => (most > least ? Math.trunc(100 * ((each - least) / (most - least))) : 0))
 }
 
-/** Default plugins and weights of upstream's default profile, as far as they are built. */
+/** The default profile. */
 const PLUGINS: readonly ScorePlugin[] = [
+  { name: 'NodeResourcesBalancedAllocation', weight: () => 1, points: balancedAllocation },
+  { name: 'ImageLocality', weight: () => 1, points: imageLocality },
+  { name: 'InterPodAffinity', weight: since23(1, 2), points: interPodAffinity },
+  { name: 'NodeResourcesFit', weight: () => 1, points: leastAllocated },
   {
-    name: 'NodeResourcesFit',
-    weight: 1,
-    score: (state, info) => {
-      const { cpu, memory } = usage(state, info)
-      return Math.floor((1 - cpu) * 50 + (1 - memory) * 50)
-    },
+    name: 'NodeAffinity',
+    weight: since23(1, 2),
+    points: ({ pod }, feasible) =>
+      isObject(objectAt(specOf(pod)['affinity'])['nodeAffinity'])
+        ? byHighest(
+            feasible.map(({ node }) => nodePreference(pod, node)),
+            { reverse: false },
+          )
+        : feasible.map(() => 0),
   },
-  {
-    name: 'NodeResourcesBalancedAllocation',
-    weight: 1,
-    score: (state, info) => {
-      const { cpu, memory } = usage(state, info)
-      return Math.floor((1 - Math.abs(cpu - memory) / 2) * 100)
-    },
-  },
-  { name: 'NodeAffinity', weight: 2, normalize: 'highest', score: ({ pod }, { node }) => nodePreference(pod, node) },
-  {
-    name: 'TaintToleration',
-    weight: 3,
-    normalize: 'lowest',
-    score: ({ tolerations }, { taints }) =>
-      taints.filter((taint) => taint.effect === 'PreferNoSchedule' && !tolerations.some((each) => tolerates(each, taint))).length,
-  },
+  { name: 'NodePreferAvoidPods', weight: since23(10_000, 0), points: preferAvoidPods },
   {
     name: 'PodTopologySpread',
-    weight: 2,
-    normalize: 'lowest',
-    score: ({ spread }, { node }) =>
-      spread.reduce((sum, { hard, topologyKey, counts }) => sum + (hard ? 0 : (counts.get(node.metadata.labels?.[topologyKey] ?? '') ?? 0)), 0),
+    weight: () => 2,
+    points: ({ pod, nodes, view }, feasible) =>
+      spreadPoints(pod, feasible, {
+        constraints: softConstraints(pod, view.workloads(pod.metadata.namespace ?? ''), view.minor),
+        nodes,
+        requireAll: view.minor < 22 || objectsAt(specOf(pod)['topologySpreadConstraints']).length > 0,
+      }),
   },
   {
-    name: 'InterPodAffinity',
-    weight: 2,
-    normalize: 'highest',
-    score: ({ affinity, antiAffinity }, info) => {
-      if (affinity.preferred.length === 0 && antiAffinity.preferred.length === 0) return 0
-      const pods = [...info.pods.values()]
-      const sum = (terms: typeof affinity.preferred): number =>
-        terms.reduce((total, term) => total + pods.filter((pod) => term.matches(pod)).length * term.weight, 0)
-      return sum(affinity.preferred) - sum(antiAffinity.preferred)
-    },
-  },
-  {
-    // Stands for upstream's default spreading of a workload's pods over nodes.
-    name: 'DefaultSpread',
-    weight: 2,
-    normalize: 'lowest',
-    score: ({ pod, spread }, info) => {
-      const owner = pod.metadata.ownerReferences?.find((each) => each.controller === true)?.uid
-      if (owner === undefined || spread.length > 0) return 0
-      return [...info.pods.values()].filter((other) => other.metadata.ownerReferences?.some(({ uid }) => uid === owner)).length
+    name: 'TaintToleration',
+    weight: since23(1, 3),
+    points: ({ tolerations }, feasible) => {
+      const soft = tolerations.filter(({ effect }) => effect === '' || effect === 'PreferNoSchedule')
+      const counts = feasible.map(
+        ({ taints }) => taints.filter((taint) => taint.effect === 'PreferNoSchedule' && !soft.some((each) => tolerates(each, taint))).length,
+      )
+      return byHighest(counts, { reverse: true })
     },
   },
 ]
 
-function normalized(raw: readonly number[], how: ScorePlugin['normalize']): number[] {
-  if (how === undefined) return [...raw]
-  const [least, most] = [Math.min(...raw), Math.max(...raw)]
-  if (most === least) return raw.map(() => (how === 'lowest' ? 100 : 0))
-  return raw.map((value) => Math.floor((100 * (how === 'lowest' ? most - value : value - least)) / (most - least)))
-}
-
 /** Scores nodes that passed the filters, best first; equal ones keep their order. */
-export function scoreNodes(state: CycleState, nodes: readonly NodeInfo[]): NodeScore[] {
-  const scores = nodes.map((info): NodeScore => ({ info, total: 0, byPlugin: {} }))
-  for (const { name, weight, score, normalize } of PLUGINS) {
-    const points = normalized(
-      nodes.map((info) => score(state, info)),
-      normalize,
-    )
+export function scoreNodes(state: CycleState, feasible: readonly NodeInfo[]): NodeScore[] {
+  const scores = feasible.map((info): NodeScore => ({ info, total: 0, byPlugin: {} }))
+  for (const plugin of PLUGINS) {
+    const weight = plugin.weight(state.view.minor)
+    if (weight === 0) continue
+    // The plugin was named so before it took over the strategy of fitting.
+    const name = plugin.name === 'NodeResourcesFit' && state.view.minor < 22 ? 'NodeResourcesLeastAllocated' : plugin.name
+    const points = plugin.points(state, feasible)
     for (const [index, node] of scores.entries()) {
       const value = points[index] ?? 0
       node.byPlugin[name] = value

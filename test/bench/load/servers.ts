@@ -32,7 +32,7 @@ export function makePki(kubernetesDir: string): Pki {
     certSans: ['localhost', '127.0.0.1'],
     algorithm: 'ECDSA-P256',
     nowMs,
-    superAdmin: false,
+    superAdmin: true,
   })
   const client = (authority: 'ca' | 'etcd-ca'): { ca: string; cert: string; key: string } => {
     const ca = readAuthority(kubernetesDir, authority)
@@ -133,7 +133,7 @@ export async function startRealControlPlane(
   { bin, etcd: etcdProgram }: { bin: string; etcd: string },
   dataDir: string,
   pki: Pki,
-  options: { keep?: boolean } = {},
+  { apiServerArgs = [], ...options }: { keep?: boolean; apiServerArgs?: string[] } = {},
 ): Promise<Served> {
   const etcd = await startRealEtcd(etcdProgram, dataDir, pki, options)
   const port = await freePort()
@@ -149,6 +149,7 @@ export async function startRealControlPlane(
       ...['--etcd-certfile', file('apiserver-etcd-client.crt'), '--etcd-keyfile', file('apiserver-etcd-client.key')],
       ...['--service-account-issuer', 'https://kubernetes.default.svc.cluster.local', '--service-account-key-file', file('sa.pub')],
       ...['--service-account-signing-key-file', file('sa.key'), '--service-cluster-ip-range', '10.96.0.0/16'],
+      ...apiServerArgs,
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   )
@@ -163,6 +164,27 @@ export async function startRealControlPlane(
     end: () => endAll([etcd.child, child]),
     kill: () => endAll([etcd.child, child], 'SIGKILL'),
   }
+}
+
+/** Real kube-scheduler, alone; `onLine` is told what it logs. */
+export async function startRealScheduler(
+  bin: string,
+  { kubeconfig, args = [], onLine }: { kubeconfig: string; args?: string[]; onLine?: (line: string) => void },
+): Promise<{ pid: number; end(): Promise<void> }> {
+  const port = await freePort()
+  const child = spawn(
+    join(bin, 'kube-scheduler'),
+    [
+      ...['--kubeconfig', kubeconfig, '--authentication-kubeconfig', kubeconfig, '--authorization-kubeconfig', kubeconfig],
+      ...['--leader-elect=false', '--bind-address', '127.0.0.1', '--secure-port', String(port), '--port', '0'],
+      ...args,
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  )
+  const stderr = collect(child)
+  if (onLine !== undefined) createInterface({ input: child.stderr }).on('line', onLine)
+  await untilReady({ port, ca: '', cert: '', key: '', rejectUnauthorized: false } as TlsTarget, '/healthz', [child], stderr)
+  return { pid: child.pid ?? 0, end: () => endAll([child]) }
 }
 
 /** Drydock's etcd and API server in a process of their own, as kube-apiserver and etcd are without other components. */

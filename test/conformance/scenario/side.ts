@@ -14,6 +14,9 @@ export interface ServedKind {
   namespaced: boolean
 }
 
+/** Nodes that take ordinary pods, on each side: scenarios count on as many. */
+const WORKERS = 4
+
 /** One of the two clusters that are compared: a client, what it serves, and its worker nodes in order. */
 export class Side {
   readonly name: string
@@ -23,7 +26,11 @@ export class Side {
   #kinds: ServedKind[] = []
   readonly signal = new AbortController().signal
 
-  constructor(name: string, kubeconfigPath: string) {
+  readonly #workers: number
+
+  /** @param workers how many nodes without taints there must be */
+  constructor(name: string, kubeconfigPath: string, { workers = WORKERS } = {}) {
+    this.#workers = workers
     const [context] = parseKubeconfig(readFileSync(kubeconfigPath, 'utf8'), kubeconfigPath)
     if (context === undefined) throw new Error(`${kubeconfigPath} has no context`)
     this.name = name
@@ -41,14 +48,14 @@ export class Side {
       for (const { name, kind, namespaced } of list.resources)
         if (!name.includes('/')) this.#kinds.push({ gvr: { ...parseGroupVersion(each), resource: name }, kind, namespaced })
     }
-    const nodes = await this.client.list({ group: '', version: 'v1', resource: 'nodes' }, {}, this.signal)
     const tainted = (node: KubeObject): boolean => isObject(node['spec']) && node['spec']['taints'] !== undefined
-    this.nodes.push(
-      ...nodes.items
-        .filter((node) => !tainted(node))
-        .map(({ metadata }) => metadata.name ?? '')
-        .sort(),
-    )
+    // Nodes are tainted until they are ready.
+    const workers = await this.until(`${String(this.#workers)} workers without taints`, async () => {
+      const nodes = await this.client.list({ group: '', version: 'v1', resource: 'nodes' }, {}, this.signal)
+      const names = nodes.items.filter((node) => !tainted(node)).map(({ metadata }) => metadata.name ?? '')
+      return names.length === this.#workers ? { done: names } : { seen: nodes.items.map(({ metadata, spec }) => [metadata.name, spec]) }
+    })
+    this.nodes.push(...workers.sort())
   }
 
   close(): void {

@@ -93,6 +93,7 @@ class Normalizer {
       if (/-[bcdfghjklmnpqrstvwxz2456789]{5}$/.test(name)) names.add(name)
       for (const [, pod = ''] of String(event['message']).matchAll(/(?:Created|Deleted) pod: (\S+)/g))
         if (/-[bcdfghjklmnpqrstvwxz2456789]{5}$/.test(pod)) names.add(pod)
+      for (const [, pod = ''] of String(event['message']).matchAll(/pods "(\S+-[bcdfghjklmnpqrstvwxz2456789]{5})" is forbidden/g)) names.add(pod)
       for (const [, hash = ''] of String(event['message']).matchAll(/replica set \S+-([bcdfghjklmnpqrstvwxz2456789]{6,10}) /g)) hashes.add(hash)
     }
     for (const name of names) this.#replacements.push([name, `${name.slice(0, -5)}*`])
