@@ -19,6 +19,7 @@ import { etcdHandlers } from './api/etcd.ts'
 import { instanceHandlers } from './api/instances.ts'
 import { metricHandlers, Samplers } from './api/metrics.ts'
 import { objectHandlers } from './api/objects.ts'
+import { schedulingHandlers } from './api/scheduling.ts'
 import { restoreHandlers } from './api/restoreObjects.ts'
 import { runbookHandlers } from './api/runbooks.ts'
 import { connectEtcd } from './client/etcd/connectEtcd.ts'
@@ -177,6 +178,7 @@ export class Application {
       }),
       certificateHandlers(this.#registry, clock, (id) => this.#pki(id)),
       accessHandlers(this.#registry),
+      schedulingHandlers(this.#registry, clock),
       compareHandlers(this.#registry),
     ) as RequestHandlers
     const subscriptions = Object.assign({}, ...groups.map((group) => group.subscriptions)) as SubscriptionHandlers

@@ -23,6 +23,7 @@ import { ClusterNetwork } from './kubelet/podNetwork.ts'
 import { writeManifests } from './kubeadm/manifests.ts'
 import { NodeConnections } from './nodeConnections.ts'
 import { planNodes, SimulatedNode, type NodePlan } from './simulatedNode.ts'
+import { DecisionLog } from './scheduler/decisionLog.ts'
 import { runScheduler } from './scheduler/scheduler.ts'
 import { serveNodeSsh } from './nodeSsh.ts'
 
@@ -134,6 +135,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
   etcd.clientUrls = [etcdUrl]
 
   const connections = new NodeConnections(clock)
+  const decisions = new DecisionLog()
   const api = createApiServer({
     etcd,
     nodes: connections,
@@ -145,6 +147,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
     random: random.fork('apiserver'),
     logger: logger.with({ component: 'kube-apiserver' }),
     readOnly: options.readOnly ?? false,
+    pages: { '/debug/scheduler/decision': (query) => decisions.find(query.get('namespace') ?? '', query.get('name') ?? '') },
     ...(options.apiServer === undefined ? {} : { settings: options.apiServer }),
   })
   stops.push(() => api.close())
@@ -165,6 +168,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
       signal,
       ca,
       release,
+      decisions,
       csrSigner: signerOf(kubernetesDir, () => clock.now()),
       signServiceAccountToken: (account, secretName) => signLegacyServiceAccountToken(text('sa.key'), account, secretName),
     })
@@ -285,8 +289,16 @@ async function runComponents(
     signal,
     ca,
     release,
+    decisions,
     ...signers
-  }: { signal: AbortSignal; ca: string; release: ServedRelease; csrSigner: CsrSigner; signServiceAccountToken: ServiceAccountTokenSigner },
+  }: {
+    signal: AbortSignal
+    ca: string
+    release: ServedRelease
+    decisions: DecisionLog
+    csrSigner: CsrSigner
+    signServiceAccountToken: ServiceAccountTokenSigner
+  },
 ): Promise<void> {
   const { clock, random, logger } = options
   const user = (name: string, ...groups: string[]): UserInfo => ({ username: name, groups })
@@ -307,7 +319,7 @@ async function runComponents(
   }
   await Promise.all([
     guard('kube-scheduler', logger.with({ component: 'kube-scheduler' }), (own) =>
-      runScheduler({ ...own, transport: api.transport(user('system:kube-scheduler', 'system:masters')), clock, random: random.fork('scheduler') }),
+      runScheduler({ ...own, decisions, transport: api.transport(user('system:kube-scheduler', 'system:masters')), clock, random: random.fork('scheduler') }),
     ),
     guard('kube-controller-manager', logger.with({ component: 'kube-controller-manager' }), (own) =>
       runControllerManager({

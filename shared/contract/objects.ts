@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
+import type { SchedulingDecision } from '#shared/planning/scheduling/decision.ts'
 import { request, subscription } from './channel.ts'
 import { clusterId } from './clusters.ts'
 
@@ -14,6 +15,15 @@ export interface AppliedDocument {
   message: string
   before: string
   after: string
+}
+
+/**
+ * Where a pod may go and why not elsewhere. `recorded`: what the scheduler of this cluster decided when it last tried; otherwise the
+ * same rules applied now to the cluster as it is, since a remote scheduler keeps no record that can be read.
+ */
+export interface PodScheduling {
+  recorded: boolean
+  decision: SchedulingDecision
 }
 
 export const objectChannels = {
@@ -41,6 +51,7 @@ export const objectChannels = {
     v.object({ clusterId, yaml: v.string(), dryRun: v.boolean(), force: v.boolean(), namespace: v.optional(v.string()) }),
   ),
   'nodes.cordon': request<null>()(v.object({ clusterId, name: v.string(), unschedulable: v.boolean() })),
+  'pods.scheduling': request<PodScheduling>()(podRef),
   'pods.evict': request<null>()(podRef),
   /** Lines as they come, in batches. `end` says that the log ended. */
   'pods.logs': subscription<{ lines: string[]; end: boolean }>()(

@@ -4,7 +4,7 @@ import type { Clock } from '#shared/base/clock.ts'
 import { silentLogger } from '#shared/base/logger.ts'
 import { SeededRandom } from '#shared/base/random.ts'
 import { createApiServer } from '#electron/controlplane/apiserver/apiServer.ts'
-import type { ApiServer } from '#electron/controlplane/apiserver/interface.ts'
+import type { ApiServer, ApiServerOptions } from '#electron/controlplane/apiserver/interface.ts'
 import { openEtcdStore, type EmbeddedEtcd } from '#electron/controlplane/etcd/embeddedEtcd.ts'
 import { createAuthority, generateKey, issueCertificate } from '#electron/pki/certificate.ts'
 import { encodeSnapshot } from '#electron/snapshot/encodeSnapshot.ts'
@@ -14,7 +14,15 @@ import { temporaryDirectory } from './peers.ts'
 const DAY_MS = 24 * 3600 * 1000
 
 /** The embedded API server over a store of its own, listening, with keys made for it. Whoever makes it closes both. */
-export async function ownApiServer({ clock, kubernetesVersion }: { clock: Clock; kubernetesVersion: string }): Promise<{ api: ApiServer; etcd: EmbeddedEtcd }> {
+export async function ownApiServer({
+  clock,
+  kubernetesVersion,
+  pages = {},
+}: {
+  clock: Clock
+  kubernetesVersion: string
+  pages?: NonNullable<ApiServerOptions['pages']>
+}): Promise<{ api: ApiServer; etcd: EmbeddedEtcd }> {
   const valid = { notBeforeMs: clock.now() - DAY_MS, notAfterMs: clock.now() + 365 * DAY_MS }
   const authority = createAuthority({ commonName: 'test', ...valid }, 'ECDSA-P256')
   const serving = issueCertificate(
@@ -36,6 +44,7 @@ export async function ownApiServer({ clock, kubernetesVersion }: { clock: Clock;
     random: new SeededRandom(1),
     logger: silentLogger,
     readOnly: false,
+    pages,
   })
   await api.listen({ host: '127.0.0.1', port: 0 })
   return { api, etcd }

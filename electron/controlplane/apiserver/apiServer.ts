@@ -137,6 +137,7 @@ class EmbeddedApiServer implements ApiServer {
       watchesEnd: () => this.#watchesEnd.signal,
       address: () => this.#address,
       healthChecks: this.#healthChecks(),
+      pages: options.pages ?? {},
       metrics: () => metricsText(metrics, this.#store, this.#served.resources),
     })
     this.#pipeline = new RequestPipeline({

@@ -72,6 +72,8 @@ export interface ApiServerOptions {
   random: Random
   logger: Logger
   readOnly: boolean
+  /** What other components tell of themselves, by path below `/debug/`; null is answered by 404. Who may read is for RBAC to say. */
+  pages?: Readonly<Record<string, (query: URLSearchParams) => object | null>>
 }
 
 export interface ApiServer {

@@ -9,6 +9,7 @@ import { isNotFound } from '#shared/kubernetes/status.ts'
 import type { Transport } from '#shared/kubernetes/transport.ts'
 import { EVENTS, NAMESPACES, PODS } from '#electron/client/resources.ts'
 import { RestClient } from '#electron/client/restClient.ts'
+import type { ApiServerOptions } from '#electron/controlplane/apiserver/interface.ts'
 import { ControllerContext, type Controller } from '#electron/controlplane/controller-manager/controller.ts'
 import { runControllers } from '#electron/controlplane/controller-manager/controllerManager.ts'
 import { ownApiServer } from '#test/support/ownApiServer.ts'
@@ -43,11 +44,15 @@ export interface ControllerFixture {
   namespace(name: string): Promise<void>
 }
 
-export async function controllerFixture(kubernetesVersion = 'v1.36.0', startMs?: number): Promise<ControllerFixture> {
+export async function controllerFixture(
+  kubernetesVersion = 'v1.36.0',
+  startMs?: number,
+  pages: NonNullable<ApiServerOptions['pages']> = {},
+): Promise<ControllerFixture> {
   const clock = new FakeClock(startMs)
   const aborter = new AbortController()
   const { signal } = aborter
-  const { api, etcd } = await ownApiServer({ clock, kubernetesVersion })
+  const { api, etcd } = await ownApiServer({ clock, kubernetesVersion, pages })
   const transport = api.transport({ username: 'admin', groups: ['system:masters'] })
   const client = new RestClient(transport)
   const running: Promise<void>[] = []

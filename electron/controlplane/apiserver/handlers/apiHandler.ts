@@ -12,7 +12,7 @@ import { readImpersonation } from '../authentication/impersonation.ts'
 import type { BoundObjects, ServiceAccountTokens } from '../authentication/serviceAccountTokens.ts'
 import { forbiddenMessage, type RequestAttributes } from '../authorization/attributes.ts'
 import type { Authorizer } from '../authorization/authorizer.ts'
-import type { NodeConnection } from '../interface.ts'
+import type { ApiServerOptions, NodeConnection } from '../interface.ts'
 import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
 import { jsonResponse, textResponse } from '../request/apiRequest.ts'
 import { asKubeObject, decodeBody } from '../request/body.ts'
@@ -56,6 +56,7 @@ export interface ApiHandlerOptions {
   address: () => string
   readOnly: boolean
   healthChecks: readonly HealthCheck[]
+  pages: NonNullable<ApiServerOptions['pages']>
   /** The text of `/metrics`. */
   metrics: () => string
 }
@@ -329,6 +330,8 @@ export class ApiHandler {
     const { resources, kubernetesVersion } = this.#options.served()
     const healthy = await health(path, request.query, this.#options.healthChecks, request.signal)
     if (healthy !== null) return healthy
+    const page = this.#options.pages[path]?.(request.query) ?? null
+    if (page !== null) return jsonResponse(200, page)
     switch (path) {
       case '/version':
       case '/version/':
