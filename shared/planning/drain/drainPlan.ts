@@ -1,4 +1,5 @@
 import type { KubeObject } from '../../kubernetes/object.ts'
+import { AffinityTerms } from '../scheduling/affinity.ts'
 import { filterNode, fitErrorMessage, prepareCycle, type Refusal, type SchedulingView } from '../scheduling/filters.ts'
 import { NodeInfo } from '../scheduling/nodeInfo.ts'
 import { isFinished, nodeNameOf, objectAt, objectsAt, specOf } from '../scheduling/pod.ts'
@@ -162,7 +163,14 @@ class Foresight {
 
   constructor(facts: DrainFacts, leaving: ReadonlySet<string>) {
     this.#facts = facts
-    this.#view = { namespaceLabels: facts.namespaceLabels, volumes: facts.volumes, minor: facts.minor }
+    this.#view = {
+      namespaceLabels: facts.namespaceLabels,
+      terms: new AffinityTerms(facts.namespaceLabels),
+      volumes: facts.volumes,
+      // A plan tells where pods may go; how a workload would spread among those is the scheduler's to choose.
+      workloads: () => ({ services: [], replicationControllers: [], replicaSets: [], statefulSets: [] }),
+      minor: facts.minor,
+    }
     this.#budgets = new Map(facts.budgets.map((budget) => [keyOf(budget), budget]))
     this.#infos = facts.nodes.map(
       (node) => new NodeInfo(leaving.has(node.metadata.name ?? '') ? { ...node, spec: { ...specOf(node), unschedulable: true } } : node),

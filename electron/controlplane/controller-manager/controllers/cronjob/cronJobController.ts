@@ -1,6 +1,6 @@
 import { deepEqual, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { isAlreadyExists, isNotFound } from '#shared/kubernetes/status.ts'
+import { isAlreadyExists, isConflict, isNotFound } from '#shared/kubernetes/status.ts'
 import { isTimeZone, parseSchedule, type Schedule } from '#shared/planning/cron/schedule.ts'
 import { CRON_JOBS, JOBS } from '#electron/client/resources.ts'
 import {
@@ -18,6 +18,7 @@ import {
   type ControllerContext,
 } from '../../controller.ts'
 import { errorText, isNamespaceTerminating } from '../../podControl.ts'
+import { SupersededVersions } from '../../supersededVersions.ts'
 import { missedRun, rfc1123 } from './cronJobSchedule.ts'
 
 /** The controller of 1.20 looks at all of them this often; later ones wake when a run is due. */
@@ -33,9 +34,11 @@ export function cronJobController(context: ControllerContext): Controller {
   const jobs = context.informer(JOBS)
   const events = context.recorder('cronjob-controller')
   const queue = context.queue('cronjob', sync)
+  const superseded = new SupersededVersions()
   const eventDriven = minor >= EVENT_DRIVEN_SINCE
 
-  cronJobs.onEvent(({ object }) => {
+  cronJobs.onEvent(({ type, object }) => {
+    if (type === 'delete') superseded.forget(object)
     if (eventDriven) queue.add(keyOf(object))
   })
   jobs.onEvent(({ object }) => {
@@ -46,7 +49,7 @@ export function cronJobController(context: ControllerContext): Controller {
   async function sync(key: string, signal: AbortSignal): Promise<void> {
     const { namespace, name } = splitKey(key)
     const cronJob = cronJobs.get(namespace, name)
-    if (cronJob === undefined) return
+    if (cronJob === undefined || superseded.has(cronJob)) return
     const own = jobs.byIndex('controller', cronJob.metadata.uid ?? '')
     const status: JsonObject = { ...statusOf(cronJob) }
     noteFinished(cronJob, own, status)
@@ -197,7 +200,17 @@ export function cronJobController(context: ControllerContext): Controller {
     if (objectsAt(status['active']).length === 0) delete status['active']
     if (deepEqual(statusOf(cronJob), status)) return
     const { namespace, name = '' } = cronJob.metadata
-    await client.update(context.resource(CRON_JOBS), { namespace, name, subresource: 'status' }, { ...cronJob, status }, signal)
+    const target = { namespace, name, subresource: 'status' }
+    const write = async (onto: KubeObject): Promise<void> => {
+      superseded.wrote(cronJob, await client.update(context.resource(CRON_JOBS), target, { ...onto, status }, signal))
+    }
+    try {
+      await write(cronJob)
+    } catch (error) {
+      if (!isConflict(error)) throw error
+      // Somebody changed the spec meanwhile. The jobs that were started are known from the status alone, so it must not be lost.
+      await write(await client.get(context.resource(CRON_JOBS), { namespace, name }, signal))
+    }
   }
 
   async function poll(signal: AbortSignal): Promise<void> {

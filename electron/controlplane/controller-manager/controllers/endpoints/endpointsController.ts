@@ -5,19 +5,9 @@ import { ENDPOINTS, PODS, SERVICES } from '#electron/client/resources.ts'
 import { isPodReady, keyOf, nodeNameOf, specOf, splitKey, statusOf, textAt, type Controller, type ControllerContext } from '../../controller.ts'
 import { goJson } from '../../generatedHash.ts'
 import { errorText, isNamespaceTerminating } from '../../podControl.ts'
-import {
-  HEADLESS,
-  hostnameOf,
-  isHeadless,
-  portsOn,
-  publishesUnready,
-  selectorOf,
-  selects,
-  servicePods,
-  targetRef,
-  TRIGGER_TIME,
-  triggerTime,
-} from './servicePods.ts'
+import { HEADLESS, hostnameOf, isHeadless, portsOn, publishesUnready, selectorOf, selects, servicePods, targetRef, TRIGGER_TIME } from './servicePods.ts'
+import { portHash } from './portHash.ts'
+import { TriggerTimes } from './triggerTimes.ts'
 
 /** More addresses than this do not fit into one object. */
 const CAPACITY = 1_000
@@ -34,6 +24,7 @@ export function endpointsController(context: ControllerContext): Controller {
   const endpoints = context.informer(ENDPOINTS)
   const events = context.recorder('endpoint-controller')
   const queue = context.queue('endpoints', sync)
+  const times = new TriggerTimes()
   services.onEvent(({ object }) => {
     queue.add(keyOf(object))
   })
@@ -49,6 +40,7 @@ export function endpointsController(context: ControllerContext): Controller {
     const { namespace, name } = splitKey(key)
     const service = services.get(namespace, name)
     if (service === undefined) {
+      times.forget(key)
       // Only what this controller could have made goes with the service.
       if (endpoints.get(namespace, name) !== undefined) await remove(namespace, name, signal)
       return
@@ -67,6 +59,7 @@ export function endpointsController(context: ControllerContext): Controller {
   }
 
   async function write(service: KubeObject, members: readonly KubeObject[], signal: AbortSignal): Promise<void> {
+    const time = times.next(service, members)
     const { namespace = '', name = '' } = service.metadata
     const shown = members.slice(0, CAPACITY)
     const subsets = packed(service, shown)
@@ -77,7 +70,7 @@ export function endpointsController(context: ControllerContext): Controller {
       ...(minor >= MANAGED_BY_SINCE ? { [MANAGED_BY]: 'endpoint-controller' } : {}),
     }
     const truncated = members.length > CAPACITY ? { [OVER_CAPACITY]: minor >= 22 ? 'truncated' : 'warning' } : {}
-    const { [TRIGGER_TIME]: before, [OVER_CAPACITY]: over, ...annotations } = known?.metadata.annotations ?? {}
+    const { [TRIGGER_TIME]: _, [OVER_CAPACITY]: over, ...annotations } = known?.metadata.annotations ?? {}
     if (
       known !== undefined &&
       deepEqual(withoutVersions(known['subsets']), withoutVersions(subsets)) &&
@@ -85,7 +78,6 @@ export function endpointsController(context: ControllerContext): Controller {
       (over ?? '') === (truncated[OVER_CAPACITY] ?? '')
     )
       return
-    const time = triggerTime(service, shown) ?? before
     const metadata = {
       ...(known?.metadata ?? { name, namespace }),
       labels,
@@ -116,15 +108,15 @@ export function endpointsController(context: ControllerContext): Controller {
     for (const pod of members) {
       const ports = portsOn(service, pod).map(({ name, ...port }): JsonObject => (name === '' ? port : { name, ...port }))
       if (ports.length === 0 && !(isHeadless(service) && specOf(service)['ports'] === undefined)) continue
-      const key = goJson(ports.map(goJson).sort())
+      ports.sort((a, b) => Buffer.compare(portHash(a, minor), portHash(b, minor)))
+      const key = goJson(ports)
       const group = groups.get(key) ?? { ports, ready: [], unready: [] }
       groups.set(key, group)
       const hostname = hostnameOf(service, pod)
-      const nodeName = nodeNameOf(pod)
       const address = {
         ip: textAt(statusOf(pod)['podIP']),
         ...(hostname === undefined ? {} : { hostname }),
-        ...(nodeName === '' ? {} : { nodeName }),
+        nodeName: nodeNameOf(pod),
         targetRef: targetRef(pod, minor),
       }
       ;(publishesUnready(service) || isPodReady(pod) ? group.ready : group.unready).push(address)

@@ -78,12 +78,3 @@ export function hostnameOf(service: KubeObject, pod: KubeObject): string | undef
   const { hostname, subdomain } = specOf(pod)
   return typeof hostname === 'string' && hostname !== '' && subdomain === service.metadata.name ? hostname : undefined
 }
-
-/** When what an endpoint depends on last changed, as far as the pods tell. */
-export function triggerTime(service: KubeObject, pods: readonly KubeObject[]): string | undefined {
-  const times = pods.flatMap((pod) =>
-    objectsAt(statusOf(pod)['conditions']).flatMap((each) => (each['type'] === 'Ready' ? [textAt(each['lastTransitionTime'])] : [])),
-  )
-  const latest = [...times, service.metadata.creationTimestamp ?? ''].sort().at(-1)
-  return latest === '' ? undefined : latest
-}

@@ -3,7 +3,7 @@ import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { ENDPOINT_SLICES, NODES, PODS, SERVICES } from '#electron/client/resources.ts'
 import { isDeleting, isPodReady, keyOf, nodeNameOf, specOf, splitKey, statusOf, textAt, type Controller, type ControllerContext } from '../../controller.ts'
 import { goJson } from '../../generatedHash.ts'
-import { isNamespaceTerminating } from '../../podControl.ts'
+import { errorText, isNamespaceTerminating } from '../../podControl.ts'
 import {
   HEADLESS,
   hostnameOf,
@@ -15,8 +15,8 @@ import {
   servicePods,
   targetRef,
   TRIGGER_TIME,
-  triggerTime,
 } from '../endpoints/servicePods.ts'
+import { TriggerTimes } from '../endpoints/triggerTimes.ts'
 import { MANAGED_BY, reconcileSlices, SERVICE_NAME, type SliceGroup } from './sliceReconciler.ts'
 
 const MOST_PER_SLICE = 100
@@ -32,7 +32,9 @@ export function endpointSliceController(context: ControllerContext): Controller 
   const pods = context.informer(PODS)
   const nodes = context.informer(NODES)
   const slices = context.informer(ENDPOINT_SLICES)
+  const events = context.recorder('endpoint-slice-controller')
   const queue = context.queue('endpointslice', sync)
+  const times = new TriggerTimes()
   services.onEvent(({ object }) => {
     queue.add(keyOf(object))
   })
@@ -48,6 +50,7 @@ export function endpointSliceController(context: ControllerContext): Controller 
   async function sync(key: string, signal: AbortSignal): Promise<void> {
     const { namespace, name } = splitKey(key)
     const service = services.get(namespace, name)
+    if (service === undefined) times.forget(key)
     if (service === undefined || selectorOf(service) === null || specOf(service)['type'] === 'ExternalName') return
     const members = servicePods(service, pods.byIndex('namespace', namespace), { minor, includeTerminating: minor >= TERMINATING_SINCE })
     const groups = new Map<string, SliceGroup>()
@@ -61,8 +64,10 @@ export function endpointSliceController(context: ControllerContext): Controller 
       .byIndex('namespace', namespace)
       .filter(({ metadata }) => metadata.labels?.[SERVICE_NAME] === name && metadata.labels[MANAGED_BY] === NAME)
     const labels = { ...service.metadata.labels, [SERVICE_NAME]: name, [MANAGED_BY]: NAME, ...(isHeadless(service) ? { [HEADLESS]: '' } : {}) }
-    const time = triggerTime(service, members)
+    const time = times.next(service, members)
     try {
+      const homeless = minor < V1_SINCE ? members.find((pod) => nodes.get('', nodeNameOf(pod)) === undefined) : undefined
+      if (homeless !== undefined) throw new Error(`node ${JSON.stringify(nodeNameOf(homeless))} not found`)
       await reconcileSlices(
         { client, served: (gvr) => context.served(gvr) },
         {
@@ -72,12 +77,15 @@ export function endpointSliceController(context: ControllerContext): Controller 
           labels,
           annotations: time === undefined ? {} : { [TRIGGER_TIME]: time },
           most: MOST_PER_SLICE,
-          keepOne: true,
+          // A headless service of a release that does not say its families may have either.
+          keepEmpty: isHeadless(service) && specOf(service)['ipFamilies'] === undefined ? ['IPv4', 'IPv6'] : ['IPv4'],
         },
         signal,
       )
     } catch (error) {
-      if (!isNamespaceTerminating(error)) throw error
+      if (signal.aborted || isNamespaceTerminating(error)) return
+      events.event(service, 'Warning', 'FailedToUpdateEndpointSlices', `Error updating Endpoint Slices for Service ${key}: ${errorText(error)}`)
+      throw error
     }
   }
 

@@ -24,7 +24,7 @@ const identity = (endpoint: JsonObject): string =>
  * before new slices are made, and slices that become empty go.
  *
  * @param owner of new slices; their names begin with its name
- * @param keepOne whether one slice stays for a service without endpoints
+ * @param keepEmpty kinds of addresses of which a slice is kept though there are none
  * @see pkg/controller/endpointslice/reconciler.go
  */
 export async function reconcileSlices(
@@ -36,18 +36,19 @@ export async function reconcileSlices(
     labels: Record<string, string>
     annotations: Record<string, string>
     most: number
-    keepOne: boolean
+    keepEmpty: readonly SliceGroup['addressType'][]
   },
   signal: AbortSignal,
 ): Promise<void> {
   const gvr = served(ENDPOINT_SLICES)
   if (gvr === null) return
-  const { owner, labels, annotations, most, keepOne } = options
+  const { owner, labels, annotations, most, keepEmpty } = options
   const namespace = owner.metadata.namespace
   const living = options.known.filter((slice) => !isDeleting(slice))
   const used = new Set<KubeObject>()
   const writes: { known?: KubeObject; group: SliceGroup; endpoints: JsonObject[] }[] = []
-  const groups = options.groups.length === 0 && keepOne ? [{ addressType: 'IPv4' as const, ports: [], endpoints: [] }] : options.groups
+  const absent = keepEmpty.filter((type) => !options.groups.some(({ addressType }) => addressType === type))
+  const groups = [...options.groups, ...absent.map((addressType): SliceGroup => ({ addressType, ports: [], endpoints: [] }))]
   for (const group of groups) {
     const mine = living.filter((slice) => groupKey(slice['addressType'], objectsAt(slice['ports'])) === groupKey(group.addressType, group.ports))
     const wanted = new Map(group.endpoints.map((endpoint) => [identity(endpoint), endpoint]))

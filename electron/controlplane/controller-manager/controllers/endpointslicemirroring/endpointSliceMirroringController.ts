@@ -56,7 +56,7 @@ export function endpointSliceMirroringController(context: ControllerContext): Co
           labels: { ...object.metadata.labels, [SERVICE_NAME]: name, [MANAGED_BY]: NAME },
           annotations,
           most: MOST_PER_SUBSET,
-          keepOne: false,
+          keepEmpty: [],
         },
         signal,
       )

@@ -104,7 +104,7 @@ export function jobController(context: ControllerContext): Controller {
       return
     }
     // The job as it was before the last writes would be counted and filled up anew; its newer version comes as an event.
-    if (progress.isSuperseded(job)) return
+    if (progress.jobs.has(job)) return
     const { managedBy } = specOf(job)
     if (isFinishedJob(job) || (typeof managedBy === 'string' && managedBy !== 'kubernetes.io/job-controller')) return
     const satisfied = expectations.satisfied(key)
@@ -320,8 +320,7 @@ export function jobController(context: ControllerContext): Controller {
     if (deepEqual(tidy(statusOf(job)), next)) return job
     const { namespace, name = '' } = job.metadata
     const written = await client.update(JOBS, { namespace, name, subresource: 'status' }, { ...job, status: next }, signal)
-    // A write that changed nothing leaves the version as it is.
-    if (written.metadata.resourceVersion !== job.metadata.resourceVersion) progress.supersede(job)
+    progress.jobs.wrote(job, written)
     return written
   }
 

@@ -1,12 +1,6 @@
 import type { KubeObject } from '#shared/kubernetes/object.ts'
+import { SupersededVersions } from '../../supersededVersions.ts'
 import { hasTracking } from './jobPods.ts'
-
-interface Progress {
-  /** Resource versions of the job that this controller has written over. */
-  superseded: Set<string>
-  /** uids of pods whose tracking finalizer was removed, until a copy without it is seen. */
-  released: Set<string>
-}
 
 /**
  * What the controller has written and its informers have not told yet. Watches of jobs and pods are not in step: a pod still
@@ -14,45 +8,29 @@ interface Progress {
  * not count at all (upstream's uidTrackingExpectations and its batching of pod events).
  */
 export class SeenProgress {
-  readonly #ofJobs = new Map<string, Progress>()
-
-  /** The job's version that was just replaced; a write that went through proves that nothing came between. */
-  supersede(job: KubeObject): void {
-    this.#of(job).superseded.add(job.metadata.resourceVersion ?? '')
-  }
-
-  /** Whether the informer still holds a version that was replaced. A version of its own clears what is remembered. */
-  isSuperseded(job: KubeObject): boolean {
-    const { superseded } = this.#of(job)
-    if (superseded.has(job.metadata.resourceVersion ?? '')) return true
-    superseded.clear()
-    return false
-  }
+  readonly jobs = new SupersededVersions()
+  /** Job uid to the uids of pods whose tracking finalizer was removed, until a copy without it is seen. */
+  readonly #released = new Map<string, Set<string>>()
 
   release(job: KubeObject, pods: readonly KubeObject[]): void {
-    const { released } = this.#of(job)
+    if (pods.length === 0) return
+    const uid = job.metadata.uid ?? ''
+    const released = this.#released.get(uid) ?? new Set()
+    this.#released.set(uid, released)
     for (const pod of pods) released.add(pod.metadata.uid ?? '')
   }
 
   /** Pods that are shown with a finalizer they do not have any more. */
   released(job: KubeObject, pods: readonly KubeObject[]): ReadonlySet<string> {
-    const { released } = this.#of(job)
+    const released = this.#released.get(job.metadata.uid ?? '')
+    if (released === undefined) return new Set()
     const stale = new Set(pods.filter(hasTracking).map(({ metadata }) => metadata.uid ?? ''))
     for (const uid of released) if (!stale.has(uid)) released.delete(uid)
     return released
   }
 
   forget(job: KubeObject): void {
-    this.#ofJobs.delete(job.metadata.uid ?? '')
-  }
-
-  #of(job: KubeObject): Progress {
-    const uid = job.metadata.uid ?? ''
-    let progress = this.#ofJobs.get(uid)
-    if (progress === undefined) {
-      progress = { superseded: new Set(), released: new Set() }
-      this.#ofJobs.set(uid, progress)
-    }
-    return progress
+    this.jobs.forget(job)
+    this.#released.delete(job.metadata.uid ?? '')
   }
 }

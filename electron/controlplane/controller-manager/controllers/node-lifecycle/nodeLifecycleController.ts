@@ -31,6 +31,8 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
   const nodeQueue = context.queue('node-lifecycle', syncNode)
   const evictions = context.queue('taint-eviction', evict)
   /** When a heartbeat was last seen to change, by this clock: nodes' clocks are not trusted. */
+  /** Since when each pod is on a node with NoExecute taints. */
+  const tainted = new Map<string, { uid: string | undefined; node: string; sinceMs: number }>()
   const seen = new Map<string, { heartbeat: string; atMs: number }>()
 
   nodes.onEvent(({ type, object, old }) => {
@@ -43,7 +45,8 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
       for (const pod of podsOn(object.metadata.name ?? '')) evictions.add(keyOf(pod))
   })
   pods.onEvent(({ type, object }) => {
-    if (type !== 'delete' && nodeNameOf(object) !== '') evictions.add(keyOf(object))
+    if (type === 'delete') tainted.delete(keyOf(object))
+    else if (nodeNameOf(object) !== '') evictions.add(keyOf(object))
   })
 
   const podsOn = (node: string): KubeObject[] => pods.list().filter((pod) => nodeNameOf(pod) === node)
@@ -126,18 +129,27 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
   async function evict(key: string, signal: AbortSignal): Promise<void> {
     const { namespace, name } = splitKey(key)
     const pod = pods.get(namespace, name)
-    if (pod === undefined || isDeleting(pod)) return
+    if (pod === undefined || isDeleting(pod)) {
+      tainted.delete(key)
+      return
+    }
     const node = nodes.get('', nodeNameOf(pod))
     if (node === undefined) return
     const taints = objectsAt(specOf(node)['taints']).filter((taint) => taint['effect'] === 'NoExecute')
-    if (taints.length === 0) return
+    if (taints.length === 0) {
+      tainted.delete(key)
+      return
+    }
     const tolerations = tolerationsOf(pod)
+    // A taint need not say when it was added: what counts is when the pod was first seen beside it.
+    const first = tainted.get(key)
+    const sinceMs = first?.uid === pod.metadata.uid && first?.node === nodeNameOf(pod) ? first.sinceMs : clock.now()
+    tainted.set(key, { uid: pod.metadata.uid, node: nodeNameOf(pod), sinceMs })
     let dueMs = Number.POSITIVE_INFINITY
     for (const each of taints) {
       const taint: Taint = { key: textAt(each['key']), value: textAt(each['value']), effect: 'NoExecute' }
       const bearing = tolerations.filter((toleration) => tolerates(toleration, taint))
       const seconds = bearing.length === 0 ? 0 : Math.min(...bearing.map(({ tolerationSeconds }) => tolerationSeconds ?? Number.POSITIVE_INFINITY))
-      const sinceMs = Date.parse(textAt(each['timeAdded'])) || clock.now()
       dueMs = Math.min(dueMs, sinceMs + seconds * 1000)
     }
     if (!Number.isFinite(dueMs)) return
