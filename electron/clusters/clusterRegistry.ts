@@ -7,6 +7,7 @@ import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
 import type { ClusterId, ClusterSummary } from '#shared/contract/clusters.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
+import { RetryingTransport } from '../client/retryingTransport.ts'
 import { ClusterSession } from './clusterSession.ts'
 import { ContextTransport } from './contextTransport.ts'
 import { parseKubeconfig, type KubeContext } from './kubeconfig.ts'
@@ -145,7 +146,12 @@ export class ClusterRegistry {
     if (entry.context.problem !== '') throw new StatusError(failure(400, 'BadRequest', entry.context.problem))
     const transport = new ContextTransport(entry.context, this.#options.clock)
     const logger = this.#options.logger.with({ cluster: id })
-    const session = new ClusterSession({ transport, credentialUser: () => transport.certificateUser, ...this.#options, logger })
+    const session = new ClusterSession({
+      transport: new RetryingTransport(transport, this.#options.clock),
+      credentialUser: () => transport.certificateUser,
+      ...this.#options,
+      logger,
+    })
     entry.session = session
     session.changes.subscribe(() => {
       this.changes.emit()

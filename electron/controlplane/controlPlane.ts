@@ -4,6 +4,7 @@ import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Transport, UserInfo } from '#shared/kubernetes/transport.ts'
 import { RestClient } from '#electron/client/restClient.ts'
+import { RetryingTransport } from '#electron/client/retryingTransport.ts'
 import { signCertificateRequest } from '#electron/pki/certificateRequest.ts'
 import { issueCertificate, type ExtendedKeyUsage, type KeyedCertificate } from '#electron/pki/certificate.ts'
 import { replaceServer } from '#electron/pki/kubeconfig.ts'
@@ -156,6 +157,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
   for (const file of ['admin.conf', 'super-admin.conf', 'controller-manager.conf', 'scheduler.conf'])
     if (existsSync(join(kubernetesDir, file))) replaceServer(join(kubernetesDir, file), apiUrl)
 
+  const asUser = (user: UserInfo): Transport => new RetryingTransport(api.transport(user), clock)
   const masters: UserInfo = { username: 'kubernetes-super-admin', groups: ['system:masters'] }
   const aborter = new AbortController()
   const { signal } = aborter
@@ -191,7 +193,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
     if (origin === null)
       await ensureClusterObjects(client, { kubernetesVersion, clusterName, serviceSubnet, podSubnet, dnsAddress: DNS_ADDRESS, apiUrl, ca }, signal)
     const network = new ClusterNetwork({
-      transport: api.transport({ username: 'system:kube-proxy', groups: [] }),
+      transport: asUser({ username: 'system:kube-proxy', groups: [] }),
       random: random.fork('network'),
       clock,
       placeAt: (address) => connections.placeAt(address),
@@ -208,7 +210,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
         clock,
         random: random.fork(plan.name),
         logger: logger.with({ node: plan.name }),
-        transport: api.transport({ username: `system:node:${plan.name}`, groups: ['system:nodes'] }),
+        transport: asUser({ username: `system:node:${plan.name}`, groups: ['system:nodes'] }),
         admin: client,
         onApiServerVersion: (version) => {
           writeFileSync(join(dataDir, 'kubernetes-version'), `${version}\n`)
@@ -241,7 +243,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
     kubeconfigPath: join(kubernetesDir, origin === null ? 'admin.conf' : 'super-admin.conf'),
     pkiDir,
     etcd: etcd as EtcdClient,
-    transport: (user: UserInfo): Transport => api.transport(user),
+    transport: asUser,
     stop: () => (stopping ??= orderly(aborter, stop)),
   }
 }

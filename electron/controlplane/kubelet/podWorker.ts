@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
-import { isNotFound } from '#shared/kubernetes/status.ts'
+import { isNotFound, StatusError } from '#shared/kubernetes/status.ts'
 import { PODS, type ApiClient } from './apiClient.ts'
 import { Deadline } from './deadline.ts'
 import { ContainerManager, type ContainerHost } from './containerManager.ts'
@@ -52,6 +52,8 @@ export interface PodWorkerOptions {
 
 /** The API server may be away (it can be a static pod of this very node): statuses are sent again after this. */
 const STATUS_RETRY_MS = 500
+/** The status manager's period of looking at every pod anew. */
+const REMOVE_RETRY_MS = 10_000
 /** First wait before volumes that could not be set up are tried again; doubles to the maximum. */
 const VOLUME_RETRY_MS = 500
 const MAX_VOLUME_RETRY_MS = 122_000
@@ -70,6 +72,8 @@ export class PodWorker {
   statusTarget: { namespace: string; name: string; uid: string } | null
   readonly #options: PodWorkerOptions
   readonly #life = new AbortController()
+  /** The kubelet stopped; a pod's life ends before its object is removed, and that goes on. */
+  readonly #abandoned = new AbortController()
   readonly #containers: ContainerManager[]
   readonly #initContainers: ContainerManager[]
   /** Added by `kubectl debug` while the pod runs; their ends mean nothing to the pod. */
@@ -223,6 +227,7 @@ export class PodWorker {
   /** The kubelet stops: nothing is told to anybody, the pod goes on in another life. */
   abandon(): void {
     this.#life.abort(new Error('the kubelet stopped'))
+    this.#abandoned.abort(new Error('the kubelet stopped'))
   }
 
   async #run(): Promise<void> {
@@ -317,10 +322,25 @@ export class PodWorker {
     await this.#removeFiles()
     const target = this.statusTarget
     if (!remove || target === null) return
-    const never = new AbortController()
-    await this.#options.api.remove({ gvr: PODS, namespace: target.namespace, name: target.name }, target.uid, never.signal).catch((error: unknown) => {
-      if (!isNotFound(error)) this.#options.logger.warn('terminated pod not removed', { pod: target.name, error: String(error) })
-    })
+    await this.#remove(target)
+  }
+
+  /** Until the API server took it: a pod that only its kubelet can remove would stay for ever. */
+  async #remove({ namespace, name, uid }: { namespace: string; name: string; uid: string }): Promise<void> {
+    const { signal } = this.#abandoned
+    const { api, clock, logger } = this.#options
+    while (!signal.aborted) {
+      try {
+        await api.remove({ gvr: PODS, namespace, name }, uid, signal)
+        return
+      } catch (error) {
+        if (signal.aborted || isNotFound(error)) return
+        // Another pod has this name by now.
+        if (error instanceof StatusError && error.code === 409) return
+        logger.warn('terminated pod not removed, trying again', { pod: name, error: String(error) })
+        await clock.sleep(REMOVE_RETRY_MS, { signal }).catch(() => undefined)
+      }
+    }
   }
 
   /** The network as the pod sees it: under its own name and address. */
