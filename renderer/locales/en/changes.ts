@@ -58,7 +58,7 @@ export const changes = {
     log: 'Log',
     choose: 'Choose a run',
     saveReport: 'Save as Markdown',
-    step: 'Step {n} of {total}',
+    step: '{n} of {total} steps done',
     state: {
       planned: 'Planned',
       running: 'Running',
