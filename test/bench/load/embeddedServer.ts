@@ -12,6 +12,7 @@ enableCompileCache(join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache
 const { createApiServer } = await import('#electron/controlplane/apiserver/apiServer.ts')
 const { openEtcdStore } = await import('#electron/controlplane/etcd/embeddedEtcd.ts')
 const { serveEtcd } = await import('#electron/controlplane/etcd/server.ts')
+const { runScheduler } = await import('#electron/controlplane/scheduler/scheduler.ts')
 
 const [dataDir = '', pkiDir = '', parts = 'all', kubernetesVersion = 'v1.20.2'] = process.argv.slice(2)
 const text = (name: string): string => readFileSync(join(pkiDir, name), 'utf8')
@@ -39,9 +40,22 @@ const api = createApiServer({
 // Of etcd alone, nobody writes but the load.
 const apiPort = parts === 'etcd' ? 0 : await api.listen({ host: '127.0.0.1', port: 0 })
 process.stdout.write(`${JSON.stringify({ etcdPort: etcdServer.port, apiPort })}\n`)
+const stopping = new AbortController()
+const scheduling =
+  parts === 'scheduler'
+    ? runScheduler({
+        transport: api.transport({ username: 'system:kube-scheduler', groups: ['system:masters'] }),
+        clock,
+        random: new SeededRandom(2),
+        logger,
+        signal: stopping.signal,
+        kubernetesVersion,
+      })
+    : Promise.resolve()
 process.once('SIGTERM', () => {
-  void api
-    .close()
+  stopping.abort(new Error('the server is stopping'))
+  void scheduling
+    .then(() => api.close())
     .then(() => etcdServer.close())
     .then(() => etcd.close())
 })

@@ -191,7 +191,7 @@ export async function startRealScheduler(
 export async function startEmbedded(
   dataDir: string,
   pki: Pki,
-  { keep = false, etcdOnly = false, nodeArgs = [] as string[], version = 'v1.20.2' } = {},
+  { keep = false, etcdOnly = false, scheduler = false, nodeArgs = [] as string[], version = 'v1.20.2' } = {},
 ): Promise<Served> {
   if (!keep) rmSync(dataDir, { recursive: true, force: true })
   mkdirSync(dataDir, { recursive: true })
@@ -204,7 +204,7 @@ export async function startEmbedded(
       join(import.meta.dirname, 'embeddedServer.ts'),
       dataDir,
       pki.dir,
-      etcdOnly ? 'etcd' : 'all',
+      etcdOnly ? 'etcd' : scheduler ? 'scheduler' : 'all',
       version,
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },

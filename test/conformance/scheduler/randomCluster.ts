@@ -163,7 +163,7 @@ function container(chance: Chance, name: string): JsonObject {
   const gpu = chance.is(0.08) ? { 'example.com/gpu': '1' } : {}
   const port = {
     containerPort: 80,
-    hostPort: chance.of([8080, 8081]),
+    hostPort: name === 'c1' ? 8081 : 8080,
     ...(chance.is(0.3) ? { hostIP: '127.0.0.1' } : {}),
     ...(chance.is(0.2) ? { protocol: 'UDP' } : {}),
   }

@@ -5,6 +5,7 @@ import { decodeObject } from '#shared/kubernetes/codec/codec.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { Collection, type StoreEvent } from './collection.ts'
 import { ParsedObjects, StoredEntry, type Entry } from './entry.ts'
+import { withNestedKinds } from './nestedKinds.ts'
 import { PLAIN_VALUES, type ValueTransformer } from './encryption/sealedValues.ts'
 import { TtlLeases } from './ttlLeases.ts'
 
@@ -280,7 +281,9 @@ export class Store {
     const pending = this.#pending.get(key)
     try {
       const object =
-        pending !== undefined && sameBytes(pending.value, kv.value) ? this.#current(key, pending.object) : decodeObject(this.#opened(key, kv.value)).object
+        pending !== undefined && sameBytes(pending.value, kv.value)
+          ? this.#current(key, pending.object)
+          : withNestedKinds(decodeObject(this.#opened(key, kv.value)).object)
       if (typeof object.metadata !== 'object') return null
       return this.#entry(key, object, { create: kv.createRevision, mod: kv.modRevision })
     } catch (error) {
