@@ -315,8 +315,14 @@ export class Application {
     }
   }
 
-  async #backupForRun(backups: Backups, clusterId: string, { signal, log }: { signal: AbortSignal; log: (text: string) => void }): Promise<string> {
-    for await (const progress of backups.save({ clusterId }, { signal })) {
+  async #backupForRun(
+    backups: Backups,
+    clusterId: string,
+    { signal, log, sinceMs }: { signal: AbortSignal; log: (text: string) => void; sinceMs: number },
+  ): Promise<string> {
+    // A run that was killed here has saved one already: it is read again, not saved again.
+    const saved = (await this.#catalogue.list()).find((each) => each.clusterId === clusterId && each.present && each.createdAtMs >= sinceMs)
+    for await (const progress of saved === undefined ? backups.save({ clusterId }, { signal }) : backups.verify({ id: saved.id }, { signal })) {
       if (progress.phase !== 'done') continue
       const { path, verdict, status } = progress.backup
       if (verdict !== 'good') throw new Error(`the backup ${path} is ${verdict}; nothing was changed`)

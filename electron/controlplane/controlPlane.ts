@@ -231,7 +231,11 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
       await kubelets
     })
   }
-  const ssh = await serveNodeSsh({ dataDir: join(dataDir, 'ssh'), port: options.sshPort, nodes, logger })
+  const ports = new Map([
+    [2379, etcdServer.port],
+    [6443, apiPort],
+  ])
+  const ssh = await serveNodeSsh({ dataDir: join(dataDir, 'ssh'), port: options.sshPort, nodes, ports, logger })
   stops.push(() => ssh.close())
 
   let stopping: Promise<void> | null = null

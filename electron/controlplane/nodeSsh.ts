@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import ssh2, { type AuthContext, type Connection, type ServerChannel } from 'ssh2'
 import type { Logger } from '#shared/base/logger.ts'
@@ -48,11 +48,14 @@ export async function serveNodeSsh({
   dataDir,
   port,
   nodes,
+  ports,
   logger,
 }: {
   dataDir: string
   port: number
   nodes: readonly SimulatedNode[]
+  /** What listens on the loopback of control-plane nodes, by the port it has there: where it really is. */
+  ports: ReadonlyMap<number, number>
   logger: Logger
 }): Promise<NodeSsh> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
@@ -74,6 +77,24 @@ export async function serveNodeSsh({
       node = nodes.find(({ name }) => name === context.username)
       if (node !== undefined && keyMatches(context, allowed)) context.accept()
       else context.reject(['publickey'])
+    })
+    connection.on('tcpip', (accept, reject, { destPort, destIP }) => {
+      const real = node?.controlPlane === true && ['127.0.0.1', 'localhost'].includes(destIP) ? ports.get(destPort) : undefined
+      if (real === undefined) {
+        reject()
+        return
+      }
+      const socket = connect(real, '127.0.0.1')
+      socket.once('error', reject)
+      socket.once('connect', () => {
+        const channel = accept()
+        socket.off('error', reject)
+        socket.on('error', () => channel.destroy())
+        channel.on('error', () => socket.destroy())
+        channel.on('close', () => socket.destroy())
+        socket.on('close', () => channel.destroy())
+        socket.pipe(channel).pipe(socket)
+      })
     })
     connection.on('ready', () => {
       connection.on('session', (accept) => {

@@ -15,6 +15,7 @@ import { Kubelet } from './kubelet/kubelet.ts'
 import type { NodeCapacity } from './kubelet/nodeStatus.ts'
 import { basePrograms } from './kubelet/shell/basePrograms.ts'
 import { FileTree } from './kubelet/shell/fileTree.ts'
+import { emptyInput } from './kubelet/shell/process.ts'
 import type { PodNetwork } from './kubelet/podNetwork.ts'
 import { Shell } from './kubelet/shell/shell.ts'
 import type { Terminal } from './kubelet/shell/terminal.ts'
@@ -77,6 +78,9 @@ export class SimulatedNode {
   readonly files: FileTree
   readonly packages: Packages
   readonly #options: SimulatedNodeOptions
+  /** Transient units that run, by name, and what ends them with the node. */
+  readonly #units = new Map<string, Promise<void>>()
+  readonly #unitsEnd = new AbortController()
 
   constructor(options: SimulatedNodeOptions) {
     this.#options = options
@@ -109,11 +113,32 @@ export class SimulatedNode {
     })
   }
 
+  get controlPlane(): boolean {
+    return this.#options.plan.controlPlane
+  }
+
   /** Runs the kubelet until the signal aborts, and labels the node as kubeadm does. */
   async run(signal: AbortSignal): Promise<void> {
     const running = this.kubelet.run({ signal })
     if (this.#options.plan.controlPlane && this.#options.plan.existing === undefined) await this.#markControlPlane(signal)
     await running
+    this.#unitsEnd.abort(new Error('the node is shut down'))
+    await Promise.all(this.#units.values())
+  }
+
+  #startUnit(unit: string, argv: string[]): boolean {
+    if (this.#units.has(unit)) return false
+    const nowhere = { input: emptyInput, out: () => undefined, err: () => undefined }
+    const running = this.shell(this.#unitsEnd)
+      .execute(argv, nowhere)
+      .then(
+        () => undefined,
+        // What a unit of a node that is shut down left half done, it left.
+        () => undefined,
+      )
+      .finally(() => this.#units.delete(unit))
+    this.#units.set(unit, running)
+    return true
   }
 
   async #markControlPlane(signal: AbortSignal): Promise<void> {
@@ -143,6 +168,7 @@ export class SimulatedNode {
         clock,
         random,
         rootDir: this.files.root,
+        units: { isActive: (unit) => this.#units.has(unit), start: (unit, argv) => this.#startUnit(unit, argv) },
       }),
     ])
     const host = {

@@ -19,7 +19,7 @@ export interface EngineOptions {
 }
 
 /** A run in such a state keeps others off its cluster. */
-const UNENDED: ReadonlySet<RunView['state']> = new Set(['running', 'waiting', 'interrupted'])
+const UNENDED: ReadonlySet<RunView['state']> = new Set(['planned', 'running', 'waiting', 'interrupted'])
 
 interface Run {
   view: RunView
@@ -115,8 +115,9 @@ export class RunbookEngine {
   /** Goes on with an interrupted, paused or failed run at the step where it stopped. */
   async resume(id: string): Promise<void> {
     const run = this.#run(id)
-    if (run.view.state !== 'interrupted' && run.view.state !== 'failed' && run.view.state !== 'waiting')
-      throw new StatusError(failure(409, 'Conflict', `the run is ${run.view.state}; only an interrupted, paused or failed run can go on`))
+    // One that is only planned was killed before its first step.
+    if (run.controller !== null || run.view.state === 'done' || run.view.state === 'aborted')
+      throw new StatusError(failure(409, 'Conflict', `the run is ${run.view.state}; only one that is interrupted, paused or failed can go on`))
     const steps = await this.#runbook(run.view.runbook).steps(run.input as never)
     this.#append(run, { type: 'resumed', atMs: this.#options.clock.now() })
     this.#go(run, steps)
@@ -226,6 +227,9 @@ export class RunbookEngine {
     return {
       signal,
       clock: this.#options.clock,
+      runId: run.view.id,
+      stepId: step.id,
+      startedAtMs: run.view.steps.find(({ id }) => id === step.id)?.startedAtMs ?? this.#options.clock.now(),
       log: (text) => {
         this.#append(run, { type: 'stepLog', atMs: this.#options.clock.now(), step: step.id, text })
       },

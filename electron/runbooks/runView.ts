@@ -32,7 +32,7 @@ export function applyRecord(view: RunView, record: JournalRecord): RunView {
     case 'started':
       return { ...view, state: 'running', startedAtMs: view.startedAtMs ?? record.atMs }
     case 'resumed':
-      return { ...view, state: 'running', endedAtMs: null, resumed: view.resumed + 1 }
+      return { ...view, state: 'running', startedAtMs: view.startedAtMs ?? record.atMs, endedAtMs: null, resumed: view.resumed + 1 }
     case 'stepStarted':
       return withStep(view, record.step, (step) => ({ ...step, state: 'running', startedAtMs: step.startedAtMs ?? record.atMs, endedAtMs: null, error: '' }))
     case 'stepLog':

@@ -5,6 +5,10 @@ import type { Blocker } from '#shared/contract/runbooks.ts'
 export interface StepContext {
   readonly signal: AbortSignal
   readonly clock: Clock
+  readonly runId: string
+  readonly stepId: string
+  /** When the step was first entered, by the journal. */
+  readonly startedAtMs: number
   /** One line for the run's log and report. */
   log(text: string): void
   /** Names what the step is waiting for, e.g. `pod default/web-1 to be evicted`; '' when it no longer waits. `blockers` are what holds it up. */

@@ -1,3 +1,5 @@
+import { appendFileSync, mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
 import { isReleased, RELEASES, minorOfVersion } from '#shared/planning/upgrade/releases.ts'
@@ -43,14 +45,25 @@ export interface NodeProgramsOptions {
   random: Random
   /** The node's `/` on this machine's disk. */
   rootDir: string
+  units: TransientUnits
 }
+
+/** Commands that `systemd-run` has started: they outlive the session they were started from. */
+export interface TransientUnits {
+  isActive(unit: string): boolean
+  /** @returns false when a unit of the name is running */
+  start(unit: string, argv: string[]): boolean
+}
+
+/** Every call of a program of this table, a line each: time, program and arguments. */
+const COMMAND_LOG = 'var/log/commands.log'
 
 const KUBERNETES_PACKAGES = new Set(['kubeadm', 'kubelet', 'kubectl'])
 
 /** What operators type on a node of a kubeadm cluster. */
 export function nodePrograms(options: NodeProgramsOptions): [string, Program][] {
-  const { packages, kubelet } = options
-  return [
+  const { packages, kubelet, units } = options
+  const programs: [string, Program][] = [
     ['kubeadm', (context) => runKubeadm(context, options)],
     ['apt-mark', (context) => aptMark(context, packages)],
     ['apt-get', (context) => aptGet(context, packages)],
@@ -64,7 +77,8 @@ export function nodePrograms(options: NodeProgramsOptions): [string, Program][] 
         return 0
       },
     ],
-    ['systemctl', (context) => systemctl(context, kubelet)],
+    ['systemctl', (context) => systemctl(context, options)],
+    ['systemd-run', (context) => systemdRun(context, units)],
     ['journalctl', (context) => journalctl(context, options)],
     ['crictl', (context) => crictl(context, kubelet)],
     [
@@ -76,6 +90,37 @@ export function nodePrograms(options: NodeProgramsOptions): [string, Program][] 
       },
     ],
   ]
+  return [
+    ...programs.map(([name, program]): [string, Program] => [name, (context) => (record(options, [name, ...context.args]), program(context))]),
+    ['sudo', sudo],
+  ]
+}
+
+/** The node's user may do everything already. */
+function sudo({ args, err, spawn }: ProgramContext): Promise<number> | number {
+  const first = args.findIndex((arg) => !arg.startsWith('-'))
+  if (first >= 0 && spawn !== undefined) return spawn(args.slice(first))
+  err('usage: sudo [-n] command\n')
+  return 1
+}
+
+function record({ rootDir, clock }: NodeProgramsOptions, argv: readonly string[]): void {
+  const file = join(rootDir, COMMAND_LOG)
+  mkdirSync(dirname(file), { recursive: true })
+  appendFileSync(file, `${new Date(clock.now()).toISOString()} ${argv.join(' ')}\n`)
+}
+
+/** `systemd-run --unit=NAME COMMAND…`, other options without effect. */
+function systemdRun({ args, err }: ProgramContext, units: TransientUnits): number {
+  const first = args.findIndex((arg) => !arg.startsWith('-'))
+  const unit = args.find((arg) => arg.startsWith('--unit='))?.slice('--unit='.length) ?? ''
+  if (first < 0 || unit === '') {
+    err('systemd-run: on simulated nodes it takes --unit=NAME and a command\n')
+    return 1
+  }
+  if (units.start(unit, args.slice(first))) return 0
+  err(`Failed to start transient service unit: Unit ${unit}.service was already loaded or has a fragment file.\n`)
+  return 1
 }
 
 function aptMark({ args, out, err }: ProgramContext, packages: Packages): number {
@@ -168,10 +213,14 @@ function aptCache({ args, out, err }: ProgramContext, packages: Packages): numbe
   return 0
 }
 
-async function systemctl({ args, out, err }: ProgramContext, kubelet: NodeService): Promise<number> {
+async function systemctl({ args, out, err }: ProgramContext, { kubelet, units }: NodeProgramsOptions): Promise<number> {
   const [action = '', unit = ''] = args.filter((each) => !each.startsWith('-'))
   if (action === 'daemon-reload') return 0
   const name = unit.replace(/\.service$/, '')
+  if (action === 'is-active' && units.isActive(name)) {
+    out('active\n')
+    return 0
+  }
   if (name !== 'kubelet' && name !== 'containerd') {
     err(`Failed to ${action} ${name}.service: Unit ${name}.service not found.\n`)
     return 5

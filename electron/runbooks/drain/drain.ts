@@ -1,7 +1,7 @@
 import type { Blocker } from '#shared/contract/runbooks.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isNotFound, isTooManyRequests, StatusError } from '#shared/kubernetes/status.ts'
-import { lookAtPod, type DrainOptions, type PlannedPod } from '#shared/planning/drain/drainPlan.ts'
+import { evictionOrder, lookAtPod, type DrainOptions, type PlannedPod } from '#shared/planning/drain/drainPlan.ts'
 import type { ClusterApi } from '../clusterApi.ts'
 import type { StepContext } from '../runbook.ts'
 
@@ -27,7 +27,7 @@ export async function isCordoned(api: ClusterApi, node: string, signal: AbortSig
 /** The node's pods, each with what a drain does with it, budgets left aside: those are the API server's to judge. */
 async function podsOn(api: ClusterApi, { node, options }: { node: string; options: DrainOptions }, signal: AbortSignal): Promise<PlannedPod[]> {
   const pods: KubeObject[] = await api.list(`/api/v1/pods?fieldSelector=spec.nodeName%3D${encodeURIComponent(node)}`, signal)
-  return pods.map((pod) => lookAtPod(pod, { budgets: [], minor: 0 }, options)).sort((a, b) => label(a).localeCompare(label(b)))
+  return pods.sort(evictionOrder).map((pod) => lookAtPod(pod, { budgets: [], minor: 0 }, options))
 }
 
 /** Whether the node is cordoned and holds nothing that a drain would evict. */
@@ -37,7 +37,7 @@ export async function isDrained(api: ClusterApi, target: { node: string; options
 
 /**
  * Cordons the node and evicts its pods through the Eviction API alone, so that no PodDisruptionBudget is broken: a refused
- * eviction is tried again every 5 s for as long as the run is not stopped. Pods go in the order of their names, as planned.
+ * eviction is tried again every 5 s for as long as the run is not stopped. Pods go in the order of the plan.
  * @throws when the operator has to decide on a pod first, or when the server refuses one for good
  */
 export async function drain(api: ClusterApi, target: { node: string; options: DrainOptions }, context: StepContext): Promise<void> {

@@ -139,7 +139,8 @@ function runCommand(client: Client, command: string, { signal, onLine }: { signa
         return
       }
       const outputs = { stdout: new LineReader(onLine), stderr: new LineReader(onLine) }
-      let exitCode = 255
+      // Without one the channel was closed by something else than the command's end.
+      let exitCode: number | null = null
       const onAbort = (): void => {
         channel.signal('TERM')
         channel.close()
@@ -158,6 +159,7 @@ function runCommand(client: Client, command: string, { signal, onLine }: { signa
         client.off('close', onClientClose)
         signal.removeEventListener('abort', onAbort)
         if (signal.aborted) reject(signal.reason as Error)
+        else if (exitCode === null) onClientClose()
         else resolve({ exitCode, stdout: outputs.stdout.end(), stderr: outputs.stderr.end() })
       })
       channel.end()

@@ -1,7 +1,8 @@
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import type { ClusterApi } from '../clusterApi.ts'
 import { cordon, drain, isDrained } from '../drain/drain.ts'
-import type { NodeShell, NodeShellFactory } from '../nodeShell/nodeShell.ts'
+import { runOnNode } from '../nodeShell/nodeCommand.ts'
+import type { NodeShellFactory } from '../nodeShell/nodeShell.ts'
 import type { Runbook, Step, StepContext } from '../runbook.ts'
 import { imageTag, isControlPlane, isReady, kubeletVersion, makePlan, readFacts, staticPod, UNKNOWN_IMAGE } from './plan.ts'
 
@@ -18,8 +19,8 @@ export interface UpgradeInput {
 export interface UpgradeDependencies {
   api(clusterId: string): Promise<ClusterApi>
   shell(clusterId: string): Promise<NodeShellFactory>
-  /** Saves and verifies a snapshot of the cluster's etcd. @returns one line that names the file and its verdict */
-  backup(clusterId: string, options: { signal: AbortSignal; log: (text: string) => void }): Promise<string>
+  /** Saves and verifies a snapshot of the cluster's etcd, unless one was saved since then. @returns one line that names the file and its verdict */
+  backup(clusterId: string, options: { signal: AbortSignal; log: (text: string) => void; sinceMs: number }): Promise<string>
 }
 
 /** How long a component must stay ready, without a restart, before its upgrade counts. kubeadm itself looks once. */
@@ -96,8 +97,8 @@ function saveBackup({ input, backup }: Work): Step {
     description: 'The way back, should a later step fail. A backup counts only after it was verified.',
     commands: ['etcdctl snapshot save before-upgrade.db', 'etcdutl snapshot status before-upgrade.db -w table'],
     expectedMs: 3_000,
-    action: async ({ signal, log }) => {
-      log(await backup(input.clusterId, { signal, log }))
+    action: async ({ signal, log, startedAtMs }) => {
+      log(await backup(input.clusterId, { signal, log, sinceMs: startedAtMs }))
     },
   }
 }
@@ -124,10 +125,12 @@ function applyOnControlPlane(work: Work, node: string, first: boolean): Step {
     expectedMs: 20_000,
     isDone: async ({ signal }) => (await atTarget(signal)).length === components.length,
     action: async (context) => {
-      await onNode(work, node, context, [
-        `apt-mark unhold kubeadm && apt-get update && apt-get install -y kubeadm='${packageVersion(input.targetVersion)}' && apt-mark hold kubeadm`,
-        upgrade,
-      ])
+      await runOnNode(
+        work.shell,
+        node,
+        [`apt-mark unhold kubeadm && apt-get update && apt-get install -y kubeadm='${packageVersion(input.targetVersion)}' && apt-mark hold kubeadm`, upgrade],
+        context,
+      )
     },
     // What kubeadm printed is not believed: each component has to be ready and to stay so.
     postcheck: async (context) => {
@@ -158,7 +161,7 @@ function upgradeWorker(work: Work, node: string): Step {
     commands,
     expectedMs: 4_000,
     action: async (context) => {
-      await onNode(work, node, context, commands)
+      await runOnNode(work.shell, node, commands, context)
     },
   }
 }
@@ -191,7 +194,7 @@ function kubeletSteps(work: Work, node: string): Step[] {
       commands: [install, restart],
       expectedMs: 8_000,
       isDone: ({ signal }) => upgraded(signal),
-      action: (context) => onNode(work, node, context, [install, restart]),
+      action: (context) => runOnNode(work.shell, node, [install, restart], context),
       postcheck: (context) => until(context, `node ${node} to be Ready with kubelet ${input.targetVersion}`, () => upgraded(context.signal)),
     },
     {
@@ -242,23 +245,6 @@ function previousOf(version: string): string {
 function restartCount(pod: KubeObject): number {
   const statuses = (pod['status'] as { containerStatuses?: { restartCount?: number }[] } | undefined)?.containerStatuses ?? []
   return statuses.reduce((sum, { restartCount: count }) => sum + (count ?? 0), 0)
-}
-
-/** Runs commands on a node in order, logging each line. @throws when one exits non-zero, with the last lines it said */
-async function onNode({ shell }: Work, node: string, context: StepContext, commands: string[]): Promise<void> {
-  const connection: NodeShell = await shell(node, { signal: context.signal })
-  try {
-    for (const command of commands) {
-      context.log(`${node}# ${command}`)
-      const outcome = await connection.run(command, { signal: context.signal, onLine: (line) => context.log(line) })
-      if (outcome.exitCode !== 0)
-        throw new Error(
-          `«${command}» on ${node} ended with exit code ${String(outcome.exitCode)}: ${(outcome.stderr || outcome.stdout).trim().split('\n').slice(-3).join(' / ')}`,
-        )
-    }
-  } finally {
-    connection.close()
-  }
 }
 
 /** Polls until the condition holds. The API server itself may be restarting, so a call that cannot be answered counts as "not yet". */

@@ -5,7 +5,7 @@ import { NodeInfo } from '../scheduling/nodeInfo.ts'
 import { isFinished, nodeNameOf, objectAt, objectsAt, specOf } from '../scheduling/pod.ts'
 import { scoreNodes } from '../scheduling/scores.ts'
 import type { VolumeView } from '../scheduling/volumes.ts'
-import { allowanceOf, budgetHealth, decideEviction } from './eviction.ts'
+import { allowanceOf, budgetHealth, decideEviction, isPodReady } from './eviction.ts'
 
 /**
  * What a drain does with a pod:
@@ -75,6 +75,11 @@ export interface DrainFacts {
 }
 
 const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name ?? ''}`
+
+/** The order of evictions on a node: what is not ready first, as its going costs a budget nothing for long; then by name. */
+export function evictionOrder(a: KubeObject, b: KubeObject): number {
+  return Number(isPodReady(a)) - Number(isPodReady(b)) || keyOf(a).localeCompare(keyOf(b))
+}
 
 function controllerOf(pod: KubeObject): { kind: string; name: string } | null {
   return pod.metadata.ownerReferences?.find(({ controller }) => controller === true) ?? null
@@ -181,7 +186,7 @@ class Foresight {
 
   drain(node: KubeObject, options: DrainOptions): PlannedNode {
     const name = node.metadata.name ?? ''
-    const pods = this.#facts.pods.filter((pod) => nodeNameOf(pod) === name).sort((a, b) => keyOf(a).localeCompare(keyOf(b)))
+    const pods = this.#facts.pods.filter((pod) => nodeNameOf(pod) === name).sort(evictionOrder)
     const back = new Map<string, number>()
     const planned = pods.map((pod) => {
       const look = lookAtPod(pod, { budgets: [...this.#budgets.values()], minor: this.#facts.minor }, options)
@@ -189,7 +194,8 @@ class Foresight {
       const placed = isFinished(pod) || look.controller === '' ? look : this.#place(pod, look)
       if (placed.verdict !== 'evicted') return placed
       const decision = decideEviction(pod, this.#budgets.values(), this.#facts.minor)
-      if (decision.decision !== 'granted' || decision.spends === null) return placed
+      // Of a pod that is not ready the budget gets its allowance back as soon as it is counted again.
+      if (decision.decision !== 'granted' || decision.spends === null || !isPodReady(pod)) return placed
       this.#grant(decision.spends, -1)
       if (placed.target !== '') back.set(keyOf(decision.spends), (back.get(keyOf(decision.spends)) ?? 0) + 1)
       return placed

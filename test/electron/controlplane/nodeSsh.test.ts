@@ -16,9 +16,9 @@ describe('keys of the nodes', () => {
 
   it('stay when somebody put others there; one that is none is told and not overwritten', async () => {
     const dataDir = temporaryDirectory('node-ssh')
-    const first = await serveNodeSsh({ dataDir, port: 0, nodes: [], logger: silentLogger })
+    const first = await serveNodeSsh({ dataDir, port: 0, nodes: [], ports: new Map(), logger: silentLogger })
     await first.close()
     writeFileSync(join(dataDir, 'id_ed25519.pub'), 'no key')
-    await expect(serveNodeSsh({ dataDir, port: 0, nodes: [], logger: silentLogger })).rejects.toThrow('id_ed25519.pub is no public key')
+    await expect(serveNodeSsh({ dataDir, port: 0, nodes: [], ports: new Map(), logger: silentLogger })).rejects.toThrow('id_ed25519.pub is no public key')
   })
 })

@@ -1,0 +1,84 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { SeededRandom } from '#shared/base/random.ts'
+import { startCuttingProxy } from '#test/support/killing/cuttingProxy.ts'
+import { Drydock } from '#test/support/killing/killedCommand.ts'
+import { outcomeOf, type ClusterOutcome } from '#test/support/killing/clusterOutcome.ts'
+import { hasProgram, temporaryDirectory } from '#test/support/peers.ts'
+import { startCluster, type RunningCluster } from '#test/support/runningCluster.ts'
+
+// The same upgrade three times, on clusters of the same seed: left alone; with Drydock killed right before and right after every
+// line of its journal; with every SSH connection cut after a moment. All must end the same, down to the commands each node saw.
+const SEED = Number(process.env['DRYDOCK_SEED'] ?? 1)
+const NODES = ['controlplane', 'node01', 'node02']
+const APPLY = ['upgrade', 'apply', '--to', 'v1.36.4', '--yes']
+
+const WORKLOAD = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: default}
+spec: {replicas: 4, selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: nginx}]}}}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: web, namespace: default}
+spec: {minAvailable: 3, selector: {matchLabels: {app: web}}}
+`
+
+describe.skipIf(!hasProgram('kubectl'))('an upgrade that is interrupted at every point', () => {
+  const directory = temporaryDirectory('runs')
+  let undisturbed: ClusterOutcome
+  const running: RunningCluster[] = []
+
+  async function cluster(name: string): Promise<{ cluster: RunningCluster; dataDir: string }> {
+    const dataDir = join(directory, name, 'cluster')
+    const started = await startCluster(dataDir, ['--nodes', String(NODES.length), '--seed', String(SEED), '--kubernetes-version', 'v1.35.8'])
+    running.push(started)
+    expect((await started.kubectl(['apply', '-f', '-'], { input: WORKLOAD })).code).toBe(0)
+    expect((await started.kubectl(['rollout', 'status', 'deployment/web'], { timeoutMs: 120_000 })).code).toBe(0)
+    return { cluster: started, dataDir }
+  }
+  const outcome = async (of: RunningCluster, dataDir: string): Promise<ClusterOutcome> => {
+    expect((await of.kubectl(['rollout', 'status', 'deployment/web'], { timeoutMs: 120_000 })).code).toBe(0)
+    expect((await of.kubectl(['-n', 'kube-system', 'rollout', 'status', 'deployment/coredns'], { timeoutMs: 120_000 })).code).toBe(0)
+    return outcomeOf(of, { dataDir, nodes: NODES })
+  }
+
+  beforeAll(async () => {
+    const alone = await cluster('alone')
+    const { code, stdout, stderr } = await new Drydock(alone.cluster, join(directory, 'alone/drydock'), { nodes: NODES }).run(APPLY)
+    expect(code, stdout + stderr).toBe(0)
+    undisturbed = await outcome(alone.cluster, alone.dataDir)
+    await alone.cluster.end()
+    expect(undisturbed.commands['controlplane']?.filter((line) => line.startsWith('kubeadm upgrade'))).toEqual(['kubeadm upgrade apply v1.36.4 -y'])
+  })
+  afterAll(async () => {
+    for (const each of running) if (each.process.exitCode === null) await each.end()
+  })
+
+  it('ends the same when Drydock is killed before and after every line of its journal', async () => {
+    const { cluster: killed, dataDir } = await cluster('killed')
+    const { places, last, run } = await new Drydock(killed, join(directory, 'killed/drydock'), { nodes: NODES }).runKilled(APPLY)
+    process.stdout.write(`drydock: killed at ${String(places.length)} places, resumed ${String(run?.resumed)} times\n`)
+    expect(run?.state, last.stdout + last.stderr).toBe('done')
+    for (const { id } of run?.steps ?? [])
+      for (const place of [`stepStarted ${id}`, `stepDone ${id}`]) expect(places).toEqual(expect.arrayContaining([`before ${place}`, `after ${place}`]))
+    expect(await outcome(killed, dataDir)).toEqual(undisturbed)
+    await killed.end()
+  })
+
+  it('ends the same when every SSH connection is cut after a moment', async () => {
+    const { cluster: cut, dataDir } = await cluster('cut')
+    const proxy = await startCuttingProxy(Number(cut.ssh.split(':').at(-1)), { random: new SeededRandom(SEED), shortestMs: 400, longestMs: 2_500 })
+    const drydock = new Drydock(cut, join(directory, 'cut/drydock'), { nodes: NODES, sshPort: proxy.port })
+    let { code, stdout, stderr } = await drydock.run(APPLY)
+    // A cut while a connection is made, or in the backup's stream, stops the run: it says so, and is gone on with by hand.
+    let resumed = 0
+    for (; code === 3 && resumed < 40; resumed++) ({ code, stdout, stderr } = await drydock.run(['runbook', 'resume', (await drydock.runs())[0]?.id ?? '']))
+    process.stdout.write(`drydock: ${String(proxy.cuts)} connections cut, gone on ${String(resumed)} times\n`)
+    await proxy.close()
+    expect(code, stdout + stderr).toBe(0)
+    expect(proxy.cuts).toBeGreaterThan(5)
+    expect(await outcome(cut, dataDir)).toEqual(undisturbed)
+    await cut.end()
+  })
+})
