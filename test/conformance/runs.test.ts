@@ -68,7 +68,7 @@ describe.skipIf(!hasProgram('kubectl'))('an upgrade that is interrupted at every
 
   it('ends the same when every SSH connection is cut after a moment', async () => {
     const { cluster: cut, dataDir } = await cluster('cut')
-    const proxy = await startCuttingProxy(Number(cut.ssh.split(':').at(-1)), { random: new SeededRandom(SEED), shortestMs: 400, longestMs: 2_500 })
+    const proxy = await startCuttingProxy(Number(cut.ssh.split(':').at(-1)), { random: new SeededRandom(SEED), shortestMs: 3_000, longestMs: 10_000 })
     const drydock = new Drydock(cut, join(directory, 'cut/drydock'), { nodes: NODES, sshPort: proxy.port })
     let { code, stdout, stderr } = await drydock.run(APPLY)
     // A cut while a connection is made, or in the backup's stream, stops the run: it says so, and is gone on with by hand.
