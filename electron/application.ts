@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
+import type { Backup } from '#shared/contract/backups.ts'
 import type { RequestHandlers, SubscriptionHandlers } from '#shared/contract/contract.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
@@ -32,7 +33,10 @@ import { lockDataDir } from './controlplane/dataDirLock.ts'
 import { loadStore } from './controlplane/etcd/loadStore.ts'
 import { SettingsFile } from './platform/settingsFile.ts'
 import { ClusterApi } from './runbooks/clusterApi.ts'
+import { renewalRunbook } from './runbooks/certificates/certificatesRunbook.ts'
 import { drainRunbook } from './runbooks/drain/drainRunbook.ts'
+import { etcdHashes } from './runbooks/restore/etcdHashes.ts'
+import { restoreRunbook } from './runbooks/restore/restoreRunbook.ts'
 import { nodeEtcd } from './runbooks/nodeEtcd.ts'
 import { RunbookEngine } from './runbooks/engine.ts'
 import type { NodeShellFactory } from './runbooks/nodeShell/nodeShell.ts'
@@ -134,6 +138,7 @@ export class Application {
       },
     })
     const api = (clusterId: string): Promise<ClusterApi> => Promise.resolve(new ClusterApi(this.#registry.session(clusterId).transport))
+    const shell = (clusterId: string): Promise<NodeShellFactory> => Promise.resolve(this.#nodeShells(clusterId))
     this.#engine = new RunbookEngine({
       directory: join(dataDir, 'runs'),
       clock,
@@ -141,10 +146,20 @@ export class Application {
       newId: randomUUID,
       runbooks: [
         drainRunbook({ api }),
+        renewalRunbook({ api, shell }),
+        restoreRunbook({
+          api,
+          shell,
+          save: async (clusterId, context) => {
+            const saved = await this.#backupForRun(backups, clusterId, context)
+            return { line: backupLine(saved), objectCounts: saved.objectCounts }
+          },
+          hashes: (clusterId, nodes, context) => etcdHashes(this.#nodeShells(clusterId), nodes, context),
+        }),
         upgradeRunbook({
           api,
-          shell: (clusterId) => Promise.resolve(this.#nodeShells(clusterId)),
-          backup: (clusterId, context) => this.#backupForRun(backups, clusterId, context),
+          shell,
+          backup: async (clusterId, context) => backupLine(await this.#backupForRun(backups, clusterId, context)),
         }),
       ] as never,
     })
@@ -167,7 +182,7 @@ export class Application {
       backupHandlers(backups),
       instanceHandlers(this.#instances, this.#catalogue),
       restoreHandlers(this.#registry),
-      runbookHandlers(this.#registry, this.#engine),
+      runbookHandlers(this.#registry, this.#engine, { shells: (clusterId) => this.#nodeShells(clusterId), catalogue: this.#catalogue }),
       this.#settingsHandlers(),
     ]
     const requests = Object.assign(
@@ -285,11 +300,14 @@ export class Application {
   /** Nodes of a user's own cluster, by the user's own SSH configuration. */
   #remoteShells(clusterId: string): NodeShellFactory {
     const configFile = this.#options.sshConfigFile ?? join(homedir(), '.ssh/config')
-    return async (node, context) => {
-      const object = await new ClusterApi(this.#registry.session(clusterId).transport).get(`/api/v1/nodes/${encodeURIComponent(node)}`, context.signal)
-      const addresses = (object['status'] as { addresses?: { type: string; address: string }[] } | undefined)?.addresses ?? []
-      return connectSsh(sshTargetOf(node, { configFile, address: addresses.find(({ type }) => type === 'InternalIP')?.address ?? node }), context)
-    }
+    return async (node, context) =>
+      connectSsh(sshTargetOf(node, { configFile, address: context.address ?? (await this.#addressOf(clusterId, node, context)) }), context)
+  }
+
+  async #addressOf(clusterId: string, node: string, { signal }: { signal: AbortSignal }): Promise<string> {
+    const object = await new ClusterApi(this.#registry.session(clusterId).transport).get(`/api/v1/nodes/${encodeURIComponent(node)}`, signal)
+    const addresses = (object['status'] as { addresses?: { type: string; address: string }[] } | undefined)?.addresses ?? []
+    return addresses.find(({ type }) => type === 'InternalIP')?.address ?? node
   }
 
   /** A kubeadm cluster's etcd through its first control-plane node. */
@@ -315,20 +333,15 @@ export class Application {
     }
   }
 
-  async #backupForRun(
-    backups: Backups,
-    clusterId: string,
-    { signal, log, sinceMs }: { signal: AbortSignal; log: (text: string) => void; sinceMs: number },
-  ): Promise<string> {
+  async #backupForRun(backups: Backups, clusterId: string, { signal, sinceMs }: { signal: AbortSignal; sinceMs: number }): Promise<Backup> {
     // A run that was killed here has saved one already: it is read again, not saved again.
     const saved = (await this.#catalogue.list()).find((each) => each.clusterId === clusterId && each.present && each.createdAtMs >= sinceMs)
     for await (const progress of saved === undefined ? backups.save({ clusterId }, { signal }) : backups.verify({ id: saved.id }, { signal })) {
       if (progress.phase !== 'done') continue
-      const { path, verdict, status } = progress.backup
+      const { path, verdict } = progress.backup
       if (verdict !== 'good') throw new Error(`the backup ${path} is ${verdict}; nothing was changed`)
-      return `backup ${path}: ${verdict}, revision ${String(status?.revision ?? 0)}, ${String(status?.totalKeys ?? 0)} keys`
+      return progress.backup
     }
-    log('the backup ended without a result')
     throw new Error('the backup did not finish')
   }
 
@@ -377,6 +390,9 @@ export class Application {
     }
   }
 }
+
+const backupLine = ({ path, verdict, status }: Backup): string =>
+  `backup ${path}: ${verdict}, revision ${String(status?.revision ?? 0)}, ${String(status?.totalKeys ?? 0)} keys`
 
 /** An etcd client that connects at its first call. */
 function lazily(connect: () => Promise<EtcdClient | null>): EtcdClient {

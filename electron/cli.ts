@@ -24,6 +24,8 @@ async function main(argv: string[]): Promise<void> {
   else if (wanted === 'snapshot') (await import('./commands/snapshot.ts')).register(program)
   else if (wanted === 'upgrade') (await import('./commands/upgrade.ts')).register(program)
   else if (wanted === 'drain') (await import('./commands/drain.ts')).register(program)
+  else if (wanted === 'certs') (await import('./commands/certs.ts')).register(program)
+  else if (wanted === 'restore') (await import('./commands/restore.ts')).register(program)
   else if (wanted === 'runbook') (await import('./commands/runbook.ts')).register(program)
   else {
     for (const [name, description] of [
@@ -32,6 +34,8 @@ async function main(argv: string[]): Promise<void> {
       ['snapshot', 'save, check and restore etcd snapshots'],
       ['drain', 'plan a drain of nodes, then evict their pods'],
       ['upgrade', 'plan and run a kubeadm upgrade'],
+      ['certs', "check and renew a kubeadm cluster's certificates"],
+      ['restore', "restore a kubeadm cluster's etcd on its nodes"],
       ['runbook', 'the journal of runs: list, show, go on, give up'],
     ] as const)
       program.command(name).description(description)

@@ -1,22 +1,33 @@
 import type { RequestHandlers, SubscriptionHandlers } from '#shared/contract/contract.ts'
+import type { Backup } from '#shared/contract/backups.ts'
+import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { ClusterRegistry } from '../clusters/clusterRegistry.ts'
 import { ClusterApi } from '../runbooks/clusterApi.ts'
+import { checkCertificates, controlPlaneNodes } from '../runbooks/certificates/certificatesRunbook.ts'
 import { drainInput, readDrainPlan } from '../runbooks/drain/drainRunbook.ts'
 import type { RunbookEngine } from '../runbooks/engine.ts'
+import type { NodeShellFactory } from '../runbooks/nodeShell/nodeShell.ts'
 import { reportMarkdown } from '../runbooks/report.ts'
+import { readRestorePlan, restoreInput } from '../runbooks/restore/restoreRunbook.ts'
 import { makePlan, readFacts } from '../runbooks/upgrade/plan.ts'
 import { upgradeInput } from '../runbooks/upgrade/upgrade.ts'
+import type { Catalogue } from '../snapshot/catalogue.ts'
 import { following } from './changes.ts'
 
 /** The contract's namespaces `upgrade` and `runbooks`. */
 export function runbookHandlers(
   registry: ClusterRegistry,
   engine: RunbookEngine,
+  { shells, catalogue }: { shells: (clusterId: string) => NodeShellFactory; catalogue: Catalogue },
 ): {
   requests: Pick<
     RequestHandlers,
     | 'drain.plan'
     | 'drain.start'
+    | 'certs.check'
+    | 'certs.renew'
+    | 'clusterRestore.plan'
+    | 'clusterRestore.start'
     | 'upgrade.plan'
     | 'upgrade.start'
     | 'runbooks.resume'
@@ -29,6 +40,13 @@ export function runbookHandlers(
   subscriptions: Pick<SubscriptionHandlers, 'runbooks.watch' | 'runbooks.watchOne'>
 } {
   const api = (clusterId: string): ClusterApi => new ClusterApi(registry.session(clusterId).transport)
+  const cluster = (clusterId: string): { clusterId: string; clusterName: string } => ({ clusterId, clusterName: registry.summary(clusterId).name })
+  const backup = async (id: string): Promise<Backup> => {
+    const found = await catalogue.get(id)
+    if (found === null || !found.present)
+      throw new StatusError(failure(404, 'NotFound', found === null ? `there is no backup ${id}` : `the file ${found.path} is not there any more`))
+    return found
+  }
   return {
     requests: {
       'drain.plan': ({ clusterId, nodes, options }, { signal }) => readDrainPlan(api(clusterId), nodes, options, { signal }),
@@ -36,6 +54,19 @@ export function runbookHandlers(
         registry.requireWritable(clusterId)
         const plan = await readDrainPlan(api(clusterId), nodes, options, { signal })
         return { runId: await engine.start('drain', drainInput(plan, { id: clusterId, name: registry.summary(clusterId).name }, options)) }
+      },
+      'certs.check': async ({ clusterId }, { signal }) => checkCertificates(shells(clusterId), await controlPlaneNodes(api(clusterId), signal), { signal }),
+      'certs.renew': async ({ clusterId }, { signal }) => {
+        registry.requireWritable(clusterId)
+        const input = { ...cluster(clusterId), controlPlaneNodes: await controlPlaneNodes(api(clusterId), signal) }
+        return { runId: await engine.start('certificates', input) }
+      },
+      'clusterRestore.plan': async ({ clusterId, backupId }, { signal }) =>
+        readRestorePlan(api(clusterId), shells(clusterId), await backup(backupId), { signal }),
+      'clusterRestore.start': async ({ clusterId, backupId }, { signal }) => {
+        registry.requireWritable(clusterId)
+        const plan = await readRestorePlan(api(clusterId), shells(clusterId), await backup(backupId), { signal })
+        return { runId: await engine.start('restore', restoreInput(plan, { id: clusterId, name: registry.summary(clusterId).name })) }
       },
       'upgrade.plan': async ({ clusterId, targetVersion }, { signal }) => makePlan(await readFacts(api(clusterId), signal), targetVersion),
       'upgrade.start': async ({ clusterId, targetVersion }, { signal }) => {

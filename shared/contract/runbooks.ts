@@ -69,6 +69,44 @@ export interface UpgradePlan {
   findings: UpgradeFinding[]
 }
 
+/** What a server shows against the file it should show. */
+export interface CertificateComparison {
+  server: string
+  file: string
+  fileSerial: string
+  fileNotAfterMs: number
+  servedSerial: string
+  servedNotAfterMs: number | null
+  same: boolean
+  /** Why the server could not be asked; '' when it was. */
+  problem: string
+}
+
+export interface CertificateCheck {
+  node: string
+  /** The two tables of `kubeadm certs check-expiration`. */
+  table: string
+  served: CertificateComparison[]
+}
+
+/** An etcd member as it is restored. */
+export interface RestorePlanNode {
+  name: string
+  address: string
+  member: string
+  peerUrls: string
+  /** Where its data is, and where kubeadm would look for it. */
+  dataPath: string
+  kubeadmPath: string
+}
+
+export interface RestorePlan {
+  backup: { id: string; path: string; clusterName: string; createdAtMs: number; objectCounts: Record<string, number> }
+  nodes: RestorePlanNode[]
+  readyNodes: string[]
+  findings: UpgradeFinding[]
+}
+
 const drainRequest = v.object({
   clusterId,
   nodes: v.pipe(v.array(v.string()), v.minLength(1)),
@@ -89,6 +127,12 @@ export const runbookChannels = {
   /** What a drain would do, in the order it would do it. Changes nothing. */
   'drain.plan': request<DrainPlan>()(drainRequest),
   'drain.start': request<{ runId: string }>()(drainRequest),
+  /** kubeadm's certificates of each control-plane node, read there, and what is served. */
+  'certs.check': request<CertificateCheck[]>()(v.object({ clusterId })),
+  'certs.renew': request<{ runId: string }>()(v.object({ clusterId })),
+  /** A kubeadm cluster's etcd restored on its nodes, through SSH. */
+  'clusterRestore.plan': request<RestorePlan>()(v.object({ clusterId, backupId: v.string() })),
+  'clusterRestore.start': request<{ runId: string }>()(v.object({ clusterId, backupId: v.string() })),
   'upgrade.plan': request<UpgradePlan>()(v.object({ clusterId, targetVersion: v.optional(v.string()) })),
   /** Makes the run, journals it and starts it. */
   'upgrade.start': request<{ runId: string }>()(v.object({ clusterId, targetVersion: v.string() })),

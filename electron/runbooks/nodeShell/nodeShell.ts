@@ -6,17 +6,25 @@ export interface CommandOutcome {
   stderr: string
 }
 
+export interface RunOptions {
+  signal: AbortSignal
+  /** Gets each line of both outputs as it comes. */
+  onLine?: (line: string) => void
+  /** The command's standard input; none without it. */
+  input?: NodeJS.ReadableStream
+}
+
 /** A shell on one node, as root. Simulated and real nodes alike answer it over SSH. */
 export interface NodeShell {
   /**
-   * Runs one command line to its end; a non-zero exit is an outcome, not an error. `onLine` gets each line of both outputs as it comes.
+   * Runs one command line to its end; a non-zero exit is an outcome, not an error.
    * @throws when the node cannot be reached or refuses, saying what to check
    */
-  run(command: string, options: { signal: AbortSignal; onLine?: (line: string) => void }): Promise<CommandOutcome>
+  run(command: string, options: RunOptions): Promise<CommandOutcome>
   /** A connection to a port on the node's own loopback address. @throws when nothing listens there */
   forward(port: number): Promise<Duplex>
   close(): void
 }
 
-/** Opens a shell on a node by the node's name. */
-export type NodeShellFactory = (node: string, options: { signal: AbortSignal }) => Promise<NodeShell>
+/** Opens a shell on a node by the node's name. `address` is where it is, for when the cluster cannot be asked. */
+export type NodeShellFactory = (node: string, options: { signal: AbortSignal; address?: string }) => Promise<NodeShell>

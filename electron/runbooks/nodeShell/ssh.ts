@@ -1,5 +1,6 @@
+import { pipeline } from 'node:stream/promises'
 import { Client, type ClientChannel, type ServerHostKeyAlgorithm } from 'ssh2'
-import type { CommandOutcome, NodeShell } from './nodeShell.ts'
+import type { CommandOutcome, NodeShell, RunOptions } from './nodeShell.ts'
 
 export interface SshTarget {
   host: string
@@ -122,7 +123,7 @@ function knownFirst(hostKeys: readonly string[]): ServerHostKeyAlgorithm[] {
   return algorithms.toSorted((a, b) => Number(known(b)) - Number(known(a)))
 }
 
-function runCommand(client: Client, command: string, { signal, onLine }: { signal: AbortSignal; onLine?: (line: string) => void }): Promise<CommandOutcome> {
+function runCommand(client: Client, command: string, { signal, onLine, input }: RunOptions): Promise<CommandOutcome> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(signal.reason as Error)
@@ -162,7 +163,12 @@ function runCommand(client: Client, command: string, { signal, onLine }: { signa
         else if (exitCode === null) onClientClose()
         else resolve({ exitCode, stdout: outputs.stdout.end(), stderr: outputs.stderr.end() })
       })
-      channel.end()
+      if (input === undefined) channel.end()
+      else
+        pipeline(input, channel).catch((failure: unknown) => {
+          // A command that ends before it has read all says so by its exit code.
+          if (exitCode === null) reject(failure instanceof Error ? failure : new Error(String(failure)))
+        })
     })
   })
 }

@@ -3,7 +3,8 @@ import type { ClusterApi } from '../clusterApi.ts'
 import { cordon, drain, isDrained } from '../drain/drain.ts'
 import { runOnNode } from '../nodeShell/nodeCommand.ts'
 import type { NodeShellFactory } from '../nodeShell/nodeShell.ts'
-import type { Runbook, Step, StepContext } from '../runbook.ts'
+import type { Runbook, Step } from '../runbook.ts'
+import { until } from '../until.ts'
 import { imageTag, isControlPlane, isReady, kubeletVersion, makePlan, readFacts, staticPod, UNKNOWN_IMAGE } from './plan.ts'
 
 export interface UpgradeInput {
@@ -25,7 +26,6 @@ export interface UpgradeDependencies {
 
 /** How long a component must stay ready, without a restart, before its upgrade counts. kubeadm itself looks once. */
 const SOAK_MS = 3_000
-const POLL_MS = 500
 /** The drain of an upgrade, as upstream's instructions have it. */
 const DRAIN = { deleteEmptyDirData: true, overrides: [] }
 /** kubeadm's own limit for a static pod to come back (5 minutes), with room for the kubelet's look at the file. */
@@ -134,7 +134,10 @@ function applyOnControlPlane(work: Work, node: string, first: boolean): Step {
     },
     // What kubeadm printed is not believed: each component has to be ready and to stay so.
     postcheck: async (context) => {
-      await until(context, `control-plane pods on ${node} at ${input.targetVersion}`, async () => (await atTarget(context.signal)).length === components.length)
+      await until(context, `control-plane pods on ${node} at ${input.targetVersion}`, {
+        timeoutMs: COMPONENT_TIMEOUT_MS,
+        holds: async () => (await atTarget(context.signal)).length === components.length,
+      })
       const restarts = (pods: KubeObject[]): string => pods.map((pod) => `${pod.metadata.uid ?? ''}:${String(restartCount(pod))}`).join()
       const before = restarts(await atTarget(context.signal))
       context.waitFor(`${String(SOAK_MS / 1000)} s without a restart`)
@@ -195,7 +198,11 @@ function kubeletSteps(work: Work, node: string): Step[] {
       expectedMs: 8_000,
       isDone: ({ signal }) => upgraded(signal),
       action: (context) => runOnNode(work.shell, node, [install, restart], context),
-      postcheck: (context) => until(context, `node ${node} to be Ready with kubelet ${input.targetVersion}`, () => upgraded(context.signal)),
+      postcheck: (context) =>
+        until(context, `node ${node} to be Ready with kubelet ${input.targetVersion}`, {
+          timeoutMs: COMPONENT_TIMEOUT_MS,
+          holds: () => upgraded(context.signal),
+        }),
     },
     {
       id: `${node}/uncordon`,
@@ -220,9 +227,10 @@ function verify({ input, api }: Work): Step {
     expectedMs: 2_000,
     action: async (context) => {
       const { signal, log } = context
-      await until(context, `every node to be Ready at ${input.targetVersion}`, async () =>
-        (await api.list('/api/v1/nodes', signal)).every((node) => isReady(node) && kubeletVersion(node) === input.targetVersion),
-      )
+      await until(context, `every node to be Ready at ${input.targetVersion}`, {
+        timeoutMs: COMPONENT_TIMEOUT_MS,
+        holds: async () => (await api.list('/api/v1/nodes', signal)).every((node) => isReady(node) && kubeletVersion(node) === input.targetVersion),
+      })
       const facts = await readFacts(api, signal)
       if (facts.serverVersion !== input.targetVersion) throw new Error(`the API server says ${facts.serverVersion}, not ${input.targetVersion}`)
       const behind = makePlan({ ...facts, serverVersion: previousOf(input.targetVersion) }, input.targetVersion).controlPlane.filter(
@@ -245,23 +253,4 @@ function previousOf(version: string): string {
 function restartCount(pod: KubeObject): number {
   const statuses = (pod['status'] as { containerStatuses?: { restartCount?: number }[] } | undefined)?.containerStatuses ?? []
   return statuses.reduce((sum, { restartCount: count }) => sum + (count ?? 0), 0)
-}
-
-/** Polls until the condition holds. The API server itself may be restarting, so a call that cannot be answered counts as "not yet". */
-async function until({ signal, clock, waitFor }: StepContext, what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadlineMs = clock.now() + COMPONENT_TIMEOUT_MS
-  let lastError: unknown = null
-  for (;;) {
-    const holds = await condition().catch((error: unknown) => {
-      signal.throwIfAborted()
-      lastError = error
-      return false
-    })
-    if (holds) break
-    if (clock.now() > deadlineMs)
-      throw new Error(`waited ${String(COMPONENT_TIMEOUT_MS / 1000)} s for ${what}${lastError instanceof Error ? `; last error: ${lastError.message}` : ''}`)
-    waitFor(what)
-    await clock.sleep(POLL_MS, { signal })
-  }
-  waitFor('')
 }

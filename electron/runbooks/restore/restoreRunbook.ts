@@ -1,0 +1,415 @@
+import type { RestorePlan, RestorePlanNode, UpgradeFinding } from '#shared/contract/runbooks.ts'
+import type { KubeObject } from '#shared/kubernetes/object.ts'
+import { failure, StatusError } from '#shared/kubernetes/status.ts'
+import type { ClusterApi } from '../clusterApi.ts'
+import { runOnNode } from '../nodeShell/nodeCommand.ts'
+import type { NodeShell, NodeShellFactory } from '../nodeShell/nodeShell.ts'
+import type { Runbook, Step } from '../runbook.ts'
+import { startCommand, stopAllCommand } from '../staticPods.ts'
+import { until } from '../until.ts'
+import { isControlPlane, isReady } from '../upgrade/plan.ts'
+import { kubeadmDataPath, readEtcdManifest } from './etcdManifest.ts'
+import { uploadMember } from './uploadMember.ts'
+
+export interface RestoreInput {
+  clusterId: string
+  clusterName: string
+  backup: { id: string; path: string; objectCounts: Record<string, number> }
+  nodes: RestorePlanNode[]
+  /** Kubernetes nodes that were Ready before; they have to be so again. */
+  readyNodes: string[]
+}
+
+/** What the backup of the present state brings back to the runbook. */
+export interface SavedState {
+  /** One line for the log: file and verdict. */
+  line: string
+  objectCounts: Record<string, number>
+}
+
+export interface RestoreDependencies {
+  api(clusterId: string): Promise<ClusterApi>
+  shell(clusterId: string): Promise<NodeShellFactory>
+  save(clusterId: string, options: { signal: AbortSignal; sinceMs: number }): Promise<SavedState>
+  /** Revision and HashKV of the etcd of each node, through SSH. */
+  hashes(
+    clusterId: string,
+    nodes: readonly RestorePlanNode[],
+    options: { signal: AbortSignal },
+  ): Promise<{ node: string; revision: number; hash: number; members: number }[]>
+}
+
+/** etcd's documentation: about a week of 1,500 writes a second, so that no revision a client has seen comes again. */
+const BUMP_REVISION = 1_000_000_000
+const START_TIMEOUT_MS = 300_000
+const MANIFEST = '/etc/kubernetes/manifests/etcd.yaml'
+const STOPPED_MANIFEST = '/etc/kubernetes/drydock-stopped/etcd.yaml'
+/** Free bytes a node needs for each byte of the snapshot: the new data, and room to grow until it is compacted. */
+const DISK_FACTOR = 3
+/** Kinds that change by themselves all the time. */
+const RESTLESS = new Set([
+  'events',
+  'events.k8s.io',
+  'leases',
+  'coordination.k8s.io',
+  'masterleases',
+  'endpoints',
+  'endpointslices',
+  'pods',
+  'controllerrevisions',
+])
+
+interface Backup {
+  id: string
+  path: string
+  clusterName: string
+  createdAtMs: number
+  fileSizeBytes: number
+  verdict: string
+  objectCounts: Record<string, number>
+}
+
+/** Reads every control-plane node and the backup. Changes nothing. */
+export async function readRestorePlan(api: ClusterApi, shells: NodeShellFactory, backup: Backup, { signal }: { signal: AbortSignal }): Promise<RestorePlan> {
+  const nodes = await api.list('/api/v1/nodes', signal)
+  const planes = nodes.filter(isControlPlane)
+  if (planes.length === 0)
+    throw new StatusError(failure(422, 'Invalid', 'no node is labelled as control plane: only clusters that kubeadm made can be restored on their nodes'))
+  const config = await api.get('/api/v1/namespaces/kube-system/configmaps/kubeadm-config', signal)
+  const kubeadmPath = kubeadmDataPath((config['data'] as Record<string, string> | undefined)?.['ClusterConfiguration'] ?? '')
+  const findings: UpgradeFinding[] = []
+  if (backup.verdict !== 'good')
+    findings.push({ level: 'blocking', title: `the backup is ${backup.verdict}`, cure: 'Verify it on the Backups page, or choose another.' })
+  const read = await Promise.all(planes.map((node) => readNode(shells, node, { kubeadmPath, signal })))
+  for (const { name, dataPath } of read)
+    if (dataPath !== kubeadmPath)
+      findings.push({
+        level: 'warning',
+        title: `etcd on ${name} keeps its data in ${dataPath}, kubeadm thinks in ${kubeadmPath}: the next upgrade would bring back what is there`,
+        cure: `This restore puts the data into ${kubeadmPath} and the manifest back to it.`,
+      })
+  for (const { name, freeBytes } of read)
+    if (freeBytes < DISK_FACTOR * backup.fileSizeBytes)
+      findings.push({
+        level: 'blocking',
+        title: `${name} has ${String(Math.round(freeBytes / 2 ** 20))} MiB free for etcd, the restore needs ${String(Math.round((DISK_FACTOR * backup.fileSizeBytes) / 2 ** 20))} MiB`,
+        cure: 'Make room on its disk: the old data is kept beside the new.',
+      })
+  return {
+    backup: { id: backup.id, path: backup.path, createdAtMs: backup.createdAtMs, clusterName: backup.clusterName, objectCounts: backup.objectCounts },
+    nodes: read.map(({ freeBytes: _freeBytes, ...node }) => node),
+    readyNodes: nodes.filter(isReady).map(({ metadata }) => metadata.name ?? ''),
+    findings,
+  }
+}
+
+async function readNode(
+  shells: NodeShellFactory,
+  node: KubeObject,
+  { kubeadmPath, signal }: { kubeadmPath: string; signal: AbortSignal },
+): Promise<RestorePlanNode & { freeBytes: number }> {
+  const name = node.metadata.name ?? ''
+  const shell = await shells(name, { signal })
+  try {
+    const { exitCode, stdout, stderr } = await shell.run(`cat ${MANIFEST}`, { signal })
+    if (exitCode !== 0)
+      throw new StatusError(
+        failure(422, 'Invalid', `${name}: ${MANIFEST} cannot be read (${stderr.trim()}): is its etcd an external one? Those are restored where they run`),
+      )
+    const manifest = readEtcdManifest(stdout)
+    const free = await shell.run(`df -Pk ${manifest.dataPath} | tail -1`, { signal })
+    const addresses = (node['status'] as { addresses?: { type: string; address: string }[] } | undefined)?.addresses ?? []
+    return {
+      name,
+      address: addresses.find(({ type }) => type === 'InternalIP')?.address ?? name,
+      member: manifest.name,
+      peerUrls: manifest.peerUrls,
+      dataPath: manifest.dataPath,
+      kubeadmPath,
+      freeBytes: Number(free.stdout.trim().split(/\s+/)[3] ?? 0) * 1024,
+    }
+  } finally {
+    shell.close()
+  }
+}
+
+/** @throws StatusError Invalid when something stands in the way */
+export function restoreInput({ backup, nodes, readyNodes, findings }: RestorePlan, cluster: { id: string; name: string }): RestoreInput {
+  const blocking = findings.filter(({ level }) => level === 'blocking')
+  if (blocking.length > 0) throw new StatusError(failure(422, 'Invalid', blocking.map(({ title, cure }) => `${title}. ${cure}`).join(' ')))
+  return {
+    clusterId: cluster.id,
+    clusterName: cluster.name,
+    backup: { id: backup.id, path: backup.path, objectCounts: backup.objectCounts },
+    nodes,
+    readyNodes,
+  }
+}
+
+/** Restores etcd on every control-plane node from one backup: in place, the old data kept, control planes stopped meanwhile. */
+export function restoreRunbook(dependencies: RestoreDependencies): Runbook<RestoreInput> {
+  return {
+    name: 'restore',
+    title: ({ clusterName }) => `Restore etcd of ${clusterName}`,
+    cluster: ({ clusterId, clusterName }) => ({ id: clusterId, name: clusterName }),
+    steps: async (input) => {
+      const shells = await dependencies.shell(input.clusterId)
+      const addresses = new Map(input.nodes.map(({ name, address }) => [name, address]))
+      // While the API server is down nobody else knows the addresses.
+      const reach: NodeShellFactory = (node, options) => shells(node, { ...options, address: addresses.get(node) ?? node })
+      const work: Work = { input, api: await dependencies.api(input.clusterId), shells: reach, dependencies }
+      return [
+        savePresent(work),
+        ...input.nodes.map((node) => upload(work, node)),
+        ...input.nodes.map((node) => stop(work, node)),
+        ...input.nodes.map((node) => swap(work, node)),
+        ...input.nodes.map((node) => startEtcd(work, node)),
+        quorum(work),
+        ...input.nodes.map((node) => startApiServer(work, node)),
+        ...input.nodes.map((node) => startRest(work, node)),
+        verify(work),
+      ]
+    },
+  }
+}
+
+interface Work {
+  input: RestoreInput
+  api: ClusterApi
+  shells: NodeShellFactory
+  dependencies: RestoreDependencies
+}
+
+const newData = (node: RestorePlanNode, runId: string): string => `${node.kubeadmPath}.drydock-${runId}`
+const oldData = (path: string, runId: string): string => `${path}.before-${runId}`
+
+function savePresent({ input, dependencies }: Work): Step {
+  return {
+    id: 'present',
+    title: 'Save what is there now, and read it whole',
+    description: 'The way back from the restore itself. A backup counts only after it was verified.',
+    commands: ['etcdctl snapshot save before-restore.db'],
+    expectedMs: 3_000,
+    action: async ({ signal, log, startedAtMs }) => {
+      const { line, objectCounts } = await dependencies.save(input.clusterId, { signal, sinceMs: startedAtMs })
+      log(line)
+      for (const text of differences(objectCounts, input.backup.objectCounts)) log(`now against the backup: ${text}`)
+    },
+  }
+}
+
+function upload({ input, shells }: Work, node: RestorePlanNode): Step {
+  const initialCluster = input.nodes.map(({ member, peerUrls }) => `${member}=${peerUrls}`).join(',')
+  return {
+    id: `${node.name}/upload`,
+    title: `Bring the restored data to ${node.name}`,
+    description: `A data directory is made from the backup, with ${String(BUMP_REVISION)} revisions added so that no watch misses a change, and is put beside the present one. etcd goes on meanwhile.`,
+    commands: [
+      `etcdutl snapshot restore BACKUP --name ${node.member} --initial-cluster ${initialCluster} --initial-cluster-token drydock-RUN --initial-advertise-peer-urls ${node.peerUrls} --bump-revision ${String(BUMP_REVISION)} --mark-compacted --data-dir ${newData(node, 'RUN')}`,
+    ],
+    expectedMs: 8_000,
+    action: async ({ signal, log, runId }) => {
+      const shell = await shells(node.name, { signal })
+      try {
+        const { revision, bytes } = await uploadMember(shell, {
+          snapshot: input.backup.path,
+          target: newData(node, runId),
+          membership: { name: node.member, initialCluster, initialClusterToken: `drydock-${runId}`, initialAdvertisePeerUrls: node.peerUrls },
+          bumpRevision: BUMP_REVISION,
+          signal,
+        })
+        log(`${node.name}: ${newData(node, runId)} holds revision ${String(revision)}, ${String(Math.ceil(bytes / 2 ** 20))} MiB`)
+      } finally {
+        shell.close()
+      }
+    },
+    undo: async ({ signal, runId }) => {
+      await runAll(shells, node.name, `rm -rf ${newData(node, runId)}`, signal)
+    },
+  }
+}
+
+function stop({ shells }: Work, node: RestorePlanNode): Step {
+  const command = stopAllCommand()
+  return {
+    id: `${node.name}/stop`,
+    title: `Stop the control plane on ${node.name}`,
+    description:
+      'Manifests leave the kubelet’s folder and the containers end. An API server that went on would serve its cache of the old data. Workloads run on.',
+    commands: [command],
+    expectedMs: 35_000,
+    action: (context) => runOnNode(shells, node.name, [command], context),
+    undo: async ({ signal, log }) => {
+      await runAll(shells, node.name, startCommand(['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler']), signal)
+      log(`the control plane on ${node.name} is started again`)
+    },
+  }
+}
+
+function swap({ shells }: Work, node: RestorePlanNode): Step {
+  const { dataPath, kubeadmPath } = node
+  const command = (runId: string): string =>
+    [
+      `[ -e ${newData(node, runId)}/member/snap/db ]`,
+      `mv ${dataPath} ${oldData(dataPath, runId)}`,
+      ...(dataPath === kubeadmPath
+        ? []
+        : [
+            `if [ -e ${kubeadmPath} ]; then mv ${kubeadmPath} ${oldData(kubeadmPath, runId)}; fi`,
+            `cp ${STOPPED_MANIFEST} /etc/kubernetes/etcd.yaml.before-${runId}`,
+            `sed -i 's#path: ${dataPath}$#path: ${kubeadmPath}#' ${STOPPED_MANIFEST}`,
+            `{ diff /etc/kubernetes/etcd.yaml.before-${runId} ${STOPPED_MANIFEST} || true; }`,
+          ]),
+      `mv ${newData(node, runId)} ${kubeadmPath}`,
+      'sync',
+    ].join(' && ')
+  return {
+    id: `${node.name}/swap`,
+    title: `Put the restored data in place on ${node.name}`,
+    description: `The old data is kept as ${oldData(dataPath, 'RUN')}. ${dataPath === kubeadmPath ? 'The manifest stays as it is.' : `The manifest goes back to ${kubeadmPath}, where kubeadm expects the data.`}`,
+    commands: [command('RUN')],
+    expectedMs: 1_000,
+    action: (context) => runOnNode(shells, node.name, [command(context.runId)], context),
+    undo: async ({ signal, log, runId }) => {
+      const kept = `/etc/kubernetes/etcd.yaml.before-${runId}`
+      await runAll(
+        shells,
+        node.name,
+        `if [ -e ${oldData(dataPath, runId)} ]; then ${stopAllCommand().replaceAll('exit 0', 'true')}; if [ -e ${kubeadmPath} ]; then mv ${kubeadmPath} ${newData(node, runId)}; fi; mv ${oldData(dataPath, runId)} ${dataPath}; if [ -e ${kept} ]; then cp ${kept} ${STOPPED_MANIFEST}; fi; fi`,
+        signal,
+      )
+      log(`${node.name} has its old data again`)
+    },
+  }
+}
+
+function startEtcd({ shells }: Work, node: RestorePlanNode): Step {
+  const command = startCommand(['etcd'])
+  return {
+    id: `${node.name}/etcd`,
+    title: `Start etcd on ${node.name}`,
+    description: 'etcd first, on every node, before anything reads from it.',
+    commands: [command],
+    expectedMs: 3_000,
+    action: (context) => runOnNode(shells, node.name, [command], context),
+  }
+}
+
+function quorum({ input, dependencies }: Work): Step {
+  return {
+    id: 'quorum',
+    title: 'Wait for a quorum, and for equal contents on every member',
+    description: 'All members, the same revision, the same hash of keys and values.',
+    commands: ['etcdctl endpoint status -w table', 'etcdctl endpoint hashkv --cluster'],
+    expectedMs: 20_000,
+    action: async (context) => {
+      let told = ''
+      await until(context, `etcd on ${input.nodes.map(({ name }) => name).join(', ')}`, {
+        timeoutMs: START_TIMEOUT_MS,
+        holds: async () => {
+          const hashes = await dependencies.hashes(input.clusterId, input.nodes, { signal: context.signal })
+          told = hashes
+            .map(({ node, revision, hash, members }) => `${node}: revision ${String(revision)}, hash ${String(hash)}, ${String(members)} members`)
+            .join('; ')
+          return (
+            hashes.length === input.nodes.length &&
+            new Set(hashes.map(({ revision, hash, members }) => `${String(revision)} ${String(hash)} ${String(members)}`)).size === 1 &&
+            hashes[0]?.members === input.nodes.length
+          )
+        },
+      })
+      context.log(told)
+    },
+  }
+}
+
+function startApiServer({ shells, api }: Work, node: RestorePlanNode): Step {
+  const command = startCommand(['kube-apiserver'])
+  return {
+    id: `${node.name}/kube-apiserver`,
+    title: `Start the API server on ${node.name}`,
+    description: 'It reads everything anew from the restored etcd.',
+    commands: [command],
+    expectedMs: 20_000,
+    action: (context) => runOnNode(shells, node.name, [command], context),
+    postcheck: (context) =>
+      until(context, 'the API server to answer', { timeoutMs: START_TIMEOUT_MS, holds: async () => (await api.version(context.signal)) !== '' }),
+  }
+}
+
+function startRest({ shells, api }: Work, node: RestorePlanNode): Step {
+  const commands = [startCommand(['kube-controller-manager', 'kube-scheduler']), 'systemctl restart kubelet']
+  return {
+    id: `${node.name}/rest`,
+    title: `Start controllers, scheduler and kubelet on ${node.name}`,
+    description: 'The kubelet is restarted so that it lists its pods anew.',
+    commands,
+    expectedMs: 15_000,
+    action: (context) => runOnNode(shells, node.name, commands, context),
+    postcheck: (context) =>
+      until(context, `the control plane's pods on ${node.name} to be ready`, {
+        timeoutMs: START_TIMEOUT_MS,
+        holds: async () => {
+          const pods = await api.list(`/api/v1/namespaces/kube-system/pods?fieldSelector=spec.nodeName%3D${encodeURIComponent(node.name)}`, context.signal)
+          return ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].every((component) =>
+            pods.some((pod) => pod.metadata.name === `${component}-${node.name}` && isReady(pod)),
+          )
+        },
+      }),
+  }
+}
+
+function verify({ input, api, dependencies }: Work): Step {
+  return {
+    id: 'verify',
+    title: 'Compare the cluster with the backup',
+    description: 'Nodes renew their leases and are Ready; the objects of every kind are counted again from a fresh, verified snapshot.',
+    commands: ['kubectl get nodes', 'kubectl get --raw /readyz?verbose', 'etcdctl snapshot save after-restore.db'],
+    expectedMs: 30_000,
+    action: async (context) => {
+      const { signal, log, startedAtMs } = context
+      // What the backup says of a node's health is from the past: its lease has to be renewed now.
+      await until(context, `${input.readyNodes.join(', ')} to renew their leases and be Ready`, {
+        timeoutMs: START_TIMEOUT_MS,
+        holds: async () => {
+          const [nodes, leases] = [
+            await api.list('/api/v1/nodes', signal),
+            await api.list('/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases', signal),
+          ]
+          const renewed = (name: string): boolean =>
+            Date.parse((leases.find(({ metadata }) => metadata.name === name)?.['spec'] as { renewTime?: string } | undefined)?.renewTime ?? '') >= startedAtMs
+          return input.readyNodes.every((name) => {
+            const node = nodes.find(({ metadata }) => metadata.name === name)
+            // A node that joined after the backup was made is not in it: its kubelet registers again, or has to join again.
+            return node === undefined ? true : isReady(node) && renewed(name)
+          })
+        },
+      })
+      const names = new Set((await api.list('/api/v1/nodes', signal)).map(({ metadata }) => metadata.name))
+      for (const name of input.readyNodes) if (!names.has(name)) log(`node ${name} is not in the backup: join it again, or restart its kubelet`)
+      const { line, objectCounts } = await dependencies.save(input.clusterId, { signal, sinceMs: startedAtMs })
+      log(line)
+      const different = differences(objectCounts, input.backup.objectCounts)
+      for (const text of different) log(`now against the backup: ${text}`)
+      if (different.length === 0) log('every kind of objects that does not change by itself has as many as the backup')
+    },
+  }
+}
+
+/** Kinds whose numbers differ, those aside that change by themselves. */
+function differences(now: Readonly<Record<string, number>>, backup: Readonly<Record<string, number>>): string[] {
+  return [...new Set([...Object.keys(now), ...Object.keys(backup)])]
+    .filter((kind) => !RESTLESS.has(kind.split('/').at(-1) ?? kind) && (now[kind] ?? 0) !== (backup[kind] ?? 0))
+    .sort()
+    .map((kind) => `${kind}: ${String(now[kind] ?? 0)}, in the backup ${String(backup[kind] ?? 0)}`)
+}
+
+async function runAll(shells: NodeShellFactory, node: string, command: string, signal: AbortSignal): Promise<void> {
+  const shell: NodeShell = await shells(node, { signal })
+  try {
+    const { exitCode, stderr } = await shell.run(command, { signal })
+    if (exitCode !== 0) throw new Error(`«${command}» on ${node} ended with exit code ${String(exitCode)}: ${stderr.trim()}`)
+  } finally {
+    shell.close()
+  }
+}
