@@ -68,6 +68,24 @@ describe.skipIf(kubeconfig === '' || !hasProgram('kubectl'))('a remote cluster (
     await kubectl('delete', 'pod', name, '--grace-period=0', '--force')
     expect(await gone).not.toContain(key)
 
+    // The right comes by the second group alone, as a real server reads each from a header of its own.
+    const binding = `drydock-live-${String(process.pid)}`
+    await kubectl('create', 'clusterrolebinding', binding, '--clusterrole=view', '--group=drydock-live-b')
+    try {
+      for (const [verb, resource] of [
+        ['list', 'pods'],
+        ['list', 'secrets'],
+      ] as const) {
+        const subject = { kind: 'Group' as const, name: 'drydock-live-a', groups: ['drydock-live-b'] }
+        const { allowed } = await app.invoke('access.canI', { clusterId, subject, verb, group: '', resource, namespace: 'default' })
+        const groups = ['--as-group=drydock-live-a', '--as-group=drydock-live-b']
+        const { stdout } = await runProgram('kubectl', ['--kubeconfig', kubeconfig, 'auth', 'can-i', verb, resource, '--as=anybody', ...groups])
+        expect(`${resource}: ${allowed ? 'yes' : 'no'}`).toBe(`${resource}: ${stdout.trim()}`)
+      }
+    } finally {
+      await kubectl('delete', 'clusterrolebinding', binding)
+    }
+
     if (etcdEndpoint === '') return
     const tls = { caFile: join(etcdPki, 'ca.crt'), certFile: join(etcdPki, 'healthcheck-client.crt'), keyFile: join(etcdPki, 'healthcheck-client.key') }
     const done = await app.first('backups.save', { clusterId, etcd: { endpoint: etcdEndpoint, ...tls } }, ({ phase }) => phase === 'done')
