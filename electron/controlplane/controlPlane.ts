@@ -218,6 +218,12 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
             release.change(version)
           })
         },
+        // As a process that is started anew, it reads its certificate from the file.
+        onComponentStarted: (component) => {
+          if (plan.name !== first.name) return
+          if (component === 'kube-apiserver') api.setServingCertificate({ certificate: text('apiserver.crt'), key: text('apiserver.key') })
+          if (component === 'etcd') etcdServer.setServingCertificate({ certificate: text('etcd/server.crt'), key: text('etcd/server.key') })
+        },
         manifestOptions: { ...manifestOptions, nodeName: plan.name, advertiseAddress: plan.address },
         ca,
       })

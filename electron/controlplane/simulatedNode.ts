@@ -67,6 +67,8 @@ export interface SimulatedNodeOptions {
   /** PEM. */
   ca: string
   onApiServerVersion(version: string): void
+  /** A control-plane component was started, or started again. */
+  onComponentStarted(component: string): void
 }
 
 const CAPACITY = { cpuCores: 4, memoryBytes: 8 * 2 ** 30, pods: 110, diskBytes: 60 * 2 ** 30 }
@@ -107,6 +109,7 @@ export class SimulatedNode {
       taints: plan.controlPlane ? controlPlaneTaints(kubernetesVersion) : [],
       images: imagesOf(this.packages.kubernetesVersion('kubelet'), plan.controlPlane),
       onStaticPod: ({ component, image, running }) => {
+        if (running) options.onComponentStarted(component)
         const tag = image.slice(image.lastIndexOf(':') + 1)
         if (component === 'kube-apiserver' && running && /^v1\.\d+\.\d+/.test(tag)) options.onApiServerVersion(tag)
       },

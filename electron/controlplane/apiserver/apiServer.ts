@@ -174,6 +174,10 @@ class EmbeddedApiServer implements ApiServer {
     return new InProcessTransport(this.#pipeline, { ...user, groups: withAuthenticated(user.groups) }, this.#aborter.signal)
   }
 
+  setServingCertificate(serving: { certificate: string; key: string }): void {
+    this.#server.setServingCertificate(serving)
+  }
+
   setKubernetesVersion(version: string): Promise<void> {
     this.#serve(version)
     const ended = this.#watchesEnd

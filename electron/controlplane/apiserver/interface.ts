@@ -83,5 +83,7 @@ export interface ApiServer {
   transport(user: UserInfo): Transport
   /** Changes what is served, as an upgraded API server would. */
   setKubernetesVersion(version: string): Promise<void>
+  /** What new connections are shown from now on; those that are open stay. PEM texts. */
+  setServingCertificate(serving: { certificate: string; key: string }): void
   close(): Promise<void>
 }

@@ -100,6 +100,12 @@ export class SecureServer {
     return server
   }
 
+  /** For new connections. */
+  setServingCertificate({ certificate, key }: { certificate: string; key: string }): void {
+    const { clientCa, frontProxyCa } = this.#options.tls
+    this.#server.setSecureContext({ cert: certificate, key, ca: frontProxyCa === undefined ? clientCa : [clientCa, frontProxyCa], minVersion: 'TLSv1.2' })
+  }
+
   /** @returns the port */
   listen({ host, port }: { host: '127.0.0.1'; port: number }): Promise<number> {
     return new Promise((resolve, reject) => {

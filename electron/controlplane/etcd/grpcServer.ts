@@ -30,11 +30,17 @@ export interface GrpcServerOptions {
 
 const HEADERS = { ':status': 200, 'content-type': 'application/grpc' }
 
+export interface GrpcServer {
+  port: number
+  setServingCertificate(serving: { certificate: string; key: string }): void
+  close(): Promise<void>
+}
+
 /**
  * gRPC over HTTP/2 with mutual TLS on 127.0.0.1, by the protocol's description (grpc/doc/PROTOCOL-HTTP2.md). It does what etcd's
  * clients need, on Node's HTTP/2 alone: compressed messages are refused, deadlines are the client's to keep.
  */
-export async function serveGrpc({ methods, http1, port, tls, onFault }: GrpcServerOptions): Promise<{ port: number; close(): Promise<void> }> {
+export async function serveGrpc({ methods, http1, port, tls, onFault }: GrpcServerOptions): Promise<GrpcServer> {
   const sessions = new Set<ServerHttp2Session>()
   const sockets = new Set<TLSSocket>()
   const closed = new AbortController()
@@ -92,6 +98,9 @@ export async function serveGrpc({ methods, http1, port, tls, onFault }: GrpcServ
   })
   return {
     port: (server.address() as AddressInfo).port,
+    setServingCertificate: ({ certificate, key }) => {
+      server.setSecureContext({ cert: certificate, key, ca: tls.clientCa, minVersion: 'TLSv1.2' })
+    },
     close: async () => {
       closed.abort(new GrpcError(GRPC.UNAVAILABLE, 'etcdserver: server stopped'))
       const ended = new Promise<void>((resolve) => {

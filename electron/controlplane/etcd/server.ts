@@ -33,6 +33,8 @@ export interface EtcdServerOptions {
 
 export interface EtcdServer {
   readonly port: number
+  /** What new connections are shown from now on. PEM texts. */
+  setServingCertificate(serving: { certificate: string; key: string }): void
   close(): Promise<void>
 }
 

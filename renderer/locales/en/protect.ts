@@ -193,6 +193,12 @@ export const protect = {
     years: '1 year | 1 year | {n} years',
     together: '{n} certificates',
     chain: 'Chain',
+    renew: 'Renew…',
+    renewTitle: 'Renew all certificates?',
+    renewText:
+      'kubeadm signs new ones on every control-plane node; etcd, API server, controllers and scheduler are then restarted one by one, and the run ends once the new ones are served. The old files are kept.',
+    renewAction: 'Renew and restart',
+    renewFailed: 'The renewal was not started',
     restartHint:
       '# then restart kube-apiserver, kube-controller-manager, kube-scheduler and etcd: move each manifest out of /etc/kubernetes/manifests for 20 s',
     breaks: {
