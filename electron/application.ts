@@ -43,7 +43,8 @@ import type { NodeShellFactory } from './runbooks/nodeShell/nodeShell.ts'
 import { connectSsh } from './runbooks/nodeShell/ssh.ts'
 import { sshTargetOf } from './runbooks/nodeShell/sshConfig.ts'
 import { isControlPlane } from './runbooks/upgrade/plan.ts'
-import { upgradeRunbook } from './runbooks/upgrade/upgrade.ts'
+import { readPreflight } from './runbooks/upgrade/preflight.ts'
+import { upgradeRunbook, type UpgradeDependencies } from './runbooks/upgrade/upgrade.ts'
 import { Backups } from './snapshot/backups.ts'
 import { Catalogue } from './snapshot/catalogue.ts'
 import type { RestoreTarget } from './snapshot/restoreStore.ts'
@@ -139,6 +140,18 @@ export class Application {
     })
     const api = (clusterId: string): Promise<ClusterApi> => Promise.resolve(new ClusterApi(this.#registry.session(clusterId).transport))
     const shell = (clusterId: string): Promise<NodeShellFactory> => Promise.resolve(this.#nodeShells(clusterId))
+    const preflight: UpgradeDependencies['preflight'] = async (clusterId, versions) =>
+      readPreflight(
+        {
+          api: await api(clusterId),
+          shells: this.#nodeShells(clusterId),
+          etcd: async () => (await this.#etcd.connect(clusterId)).etcd,
+          backups: await this.#catalogue.list(),
+          clusterId,
+          nowMs: clock.now(),
+        },
+        versions,
+      )
     this.#engine = new RunbookEngine({
       directory: join(dataDir, 'runs'),
       clock,
@@ -159,6 +172,7 @@ export class Application {
         upgradeRunbook({
           api,
           shell,
+          preflight,
           backup: async (clusterId, context) => backupLine(await this.#backupForRun(backups, clusterId, context)),
         }),
       ] as never,
@@ -182,7 +196,7 @@ export class Application {
       backupHandlers(backups),
       instanceHandlers(this.#instances, this.#catalogue),
       restoreHandlers(this.#registry),
-      runbookHandlers(this.#registry, this.#engine, { shells: (clusterId) => this.#nodeShells(clusterId), catalogue: this.#catalogue }),
+      runbookHandlers(this.#registry, this.#engine, { shells: (clusterId) => this.#nodeShells(clusterId), catalogue: this.#catalogue, preflight }),
       this.#settingsHandlers(),
     ]
     const requests = Object.assign(

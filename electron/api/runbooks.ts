@@ -1,5 +1,6 @@
 import type { RequestHandlers, SubscriptionHandlers } from '#shared/contract/contract.ts'
 import type { Backup } from '#shared/contract/backups.ts'
+import type { UpgradePlan } from '#shared/contract/runbooks.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { ClusterRegistry } from '../clusters/clusterRegistry.ts'
 import { ClusterApi } from '../runbooks/clusterApi.ts'
@@ -10,7 +11,7 @@ import type { NodeShellFactory } from '../runbooks/nodeShell/nodeShell.ts'
 import { reportMarkdown } from '../runbooks/report.ts'
 import { readRestorePlan, restoreInput } from '../runbooks/restore/restoreRunbook.ts'
 import { makePlan, readFacts } from '../runbooks/upgrade/plan.ts'
-import { upgradeInput } from '../runbooks/upgrade/upgrade.ts'
+import { upgradeInput, type UpgradeDependencies } from '../runbooks/upgrade/upgrade.ts'
 import type { Catalogue } from '../snapshot/catalogue.ts'
 import { following } from './changes.ts'
 
@@ -18,7 +19,7 @@ import { following } from './changes.ts'
 export function runbookHandlers(
   registry: ClusterRegistry,
   engine: RunbookEngine,
-  { shells, catalogue }: { shells: (clusterId: string) => NodeShellFactory; catalogue: Catalogue },
+  { shells, catalogue, preflight }: { shells: (clusterId: string) => NodeShellFactory; catalogue: Catalogue; preflight: UpgradeDependencies['preflight'] },
 ): {
   requests: Pick<
     RequestHandlers,
@@ -41,6 +42,11 @@ export function runbookHandlers(
 } {
   const api = (clusterId: string): ClusterApi => new ClusterApi(registry.session(clusterId).transport)
   const cluster = (clusterId: string): { clusterId: string; clusterName: string } => ({ clusterId, clusterName: registry.summary(clusterId).name })
+  const plan = async (clusterId: string, targetVersion: string | undefined, signal: AbortSignal): Promise<UpgradePlan> => {
+    const made = makePlan(await readFacts(api(clusterId), signal), targetVersion)
+    if (made.currentVersion === made.targetVersion) return made
+    return { ...made, findings: [...made.findings, ...(await preflight(clusterId, { ...made, signal }))] }
+  }
   const backup = async (id: string): Promise<Backup> => {
     const found = await catalogue.get(id)
     if (found === null || !found.present)
@@ -68,10 +74,18 @@ export function runbookHandlers(
         const plan = await readRestorePlan(api(clusterId), shells(clusterId), await backup(backupId), { signal })
         return { runId: await engine.start('restore', restoreInput(plan, { id: clusterId, name: registry.summary(clusterId).name })) }
       },
-      'upgrade.plan': async ({ clusterId, targetVersion }, { signal }) => makePlan(await readFacts(api(clusterId), signal), targetVersion),
-      'upgrade.start': async ({ clusterId, targetVersion }, { signal }) => {
+      'upgrade.plan': ({ clusterId, targetVersion }, { signal }) => plan(clusterId, targetVersion, signal),
+      'upgrade.start': async ({ clusterId, targetVersion, waiver = '' }, { signal }) => {
         registry.requireWritable(clusterId)
-        const input = await upgradeInput(api(clusterId), { id: clusterId, name: registry.summary(clusterId).name }, targetVersion, signal)
+        const blocking = (await plan(clusterId, targetVersion, signal)).findings.filter(({ level }) => level === 'blocking')
+        if (blocking.length > 0 && waiver.trim() === '')
+          throw new StatusError(failure(422, 'Invalid', `${blocking.map(({ title, cure }) => `${title}. ${cure}`).join(' ')} To start all the same, say why.`))
+        const input = await upgradeInput(
+          api(clusterId),
+          { id: clusterId, name: registry.summary(clusterId).name },
+          { targetVersion, waiver: waiver.trim() },
+          signal,
+        )
         return { runId: await engine.start('upgrade', input) }
       },
       'runbooks.resume': async ({ runId }) => {

@@ -27,7 +27,7 @@ export function register(program: Command): void {
           process.exitCode = 3
           return
         }
-        await headless.confirm(`Take the cluster back to ${new Date(plan.backup.createdAtMs).toISOString()}? What was written since is lost.`, options)
+        await headless.confirm(`Take the cluster back to what ${snapshot} holds? What was written since is lost.`, options)
         const { runId } = await headless.invoke('clusterRestore.start', { clusterId, backupId: plan.backup.id })
         process.stderr.write(`drydock: run ${runId}\n`)
         await headless.follow(runId, options)
@@ -46,7 +46,7 @@ function planText({ backup, nodes, findings }: RestorePlan): string {
   const objects = Object.values(backup.objectCounts).reduce((sum, count) => sum + count, 0)
   return `${[
     `Backup: ${backup.path}`,
-    `Made: ${new Date(backup.createdAtMs).toISOString()}, ${String(objects)} objects of ${String(Object.keys(backup.objectCounts).length)} kinds`,
+    `Holds: ${String(objects)} objects of ${String(Object.keys(backup.objectCounts).length)} kinds`,
     '',
     table([
       ['NODE', 'MEMBER', 'PEER', 'DATA', 'AFTERWARDS'],

@@ -22,19 +22,20 @@ export function register(program: Command): void {
   withRun(upgrade.command('apply'))
     .description('back up etcd, then upgrade every node in order, draining by eviction')
     .requiredOption('--to <version>', 'the version to upgrade to')
-    .action((options: Options & { to: string }) =>
+    .option('--waive <reason>', 'start although something blocks; the reason goes into the report', '')
+    .action((options: Options & { to: string; waive: string }) =>
       Headless.use(options, async (headless) => {
         const clusterId = await headless.cluster(options)
         const plan = await headless.invoke('upgrade.plan', { clusterId, targetVersion: options.to })
         if (options.output !== 'json') process.stdout.write(planText(plan))
         const blocking = plan.findings.filter(({ level }) => level === 'blocking')
-        if (blocking.length > 0) {
+        if (blocking.length > 0 && options.waive === '') {
           process.stderr.write(`drydock: nothing was changed: ${String(blocking.length)} blocking finding${blocking.length === 1 ? '' : 's'}\n`)
           process.exitCode = 3
           return
         }
         await headless.confirm(`Upgrade from ${plan.currentVersion} to ${plan.targetVersion} now?`, options)
-        const { runId } = await headless.invoke('upgrade.start', { clusterId, targetVersion: options.to })
+        const { runId } = await headless.invoke('upgrade.start', { clusterId, targetVersion: options.to, waiver: options.waive })
         process.stderr.write(`drydock: run ${runId}\n`)
         await headless.follow(runId, options)
       }),

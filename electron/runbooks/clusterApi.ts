@@ -39,6 +39,14 @@ export class ClusterApi {
     return this.#call({ method: 'DELETE', path, headers: { 'content-type': 'application/json' }, body: JSON.stringify(options), signal })
   }
 
+  /** An answer that is no JSON, e.g. `/metrics`. */
+  async text(path: string, signal: AbortSignal): Promise<string> {
+    const { status, body } = await this.#transport.request({ method: 'GET', path, signal })
+    const text = new TextDecoder().decode(body)
+    if (status < 400) return text
+    throw new StatusError(failure(status, '', `GET ${path}: HTTP ${String(status)} ${text.slice(0, 200)}`))
+  }
+
   async version(signal: AbortSignal): Promise<string> {
     const { gitVersion } = (await this.#call({ method: 'GET', path: '/version', signal })) as { gitVersion?: string }
     return gitVersion ?? ''

@@ -135,7 +135,9 @@ export const runbookChannels = {
   'clusterRestore.start': request<{ runId: string }>()(v.object({ clusterId, backupId: v.string() })),
   'upgrade.plan': request<UpgradePlan>()(v.object({ clusterId, targetVersion: v.optional(v.string()) })),
   /** Makes the run, journals it and starts it. */
-  'upgrade.start': request<{ runId: string }>()(v.object({ clusterId, targetVersion: v.string() })),
+  'upgrade.start': request<{ runId: string }>()(
+    v.object({ clusterId, targetVersion: v.string(), /** Why it is started all the same, where something blocks. */ waiver: v.optional(v.string()) }),
+  ),
   'runbooks.watch': subscription<RunView[]>()(v.object({})),
   'runbooks.watchOne': subscription<RunView>()(v.object({ runId: v.string() })),
   'runbooks.resume': request<null>()(v.object({ runId: v.string() })),

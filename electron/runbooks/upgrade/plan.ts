@@ -198,8 +198,16 @@ function findingsOf({ nodes, systemPods, budgets, serverVersion }: ClusterFacts,
       cure: `kubectl -n kube-system describe pod ${pod.metadata.name ?? ''}`,
     })
   for (const budget of budgets) {
-    const status = budget['status'] as { disruptionsAllowed?: number; expectedPods?: number } | undefined
-    if (status?.disruptionsAllowed === 0 && (status.expectedPods ?? 0) > 0)
+    const status = budget['status'] as { disruptionsAllowed?: number; desiredHealthy?: number; expectedPods?: number } | undefined
+    if (status?.disruptionsAllowed !== 0 || (status.expectedPods ?? 0) === 0) continue
+    const wantsAll = (status.desiredHealthy ?? 0) >= (status.expectedPods ?? 0)
+    if (wantsAll)
+      findings.push({
+        level: 'blocking',
+        title: `budget ${budget.metadata.namespace ?? ''}/${budget.metadata.name ?? ''} wants all ${String(status.expectedPods)} of its pods: a drain would wait for it for ever`,
+        cure: 'Add a replica, or relax the budget while the nodes are drained.',
+      })
+    else
       findings.push({
         level: 'warning',
         title: `budget ${budget.metadata.namespace ?? ''}/${budget.metadata.name ?? ''} allows no eviction now: a drain will wait for it`,

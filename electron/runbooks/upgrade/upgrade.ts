@@ -1,3 +1,4 @@
+import type { UpgradeFinding } from '#shared/contract/runbooks.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import type { ClusterApi } from '../clusterApi.ts'
 import { cordon, drain, isDrained } from '../drain/drain.ts'
@@ -14,12 +15,16 @@ export interface UpgradeInput {
   /** Names at the time of planning, in the order of work; control plane first. */
   controlPlaneNodes: string[]
   workerNodes: string[]
+  /** Why it was started though something stands in the way; '' when nothing does. */
+  waiver: string
 }
 
 /** What the runbook needs of the rest of the application. */
 export interface UpgradeDependencies {
   api(clusterId: string): Promise<ClusterApi>
   shell(clusterId: string): Promise<NodeShellFactory>
+  /** What else stands in the way, read from the nodes, etcd and the API server's own counts. */
+  preflight(clusterId: string, versions: { currentVersion: string; targetVersion: string; signal: AbortSignal }): Promise<UpgradeFinding[]>
   /** Saves and verifies a snapshot of the cluster's etcd, unless one was saved since then. @returns one line that names the file and its verdict */
   backup(clusterId: string, options: { signal: AbortSignal; log: (text: string) => void; sinceMs: number }): Promise<string>
 }
@@ -32,7 +37,12 @@ const DRAIN = { deleteEmptyDirData: true, overrides: [] }
 const COMPONENT_TIMEOUT_MS = 360_000
 
 /** Reads the nodes now and fixes the order of work. */
-export async function upgradeInput(api: ClusterApi, cluster: { id: string; name: string }, targetVersion: string, signal: AbortSignal): Promise<UpgradeInput> {
+export async function upgradeInput(
+  api: ClusterApi,
+  cluster: { id: string; name: string },
+  { targetVersion, waiver }: { targetVersion: string; waiver: string },
+  signal: AbortSignal,
+): Promise<UpgradeInput> {
   const facts = await readFacts(api, signal)
   makePlan(facts, targetVersion)
   const names = (nodes: KubeObject[]): string[] => nodes.map(({ metadata }) => metadata.name ?? '').sort()
@@ -40,6 +50,7 @@ export async function upgradeInput(api: ClusterApi, cluster: { id: string; name:
     clusterId: cluster.id,
     clusterName: cluster.name,
     targetVersion,
+    waiver,
     controlPlaneNodes: names(facts.nodes.filter(isControlPlane)),
     workerNodes: names(facts.nodes.filter((node) => !isControlPlane(node))),
   }
@@ -52,7 +63,13 @@ export function upgradeRunbook(dependencies: UpgradeDependencies): Runbook<Upgra
     title: ({ targetVersion, clusterName }) => `Upgrade ${clusterName} to ${targetVersion}`,
     cluster: ({ clusterId, clusterName }) => ({ id: clusterId, name: clusterName }),
     steps: async (input) => {
-      const work = { input, api: await dependencies.api(input.clusterId), shell: await dependencies.shell(input.clusterId), backup: dependencies.backup }
+      const work = {
+        input,
+        api: await dependencies.api(input.clusterId),
+        shell: await dependencies.shell(input.clusterId),
+        backup: dependencies.backup,
+        preflight: dependencies.preflight,
+      }
       return [
         preflight(work),
         saveBackup(work),
@@ -69,23 +86,26 @@ interface Work {
   api: ClusterApi
   shell: NodeShellFactory
   backup: UpgradeDependencies['backup']
+  preflight: UpgradeDependencies['preflight']
 }
 
 /** Debian package version pattern of a release, as upstream's instructions write it. */
 const packageVersion = (version: string): string => `${version.replace(/^v/, '')}-*`
 
-function preflight({ input, api }: Work): Step {
+function preflight({ input, api, preflight: readRest }: Work): Step {
   return {
     id: 'preflight',
     title: 'Check that the cluster can be upgraded',
-    description: 'Reads nodes, control-plane pods, versions and disruption budgets. Nothing is changed.',
+    description: 'Reads versions, health, budgets, removed APIs, etcd, and on each node disk, certificates and the etcd manifest. Nothing is changed.',
     commands: ['kubectl get nodes', 'kubeadm upgrade plan'],
     expectedMs: 2_000,
     action: async ({ signal, log }) => {
-      const { findings } = makePlan(await readFacts(api, signal), input.targetVersion)
+      const { findings: own, currentVersion } = makePlan(await readFacts(api, signal), input.targetVersion)
+      const findings = [...own, ...(await readRest(input.clusterId, { currentVersion, targetVersion: input.targetVersion, signal }))]
       for (const { level, title } of findings) log(`${level}: ${title}`)
       const blocking = findings.filter(({ level }) => level === 'blocking')
-      if (blocking.length > 0) throw new Error(blocking.map(({ title, cure }) => `${title}. ${cure}`).join(' '))
+      if (blocking.length > 0 && input.waiver !== '') log(`waived: ${input.waiver}`)
+      else if (blocking.length > 0) throw new Error(blocking.map(({ title, cure }) => `${title}. ${cure}`).join(' '))
     },
   }
 }
