@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { SystemClock } from '#shared/base/clock.ts'
 import { SeededRandom } from '#shared/base/random.ts'
 import { readApiServerSettings, type ApiServerFlags } from '#electron/controlplane/apiserver/settingsFiles.ts'
+import type { ControlPlaneOptions } from '#electron/controlplane/interface.ts'
 import { startControlPlane } from '#electron/controlplane/controlPlane.ts'
 import { addApiServerFlags } from './apiServerFlags.ts'
 import { stderrLogger } from './stderrLogger.ts'
@@ -23,6 +24,9 @@ interface Options extends ApiServerFlags {
   logLevel: string
   stopWithParent: boolean
   etcdServers?: string
+  cacert?: string
+  cert?: string
+  key?: string
   fromSnapshot?: string
 }
 
@@ -51,7 +55,7 @@ export function register(program: Command): void {
     .option('--port <n>', 'port of the Kubernetes API on 127.0.0.1, 0 = any', whole('--port', 0, 65_535), 6443)
     .option('--etcd-port <n>', 'port of the etcd API on 127.0.0.1, 0 = any', whole('--etcd-port', 0, 65_535), 0)
     .option('--ssh-port <n>', "port of the nodes' SSH on 127.0.0.1, 0 = any", whole('--ssh-port', 0, 65_535), 0)
-    .option('--nodes <n>', 'number of nodes, the first is the control plane', whole('--nodes', 1, 1000), 3)
+    .option('--nodes <n>', 'number of nodes, the first is the control plane; 0 for another API server on an etcd that has them', whole('--nodes', 0, 5000), 3)
     .option('--kubernetes-version <version>', 'release to serve, of a new cluster', version, 'v1.36.4')
     .option('--cluster-name <name>', 'name in kubeconfig files', 'drydock')
     .option('--time-scale <x>', "how many times faster the cluster's clock runs", Number, 1)
@@ -59,15 +63,34 @@ export function register(program: Command): void {
     .option('--read-only', 'refuse every write', false)
     .option('--log-level <level>', 'debug, info, warn or error, on stderr', 'warn')
     .option('--stop-with-parent', 'end when standard input ends', false)
-    .option('--etcd-servers <urls>', 'an existing etcd as storage')
+    .option('--etcd-servers <urls>', 'members of an existing etcd to keep everything in, comma-separated, in place of an own one')
+    .option('--cacert <file>', 'CA of the existing etcd')
+    .option('--cert <file>', 'client certificate for the existing etcd')
+    .option('--key <file>', 'key of that certificate')
     .option('--from-snapshot <file>', 'begin with an etcd snapshot; with --read-only nothing in it moves')
   addApiServerFlags(command).action(async (options: Options) => {
     await run(options)
   })
 }
 
+/** @throws Error when TLS files are given without an etcd to use them for */
+function etcdOf({ etcdServers, cacert, cert, key }: Options): Pick<ControlPlaneOptions, 'etcd'> {
+  if (etcdServers === undefined) {
+    if (cacert !== undefined || cert !== undefined || key !== undefined) throw new Error('--cacert, --cert and --key are of the etcd that --etcd-servers names')
+    return {}
+  }
+  if ((cert === undefined) !== (key === undefined)) throw new Error('--cert and --key belong together: give both or neither')
+  const endpoints = etcdServers.split(',').flatMap((each) => (each.trim() === '' ? [] : [each.trim()]))
+  return {
+    etcd: {
+      endpoints,
+      ...(cacert === undefined ? {} : { caFile: resolve(cacert) }),
+      ...(cert === undefined || key === undefined ? {} : { certFile: resolve(cert), keyFile: resolve(key) }),
+    },
+  }
+}
+
 async function run(options: Options): Promise<void> {
-  if (options.etcdServers !== undefined) throw new Error('--etcd-servers is not built yet; without it the embedded etcd is used')
   if (!Number.isFinite(options.timeScale) || options.timeScale <= 0) throw new Error('--time-scale must be a number above 0')
   const logger = stderrLogger(options.logLevel)
   const cluster = await startControlPlane({
@@ -75,13 +98,14 @@ async function run(options: Options): Promise<void> {
     apiPort: options.port,
     etcdPort: options.etcdPort,
     sshPort: options.sshPort,
-    nodes: { controlPlane: 1, workers: options.nodes - 1 },
+    nodes: { controlPlane: Math.min(1, options.nodes), workers: Math.max(0, options.nodes - 1) },
     kubernetesVersion: options.kubernetesVersion,
     clusterName: options.clusterName,
     clock: new SystemClock(options.timeScale),
     random: new SeededRandom(options.seed ?? randomBytes(4).readUInt32LE()),
     logger,
     readOnly: options.readOnly,
+    ...etcdOf(options),
     ...(options.fromSnapshot === undefined ? {} : { fromSnapshot: resolve(options.fromSnapshot) }),
     apiServer: readApiServerSettings(options),
   })

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Transport, UserInfo } from '#shared/kubernetes/transport.ts'
+import { whileLeading } from '#electron/client/leaderElection.ts'
 import { RestClient } from '#electron/client/restClient.ts'
 import { RetryingTransport } from '#electron/client/retryingTransport.ts'
 import { signCertificateRequest } from '#electron/pki/certificateRequest.ts'
@@ -10,14 +10,11 @@ import { issueCertificate, type ExtendedKeyUsage, type KeyedCertificate } from '
 import { replaceServer } from '#electron/pki/kubeconfig.ts'
 import { ensureKubernetesPki, leafTemplate, readAuthority, writeKeyed } from '#electron/pki/kubernetesPki.ts'
 import { signLegacyServiceAccountToken } from '#electron/pki/serviceAccountToken.ts'
-import { encodeSnapshot } from '#electron/snapshot/encodeSnapshot.ts'
 import { importSnapshot, readOrigin, readOriginRecord, writeOriginManifests } from './clusterOrigin.ts'
 import { createApiServer } from './apiserver/apiServer.ts'
 import type { ApiServer } from './apiserver/interface.ts'
 import { runControllerManager, type CsrSigner, type ServiceAccountTokenSigner } from './controller-manager/controllerManager.ts'
 import { lockDataDir } from './dataDirLock.ts'
-import { openEtcdStore } from './etcd/embeddedEtcd.ts'
-import { serveEtcd } from './etcd/server.ts'
 import type { ControlPlaneOptions, RunningControlPlane } from './interface.ts'
 import { ensureClusterObjects } from './kubeadm/clusterObjects.ts'
 import { ClusterNetwork } from './kubelet/podNetwork.ts'
@@ -27,6 +24,7 @@ import { planNodes, SimulatedNode, type NodePlan } from './simulatedNode.ts'
 import { DecisionLog } from './scheduler/decisionLog.ts'
 import { runScheduler } from './scheduler/scheduler.ts'
 import { serveNodeSsh } from './nodeSsh.ts'
+import { openStorage } from './storage.ts'
 
 const SERVICE_SUBNET = '10.96.0.0/12'
 const POD_SUBNET = '10.244.0.0/16'
@@ -105,12 +103,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
 
 async function start(options: ControlPlaneOptions, stops: (() => Promise<void> | void)[], stop: () => Promise<void>): Promise<RunningControlPlane> {
   const { dataDir, clock, logger, clusterName } = options
-  if (options.etcd !== undefined) throw new Error('an existing etcd as storage (--etcd-servers) is not built yet')
   const random = options.random
   if (options.fromSnapshot !== undefined) await importSnapshot(options.fromSnapshot, { dataDir, signal: new AbortController().signal })
   const memberName = planNodes(options.nodes)[0]?.name ?? 'controlplane'
-  const etcd = openEtcdStore({ dataDir: join(dataDir, 'etcd'), clock, logger: logger.with({ component: 'etcd' }), memberName, encodeSnapshot })
-  stops.push(() => etcd.close())
+  const storage = await openStorage(options, memberName)
+  const { etcd } = storage
+  stops.push(() => storage.close())
   const origin = readOriginRecord(dataDir) === null ? null : await readOrigin(etcd, new AbortController().signal)
   const kubernetesVersion = readServedVersion(dataDir, origin?.kubernetesVersion ?? options.kubernetesVersion)
   const serviceSubnet = origin?.serviceSubnet ?? SERVICE_SUBNET
@@ -125,15 +123,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
   preparePki(kubernetesDir, first, clusterName, clock.now())
   const text = (file: string): string => readFileSync(join(pkiDir, file), 'utf8')
 
-  const etcdServer = await serveEtcd({
-    etcd,
-    port: options.etcdPort,
-    tls: { certificate: text('etcd/server.crt'), key: text('etcd/server.key'), clientCa: text('etcd/ca.crt') },
-    logger,
-  })
-  stops.push(() => etcdServer.close())
-  const etcdUrl = `https://127.0.0.1:${String(etcdServer.port)}`
-  etcd.clientUrls = [etcdUrl]
+  const etcdUrl = await storage.listen({ certificate: text('etcd/server.crt'), key: text('etcd/server.key'), clientCa: text('etcd/ca.crt') })
 
   const connections = new NodeConnections(clock)
   const decisions = new DecisionLog()
@@ -252,7 +242,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
     // A snapshot's cluster need not bind what kubeadm's admin.conf needs: its user is of system:masters.
     kubeconfigPath: join(kubernetesDir, origin === null ? 'admin.conf' : 'super-admin.conf'),
     pkiDir,
-    etcd: etcd as EtcdClient,
+    etcd,
     transport: asUser,
     stop: () => (stopping ??= orderly(aborter, stop)),
   }
@@ -294,6 +284,13 @@ class ServedRelease {
   }
 }
 
+/** What one run of a component is given. */
+interface ComponentRun {
+  logger: Logger
+  signal: AbortSignal
+  kubernetesVersion: string
+}
+
 async function runComponents(
   api: ApiServer,
   options: ControlPlaneOptions,
@@ -314,15 +311,23 @@ async function runComponents(
 ): Promise<void> {
   const { clock, random, logger } = options
   const user = (name: string, ...groups: string[]): UserInfo => ({ username: name, groups })
-  const guard = async (
-    component: string,
-    logged: Logger,
-    run: (options: { logger: Logger; signal: AbortSignal; kubernetesVersion: string }) => Promise<void>,
-  ) => {
+  const identity = `${options.clusterName}_${random
+    .fork('identity')
+    .below(2 ** 32)
+    .toString(16)}`
+  /** On an etcd that others may use too, one of all candidates runs a component, as upstream's do among themselves. */
+  const lead = (component: string, own: ComponentRun, run: (own: ComponentRun) => Promise<void>): Promise<void> => {
+    if (options.etcd === undefined) return run(own)
+    const client = new RestClient(api.transport(user(`system:${component}`, 'system:masters')), { userAgent: component })
+    return whileLeading({ client, clock, logger: own.logger, identity, namespace: 'kube-system', name: component, signal: own.signal }, (signal) =>
+      run({ ...own, signal }),
+    )
+  }
+  const guard = async (component: string, logged: Logger, run: (own: ComponentRun) => Promise<void>) => {
     while (!signal.aborted) {
       const round = AbortSignal.any([signal, release.signal])
       try {
-        await run({ logger: logged, signal: round, kubernetesVersion: release.version })
+        await lead(component, { logger: logged, signal: round, kubernetesVersion: release.version }, run)
       } catch (error) {
         if (!round.aborted) logged.error('a component ended', { component, error: error instanceof Error ? error.message : String(error) })
       }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { Client, credentials, status as grpcStatus, type ChannelCredentials, type ServiceError } from '@grpc/grpc-js'
+import { Client, credentials, Metadata, status as grpcStatus, type ChannelCredentials, type ServiceError } from '@grpc/grpc-js'
 import { decodeMessage, encodeMessage, type MessageTable, type Plain } from '#shared/etcd/message.ts'
 import * as m from '#shared/etcd/messages.ts'
 import { MalformedMessage } from '#shared/etcd/protobuf.ts'
@@ -16,6 +16,9 @@ export interface EtcdTarget {
 
 /** Longest a call may take that is neither a stream nor a snapshot. */
 const CALL_TIMEOUT_MS = 15_000
+
+/** As kube-apiserver's client: etcd refuses to be asked more often than every five seconds. */
+const KEEPALIVE_MS = 10_000
 
 const CODES: Partial<Record<number, EtcdErrorCode>> = {
   [grpcStatus.INVALID_ARGUMENT]: 'InvalidArgument',
@@ -50,7 +53,15 @@ export async function connectEtcd({ endpoint, caFile, certFile, keyFile }: EtcdT
   const pem = (path: string | undefined): Promise<Buffer | null> => (path === undefined || path === '' ? Promise.resolve(null) : readFile(path))
   const [ca, cert, key] = await Promise.all([pem(caFile), pem(certFile), pem(keyFile)])
   const channel: ChannelCredentials = scheme === 'https' ? credentials.createSsl(ca, key, cert) : credentials.createInsecure()
-  return new GrpcEtcdClient(new Client(address.replace(/\/+$/, ''), channel, { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 }))
+  return new GrpcEtcdClient(
+    new Client(address.replace(/\/+$/, ''), channel, {
+      'grpc.max_receive_message_length': -1,
+      'grpc.max_send_message_length': -1,
+      // A member that vanished without a word is noticed by the watch on it.
+      'grpc.keepalive_time_ms': KEEPALIVE_MS,
+      'grpc.keepalive_timeout_ms': KEEPALIVE_MS,
+    }),
+  )
 }
 
 const toBuffer =
@@ -139,7 +150,10 @@ class GrpcEtcdClient implements EtcdClient {
   }
 
   async *watch(request: Parameters<EtcdClient['watch']>[0], { signal }: { signal: AbortSignal }): AsyncGenerator<WatchResponse> {
-    const call = this.#client.makeBidiStreamRequest('/etcdserverpb.Watch/Watch', toBuffer(m.WATCH_REQUEST), fromBuffer(m.WATCH_RESPONSE), {})
+    // A member cut off from the others ends the watch, which would otherwise tell nothing and not say so.
+    const metadata = new Metadata()
+    metadata.set('hasleader', 'true')
+    const call = this.#client.makeBidiStreamRequest('/etcdserverpb.Watch/Watch', toBuffer(m.WATCH_REQUEST), fromBuffer(m.WATCH_RESPONSE), metadata, {})
     call.write({ create: request })
     try {
       for await (const answer of cancellable(call, signal)) {

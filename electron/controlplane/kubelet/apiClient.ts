@@ -1,7 +1,6 @@
 import { resourcePath, type GroupVersionResource, type KubeObject } from '#shared/kubernetes/object.ts'
 import { failure, StatusError, type Status } from '#shared/kubernetes/status.ts'
-import type { Clock } from '#shared/base/clock.ts'
-import type { Transport, TransportRequest, TransportResponse } from '#shared/kubernetes/transport.ts'
+import type { Transport, TransportRequest } from '#shared/kubernetes/transport.ts'
 
 export type WatchEvent = { type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; object: KubeObject } | { type: 'ERROR'; object: Status }
 
@@ -17,17 +16,12 @@ export const PERSISTENT_VOLUMES: GroupVersionResource = { group: '', version: 'v
 export const EVENTS: GroupVersionResource = { group: '', version: 'v1', resource: 'events' }
 export const LEASES: GroupVersionResource = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' }
 
-/** Tries beyond the first while the server is too busy. */
-const MAX_RETRIES = 10
-
 /** The few verbs a kubelet speaks. Each throws StatusError for an HTTP failure and the transport's own error when no answer came. */
 export class ApiClient {
   readonly #transport: Transport
-  readonly #clock: Clock
 
-  constructor(transport: Transport, clock: Clock) {
+  constructor(transport: Transport) {
     this.#transport = transport
-    this.#clock = clock
   }
 
   get(target: Target, signal: AbortSignal): Promise<KubeObject> {
@@ -80,18 +74,8 @@ export class ApiClient {
     if (status >= 300) throw new StatusError(parseStatus(status, partial))
   }
 
-  /** A server that has too much to do says when to come again (client-go's ten tries). An eviction's 429 names no time. */
-  async #patient(request: TransportRequest): Promise<TransportResponse> {
-    for (let tries = 1; ; tries++) {
-      const response = await this.#transport.request(request)
-      const seconds = Number(response.headers['retry-after'])
-      if (response.status !== 429 || !(seconds > 0) || tries > MAX_RETRIES) return response
-      await this.#clock.sleep(seconds * 1000, { signal: request.signal })
-    }
-  }
-
   async #call(request: TransportRequest): Promise<KubeObject> {
-    const response = await this.#patient({ ...request, headers: { accept: 'application/json', 'user-agent': 'kubelet', ...request.headers } })
+    const response = await this.#transport.request({ ...request, headers: { accept: 'application/json', 'user-agent': 'kubelet', ...request.headers } })
     const text = new TextDecoder().decode(response.body)
     if (response.status >= 300) throw new StatusError(parseStatus(response.status, text))
     return JSON.parse(text) as KubeObject

@@ -80,7 +80,7 @@ export class Kubelet {
   constructor(options: KubeletOptions) {
     this.#options = options
     const { clock, random, logger, name, internalIP, rootDir } = options
-    this.#api = new ApiClient(options.transport, options.clock)
+    this.#api = new ApiClient(options.transport)
     this.#images = new ImageStore({ clock, random: random.fork('images'), present: options.images })
     const events = new EventRecorder({ api: this.#api, clock, logger, component: 'kubelet', host: name, signal: this.#life.signal })
     this.pods = new PodManager({

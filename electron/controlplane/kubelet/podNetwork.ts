@@ -66,7 +66,7 @@ export class ClusterNetwork implements PodNetwork {
   readonly #affinity = new Map<string, { address: string; untilMs: number }>()
 
   constructor(options: ClusterNetworkOptions) {
-    this.#api = new ApiClient(options.transport, options.clock)
+    this.#api = new ApiClient(options.transport)
     this.#options = options
   }
 

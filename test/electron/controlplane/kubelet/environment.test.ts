@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { FakeClock } from '#shared/base/clock.ts'
 import { ApiClient } from '#electron/controlplane/kubelet/apiClient.ts'
 import { containerEnvironment } from '#electron/controlplane/kubelet/environment.ts'
 import type { Container } from '#electron/controlplane/kubelet/types.ts'
@@ -24,7 +23,7 @@ const environment = (container: Partial<Container>, links = true) =>
   containerEnvironment(
     { name: 'main', image: 'x', ...container },
     {
-      api: new ApiClient(transport, new FakeClock()),
+      api: new ApiClient(transport),
       facts: {
         pod: { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', namespace: 'shop' }, spec: { containers: [], enableServiceLinks: links } },
         nodeName: 'node01',

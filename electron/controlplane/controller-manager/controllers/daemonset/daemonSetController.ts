@@ -2,7 +2,7 @@ import { deepEqual, type JsonObject } from '#shared/kubernetes/json.ts'
 import { matchesLabelSelector } from '#shared/kubernetes/labelSelector.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { matchesNodeSelection } from '#shared/planning/scheduling/affinity.ts'
-import { taintsOf, tolerationsOf, untolerated } from '#shared/planning/scheduling/taints.ts'
+import { taintsOf, tolerationsOf, untolerated, type Toleration } from '#shared/planning/scheduling/taints.ts'
 import { DAEMON_SETS, NODES, PODS } from '#electron/client/resources.ts'
 import {
   controllerRef,
@@ -55,6 +55,19 @@ interface View {
   collisions: number
 }
 
+/** Whether a pod of a set is to run on a node, and whether one that runs there may stay. */
+interface Place {
+  run: boolean
+  stay: boolean
+}
+
+function placeOn(template: KubeObject, tolerations: readonly Toleration[], node: KubeObject): Place {
+  const named = textAt(specOf(template)['nodeName'])
+  if ((named !== '' && named !== node.metadata.name) || !matchesNodeSelection(template, node)) return { run: false, stay: false }
+  const taints = taintsOf(node)
+  return { run: untolerated(taints, tolerations, ['NoSchedule', 'NoExecute']) === null, stay: untolerated(taints, tolerations, ['NoExecute']) === null }
+}
+
 const byAge = (pods: readonly KubeObject[]): KubeObject[] =>
   pods.toSorted((a, b) => Date.parse(a.metadata.creationTimestamp ?? '') - Date.parse(b.metadata.creationTimestamp ?? ''))
 
@@ -70,6 +83,8 @@ export function daemonSetController(context: ControllerContext): Controller {
   const expectations = new Expectations(clock)
   const failedPods = new Map<string, { waitMs: number; notBeforeMs: number }>()
   const queue = context.queue('daemonset', sync)
+  /** Kept with the objects as they are: a sync asks for every node, several times. */
+  const places = new WeakMap<KubeObject, { template: KubeObject; tolerations: Toleration[]; byNode: WeakMap<KubeObject, Place> }>()
 
   sets.onEvent(({ type, object }) => {
     if (type === 'delete') expectations.forget(keyOf(object))
@@ -112,17 +127,20 @@ export function daemonSetController(context: ControllerContext): Controller {
   }
 
   /** Where a pod of the set belongs: selection fits, and no taint stands against it. */
-  function belongs(set: KubeObject, node: KubeObject): { run: boolean; stay: boolean } {
-    const named = textAt(objectAt(objectAt(specOf(set)['template'])['spec'])['nodeName'])
-    if (named !== '' && named !== node.metadata.name) return { run: false, stay: false }
-    const template: KubeObject = { metadata: {}, spec: specOf({ metadata: {}, ...objectAt(specOf(set)['template']) }) }
-    if (!matchesNodeSelection(template, node)) return { run: false, stay: false }
-    const probe = podFor(set, node.metadata.name ?? '', '')
-    const tolerations = tolerationsOf(probe)
-    return {
-      run: untolerated(taintsOf(node), tolerations, ['NoSchedule', 'NoExecute']) === null,
-      stay: untolerated(taintsOf(node), tolerations, ['NoExecute']) === null,
+  function belongs(set: KubeObject, node: KubeObject): Place {
+    let known = places.get(set)
+    if (known === undefined) {
+      const template: KubeObject = { metadata: {}, spec: specOf({ metadata: {}, ...objectAt(specOf(set)['template']) }) }
+      known = { template, tolerations: tolerationsOf(podFor(set, '', '')), byNode: new WeakMap() }
+      places.set(set, known)
     }
+    const { template, tolerations, byNode } = known
+    let place = byNode.get(node)
+    if (place === undefined) {
+      place = placeOn(template, tolerations, node)
+      byNode.set(node, place)
+    }
+    return place
   }
 
   async function sync(key: string, signal: AbortSignal): Promise<void> {
