@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import { join } from 'node:path'
 import type { Clock } from '#shared/base/clock.ts'
+import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import { silentLogger } from '#shared/base/logger.ts'
 import { SeededRandom } from '#shared/base/random.ts'
 import { createApiServer } from '#electron/controlplane/apiserver/apiServer.ts'
@@ -13,16 +14,11 @@ import { temporaryDirectory } from './peers.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 
-/** The embedded API server over a store of its own, listening, with keys made for it. Whoever makes it closes both. */
-export async function ownApiServer({
-  clock,
-  kubernetesVersion,
-  pages = {},
-}: {
-  clock: Clock
-  kubernetesVersion: string
-  pages?: NonNullable<ApiServerOptions['pages']>
-}): Promise<{ api: ApiServer; etcd: EmbeddedEtcd }> {
+/** The embedded API server over any etcd, listening, with keys made for it. Whoever makes it closes it. */
+export async function apiServerOn(
+  etcd: EtcdClient,
+  { clock, kubernetesVersion, pages = {} }: { clock: Clock; kubernetesVersion: string; pages?: NonNullable<ApiServerOptions['pages']> },
+): Promise<ApiServer> {
   const valid = { notBeforeMs: clock.now() - DAY_MS, notAfterMs: clock.now() + 365 * DAY_MS }
   const authority = createAuthority({ commonName: 'test', ...valid }, 'ECDSA-P256')
   const serving = issueCertificate(
@@ -32,7 +28,6 @@ export async function ownApiServer({
   )
   const privateKey = generateKey('RSA-2048')
   const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString()
-  const etcd = openEtcdStore({ dataDir: join(temporaryDirectory('api'), 'etcd'), clock, logger: silentLogger, memberName: 'test', encodeSnapshot })
   const api = createApiServer({
     etcd,
     nodes: noNodes,
@@ -47,5 +42,12 @@ export async function ownApiServer({
     pages,
   })
   await api.listen({ host: '127.0.0.1', port: 0 })
-  return { api, etcd }
+  return api
+}
+
+/** The embedded API server over a store of its own, listening, with keys made for it. Whoever makes it closes both. */
+export async function ownApiServer(options: Parameters<typeof apiServerOn>[1]): Promise<{ api: ApiServer; etcd: EmbeddedEtcd }> {
+  const { clock } = options
+  const etcd = openEtcdStore({ dataDir: join(temporaryDirectory('api'), 'etcd'), clock, logger: silentLogger, memberName: 'test', encodeSnapshot })
+  return { api: await apiServerOn(etcd, options), etcd }
 }

@@ -128,14 +128,11 @@ export async function startRealEtcd(program: string, dataDir: string, pki: Pki, 
   }
 }
 
-/** Real kube-apiserver over a real etcd. */
-export async function startRealControlPlane(
-  { bin, etcd: etcdProgram }: { bin: string; etcd: string },
-  dataDir: string,
-  pki: Pki,
-  { apiServerArgs = [], ...options }: { keep?: boolean; apiServerArgs?: string[] } = {},
-): Promise<Served> {
-  const etcd = await startRealEtcd(etcdProgram, dataDir, pki, options)
+/** Real kube-apiserver over any etcd. */
+export async function startRealApiServer(
+  bin: string,
+  { pki, etcdPort, apiServerArgs = [] }: { pki: Pki; etcdPort: number; apiServerArgs?: string[] },
+): Promise<{ api: TlsTarget; child: ChildProcess; readyMs: number; end(): Promise<void> }> {
   const port = await freePort()
   const file = (name: string): string => join(pki.dir, name)
   const startedMs = performance.now()
@@ -145,7 +142,7 @@ export async function startRealControlPlane(
       ...['--bind-address', '127.0.0.1', '--secure-port', String(port), '--advertise-address', '192.0.2.1', '--allow-privileged=true'],
       ...['--authorization-mode', 'Node,RBAC', '--enable-admission-plugins', 'NodeRestriction', '--client-ca-file', file('ca.crt')],
       ...['--tls-cert-file', file('apiserver.crt'), '--tls-private-key-file', file('apiserver.key')],
-      ...['--etcd-servers', `https://127.0.0.1:${String(etcd.etcd.port)}`, '--etcd-cafile', file('etcd/ca.crt')],
+      ...['--etcd-servers', `https://127.0.0.1:${String(etcdPort)}`, '--etcd-cafile', file('etcd/ca.crt')],
       ...['--etcd-certfile', file('apiserver-etcd-client.crt'), '--etcd-keyfile', file('apiserver-etcd-client.key')],
       ...['--service-account-issuer', 'https://kubernetes.default.svc.cluster.local', '--service-account-key-file', file('sa.pub')],
       ...['--service-account-signing-key-file', file('sa.key'), '--service-cluster-ip-range', '10.96.0.0/16'],
@@ -155,12 +152,24 @@ export async function startRealControlPlane(
   )
   const stderr = collect(child)
   const api = { port, ...pki.master }
-  await untilReady(api, '/readyz', [etcd.child, child], stderr)
+  await untilReady(api, '/readyz', [child], stderr)
+  return { api, child, readyMs: performance.now() - startedMs, end: () => endAll([child]) }
+}
+
+/** Real kube-apiserver over a real etcd. */
+export async function startRealControlPlane(
+  { bin, etcd: etcdProgram }: { bin: string; etcd: string },
+  dataDir: string,
+  pki: Pki,
+  { apiServerArgs = [], ...options }: { keep?: boolean; apiServerArgs?: string[] } = {},
+): Promise<Served> {
+  const etcd = await startRealEtcd(etcdProgram, dataDir, pki, options)
+  const { api, child, readyMs } = await startRealApiServer(bin, { pki, etcdPort: etcd.etcd.port, apiServerArgs })
   return {
     etcd: etcd.etcd,
     api,
     pids: [etcd.child.pid ?? 0, child.pid ?? 0],
-    readyMs: etcd.readyMs + performance.now() - startedMs,
+    readyMs: etcd.readyMs + readyMs,
     end: () => endAll([etcd.child, child]),
     kill: () => endAll([etcd.child, child], 'SIGKILL'),
   }

@@ -5,6 +5,7 @@ import { deepCopy, isObject } from '#shared/kubernetes/json.ts'
 import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
 import { builtinSchema } from '#shared/kubernetes/schema/schema.ts'
 import type { ApiResource } from './apiResources.ts'
+import { convertIngress } from './ingressConversion.ts'
 
 /** Names of an event's fields: core/v1 on the left, events.k8s.io/v1 on the right. */
 const EVENT_FIELDS = [
@@ -87,6 +88,9 @@ function convert(object: KubeObject, { kind, kubernetesMinor }: ApiResource, fro
     if (from.version === 'v1' && to.version !== 'v1') converted = autoscalerToV2(object)
     if (from.version !== 'v1' && to.version === 'v1') converted = autoscalerToV1(object)
   }
+  // Another API server on the same etcd may have stored it in a version of its own choice.
+  if (kind === 'Ingress' && (object.apiVersion === 'networking.k8s.io/v1') !== (to.version === 'v1'))
+    converted = convertIngress(object, to.version === 'v1' ? 'v1' : 'v1beta1')
   converted = { ...converted, apiVersion, kind }
   const struct = builtinSchema.typeOf(apiVersion, kind)
   if (struct === null) return converted
