@@ -123,7 +123,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
   preparePki(kubernetesDir, first, clusterName, clock.now())
   const text = (file: string): string => readFileSync(join(pkiDir, file), 'utf8')
 
-  const etcdUrl = await storage.listen({ certificate: text('etcd/server.crt'), key: text('etcd/server.key'), clientCa: text('etcd/ca.crt') })
+  const reached = await storage.listen({ certificate: text('etcd/server.crt'), key: text('etcd/server.key'), clientCa: text('etcd/ca.crt') })
 
   const connections = new NodeConnections(clock)
   const decisions = new DecisionLog()
@@ -212,7 +212,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
         onComponentStarted: (component) => {
           if (plan.name !== first.name) return
           if (component === 'kube-apiserver') api.setServingCertificate({ certificate: text('apiserver.crt'), key: text('apiserver.key') })
-          if (component === 'etcd') etcdServer.setServingCertificate({ certificate: text('etcd/server.crt'), key: text('etcd/server.key') })
+          if (component === 'etcd') reached.own?.setServingCertificate({ certificate: text('etcd/server.crt'), key: text('etcd/server.key') })
         },
         manifestOptions: { ...manifestOptions, nodeName: plan.name, advertiseAddress: plan.address },
         ca,
@@ -227,17 +227,14 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
       await kubelets
     })
   }
-  const ports = new Map([
-    [2379, etcdServer.port],
-    [6443, apiPort],
-  ])
+  const ports = new Map([...(reached.own === null ? [] : [[2379, reached.own.port] as const]), [6443, apiPort]])
   const ssh = await serveNodeSsh({ dataDir: join(dataDir, 'ssh'), port: options.sshPort, nodes, ports, logger })
   stops.push(() => ssh.close())
 
   let stopping: Promise<void> | null = null
   return {
     apiUrl,
-    etcdUrl,
+    etcdUrl: reached.urls,
     ssh: { host: '127.0.0.1', port: ssh.port, keyFile: ssh.keyFile, hostKeyFile: ssh.hostKeyFile },
     // A snapshot's cluster need not bind what kubeadm's admin.conf needs: its user is of system:masters.
     kubeconfigPath: join(kubernetesDir, origin === null ? 'admin.conf' : 'super-admin.conf'),

@@ -3,15 +3,23 @@ import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import { connectEtcdServers } from '#electron/client/etcd/connectEtcdServers.ts'
 import { encodeSnapshot } from '#electron/snapshot/encodeSnapshot.ts'
 import { openEtcdStore } from './etcd/embeddedEtcd.ts'
-import { serveEtcd, type EtcdServerOptions } from './etcd/server.ts'
+import { serveEtcd, type EtcdServer, type EtcdServerOptions } from './etcd/server.ts'
 import type { ControlPlaneOptions } from './interface.ts'
 
 /** Where a control plane keeps its objects: its own etcd, or one that is there already. */
 export interface Storage {
   etcd: EtcdClient
-  /** Serves an etcd of its own; of an existing one only tells where it is. @returns the client URLs, comma-separated */
-  listen(tls: EtcdServerOptions['tls']): Promise<string>
+  /** Serves an etcd of its own; of an existing one only tells where it is. */
+  listen(tls: EtcdServerOptions['tls']): Promise<ReachedStorage>
   close(): Promise<void>
+}
+
+/** Where clients reach it. */
+export interface ReachedStorage {
+  /** Client URLs, comma-separated. */
+  urls: string
+  /** The server in this process; null when the etcd is somebody else's. */
+  own: Pick<EtcdServer, 'port' | 'setServingCertificate'> | null
 }
 
 /** @throws Error that names the servers when none of them answers */
@@ -29,7 +37,7 @@ function ownStorage({ dataDir, etcdPort: port, clock, logger }: ControlPlaneOpti
       stop = () => server.close()
       const url = `https://127.0.0.1:${String(server.port)}`
       etcd.clientUrls = [url]
-      return url
+      return { urls: url, own: server }
     },
     close: async () => {
       await stop()
@@ -51,5 +59,5 @@ async function existingStorage(options: ControlPlaneOptions, servers: NonNullabl
       cause: error,
     })
   }
-  return { etcd, listen: () => Promise.resolve(servers.endpoints.join(',')), close: () => etcd.close() }
+  return { etcd, listen: () => Promise.resolve({ urls: servers.endpoints.join(','), own: null }), close: () => etcd.close() }
 }
