@@ -32,7 +32,8 @@ import { SecureServer } from './secureServer.ts'
 import { DEFAULT_SETTINGS } from './settings.ts'
 import { Compactor } from './storage/compactor.ts'
 import { EncryptionConfiguration } from './storage/encryption/encryptionConfiguration.ts'
-import { SealedValues } from './storage/encryption/sealedValues.ts'
+import { PLAIN_VALUES, SealedValues } from './storage/encryption/sealedValues.ts'
+import { ShownValues } from './storage/shownValues.ts'
 import { Store } from './storage/store.ts'
 
 const RBAC_KINDS = ['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings'] as const
@@ -65,8 +66,9 @@ class EmbeddedApiServer implements ApiServer {
     const settings = options.settings ?? DEFAULT_SETTINGS
     const { etcd, clock, random, logger, nodes, serviceAccount, readOnly, tls } = options
     const { encryption } = settings
-    const values = encryption === undefined ? {} : { values: new SealedValues(new EncryptionConfiguration(encryption), options.kubernetesVersion) }
-    this.#store = new Store({ etcd, clock, logger, ...values })
+    const stored = encryption === undefined ? PLAIN_VALUES : new SealedValues(new EncryptionConfiguration(encryption), options.kubernetesVersion)
+    const values = readOnly ? new ShownValues(stored, () => minorOf(this.#served.kubernetesVersion)) : stored
+    this.#store = new Store({ etcd, clock, logger, values })
     this.#served = { resources: new ApiResources(options.kubernetesVersion), kubernetesVersion: options.kubernetesVersion }
     const bound = storedObjects(this.#store)
     const nowMs = (): number => clock.now()

@@ -1,3 +1,5 @@
+import { embeddedMetadata } from '#shared/kubernetes/embeddedMetadata.ts'
+import { deepCopy } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 
 /** Kinds whose objects come and go by themselves, by plural. */
@@ -19,5 +21,14 @@ export function comparable(object: KubeObject, { status = false }: { status?: bo
   const kept = Object.fromEntries(Object.entries(annotations ?? {}).filter(([name]) => !RESTLESS_ANNOTATIONS.includes(name)))
   const result: KubeObject = { ...object, metadata: { ...metadata, ...(Object.keys(kept).length === 0 ? {} : { annotations: kept }) } }
   if (!status) delete result['status']
-  return result
+  return withoutEmptyTimes(result)
+}
+
+/** Some releases write a template's creation time, which is never set, as null, others not at all. */
+function withoutEmptyTimes(object: KubeObject): KubeObject {
+  const isEmpty = ({ creationTimestamp }: Record<string, unknown>): boolean => creationTimestamp === null
+  if (!embeddedMetadata(object).some(isEmpty)) return object
+  const copy = deepCopy(object)
+  for (const metadata of embeddedMetadata(copy)) if (isEmpty(metadata)) delete metadata['creationTimestamp']
+  return copy
 }
