@@ -10,12 +10,14 @@ import { etcdReleases } from '#test/support/peerPrograms.ts'
 import { temporaryDirectory } from '#test/support/peers.ts'
 
 const SEED = Number(process.env['DRYDOCK_SEED'] ?? 1)
-const MUTATIONS = Number(process.env['DRYDOCK_ROUNDS'] ?? 10_000)
+/** Of all snapshots together. */
+const ALL_MUTATIONS = Number(process.env['DRYDOCK_ROUNDS'] ?? 10_000)
 const KEYS = 500
 const releases = etcdReleases()
 
 /** Ours is written from what the newest real one holds, buckets of auth included. */
 const kinds = [...releases.map(({ release }) => `etcd ${release}`), 'Drydock']
+const MUTATIONS = Math.ceil(ALL_MUTATIONS / kinds.length)
 
 describe.skipIf(releases.length === 0)(`damaged snapshots, seed ${String(SEED)}`, () => {
   const dir = temporaryDirectory('corruption')

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { vi } from 'vitest'
 import { freePort, runProgram } from './peers.ts'
 
 /** A real etcd member on loopback. */
@@ -67,5 +68,5 @@ export async function etcdctl(program: string, args: readonly string[], input?: 
 }
 
 export async function etcdReady(program: string, endpoint: string): Promise<void> {
-  await etcdctl(program, ['--endpoints', endpoint, 'endpoint', 'health'])
+  await vi.waitFor(() => etcdctl(program, ['--endpoints', endpoint, 'endpoint', 'health']), { timeout: 90_000, interval: 300 })
 }

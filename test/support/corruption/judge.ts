@@ -8,14 +8,20 @@ import { snapshotStatus } from '#electron/snapshot/status.ts'
 import { verifySnapshot } from '#electron/snapshot/verify.ts'
 import { mutate } from './mutations.ts'
 
-/** What the parent process is told: each mutation before it is read, so that it knows which one hangs or kills. */
+/** What the parent process is told: each mutation before it is read (-1 for the good file), so that it knows which one hangs or kills. */
 export type Told =
   | { about: 'mutation'; index: number }
   | { about: 'end'; outcomes: Record<string, Record<string, number>>; findings: string[]; goodPeakBytes: number; peakBytes: number }
 
 // `judge.ts GOOD SCRATCH SEED FROM COUNT`: reads damaged copies of a good snapshot in every way the app does, in a process of its own.
 
-const WARM_UP_READS = 60
+const WARM_UP_READS = 64
+/** Garbage is let go after so many files, so that the peak is that of reading and not of the collector's leisure. */
+const FILES_PER_COLLECTION = 8
+const { gc } = globalThis as { gc?: () => void }
+function collectGarbage(file: number): void {
+  if (file % FILES_PER_COLLECTION === 0) gc?.()
+}
 const [goodPath = '', scratch = '', seed = '1', from = '0', count = '1'] = process.argv.slice(2)
 const { signal } = new AbortController()
 const tell = (message: Told): Promise<void> =>
@@ -68,19 +74,22 @@ async function readInEveryWay(path: string): Promise<Awaited<ReturnType<typeof v
   return verdict
 }
 
+const random = new SeededRandom(Number(seed))
 const good = readFileSync(goodPath)
 const wanted = contentsOf(goodPath)
 const path = `${scratch}/damaged.db`
 // The same work on the good file, copies included: what memory it takes is the measure.
 for (let round = 0; round < WARM_UP_READS; round++) {
-  writeFileSync(path, Buffer.concat([Buffer.from(good), Buffer.alloc(0)]))
+  await tell({ about: 'mutation', index: -1 })
+  mutate(good, random.fork(`warm ${String(round)}`))
+  writeFileSync(path, good)
   const verdict = await readInEveryWay(path)
   if (verdict !== 'good' || contentsOf(path) !== wanted) throw new Error(`the good file is ${verdict}`)
+  collectGarbage(round)
 }
 const goodPeakBytes = peakBytes()
 const outcomes: Record<string, Record<string, number>> = {}
 const findings: string[] = []
-const random = new SeededRandom(Number(seed))
 for (let index = Number(from); index < Number(from) + Number(count); index++) {
   await tell({ about: 'mutation', index })
   const mutation = mutate(good, random.fork(String(index)))
@@ -98,6 +107,7 @@ for (let index = Number(from); index < Number(from) + Number(count); index++) {
   }
   const row = (outcomes[name] ??= {})
   row[outcome] = (row[outcome] ?? 0) + 1
+  collectGarbage(index)
 }
 rmSync(path, { force: true })
 await tell({ about: 'end', outcomes, findings, goodPeakBytes, peakBytes: peakBytes() })

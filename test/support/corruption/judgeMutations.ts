@@ -19,7 +19,7 @@ export interface Judgement {
 export function judgeMutations({ good, scratch, seed, count }: { good: string; scratch: string; seed: number; count: number }): Promise<Judgement> {
   return new Promise((resolve, reject) => {
     const child = fork(fileURLToPath(new URL('judge.ts', import.meta.url)), [good, scratch, String(seed), '0', String(count)], {
-      execArgv: ['--disable-warning=ExperimentalWarning'],
+      execArgv: ['--disable-warning=ExperimentalWarning', '--expose-gc'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
     let last = -1
