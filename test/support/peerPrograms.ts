@@ -14,11 +14,11 @@ export interface EtcdRelease {
   etcdutl: string
 }
 
-/** Releases for which both an etcd (`DRYDOCK_ETCD`) and an etcdctl (`DRYDOCK_ETCDCTL`) are named. */
+/** Releases for which both an etcd (`DRYDOCK_ETCD_RELEASES`) and an etcdctl (`DRYDOCK_ETCDCTL_RELEASES`) are named. */
 export function etcdReleases(): EtcdRelease[] {
   const find = (variable: string, release: string): string => programsByRelease(variable).find((each) => each.release === release)?.path ?? ''
-  return programsByRelease('DRYDOCK_ETCD').flatMap(({ release, path }) => {
-    const ctl = find('DRYDOCK_ETCDCTL', release)
-    return ctl === '' ? [] : [{ release, etcd: path, etcdctl: ctl, etcdutl: find('DRYDOCK_ETCDUTL', release) }]
+  return programsByRelease('DRYDOCK_ETCD_RELEASES').flatMap(({ release, path }) => {
+    const ctl = find('DRYDOCK_ETCDCTL_RELEASES', release)
+    return ctl === '' ? [] : [{ release, etcd: path, etcdctl: ctl, etcdutl: find('DRYDOCK_ETCDUTL_RELEASES', release) }]
   })
 }
