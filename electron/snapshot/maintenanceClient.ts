@@ -13,6 +13,9 @@ export interface MaintenanceEndpoint {
 
 const SNAPSHOT = '/etcdserverpb.Maintenance/Snapshot'
 
+/** Bytes on their way at once. HTTP/2 begins with 64 kB, less than two of the server's pieces: it would wait for us after each. */
+const WINDOW_BYTES = 8 * 1024 * 1024
+
 /**
  * A connection to one etcd member for the one call that a backup makes. Nothing is dialled before it.
  * @throws the system's error when a TLS file cannot be read; TypeError when it holds no certificate or key
@@ -24,7 +27,7 @@ export async function connectMaintenance({ endpoint, caFile, certFile, keyFile }
   const pem = (path: string | undefined): Promise<Buffer | null> => (path === undefined ? Promise.resolve(null) : readFile(path))
   const [ca, cert, key] = await Promise.all([pem(caFile), pem(certFile), pem(keyFile)])
   const channel: ChannelCredentials = scheme === 'https' ? credentials.createSsl(ca, key, cert) : credentials.createInsecure()
-  const client = new Client(address.replace(/\/+$/, ''), channel, { 'grpc.max_receive_message_length': -1 })
+  const client = new Client(address.replace(/\/+$/, ''), channel, { 'grpc.max_receive_message_length': -1, 'grpc-node.flow_control_window': WINDOW_BYTES })
   return {
     snapshot: ({ signal }) => stream(client, signal),
     close: () => {

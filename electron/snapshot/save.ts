@@ -69,7 +69,6 @@ async function receive(
     onProgress,
   }: { etcd: Pick<EtcdClient, 'snapshot'>; signal: AbortSignal; clock: Clock; startedMs: number; onProgress: (progress: SaveProgress) => void },
 ): Promise<{ fileSizeBytes: number; sha256: string }> {
-  const wholeHash = createHash('sha256')
   const bodyHash = createHash('sha256')
   // The trailer is not marked in the stream: the last 32 bytes are it, so that many are held back from the body's hash.
   let held = Buffer.alloc(0)
@@ -79,11 +78,16 @@ async function receive(
     if (blob.length === 0) continue
     await writeFully(file, blob, receivedBytes)
     receivedBytes += blob.length
-    wholeHash.update(blob)
-    const tail = Buffer.concat([held, blob])
-    const keep = Math.min(TRAILER_BYTES, tail.length)
-    bodyHash.update(tail.subarray(0, tail.length - keep))
-    held = Buffer.from(tail.subarray(tail.length - keep))
+    if (blob.length >= TRAILER_BYTES) {
+      bodyHash.update(held)
+      bodyHash.update(blob.subarray(0, blob.length - TRAILER_BYTES))
+      held = Buffer.from(blob.subarray(blob.length - TRAILER_BYTES))
+    } else {
+      const tail = Buffer.concat([held, blob])
+      const keep = Math.min(TRAILER_BYTES, tail.length)
+      bodyHash.update(tail.subarray(0, tail.length - keep))
+      held = Buffer.from(tail.subarray(tail.length - keep))
+    }
     const seconds = (clock.now() - startedMs) / 1000
     const bytesPerSecond = seconds > 0 ? receivedBytes / seconds : 0
     // The server's count leaves the trailer out: its last pieces may say 0 remain.
@@ -96,9 +100,10 @@ async function receive(
       'trailer',
       `the snapshot's stream ended after ${String(receivedBytes)} bytes without the SHA-256 that etcd sends last; nothing was kept`,
     )
+  const whole = bodyHash.copy().update(held).digest('hex')
   const found = bodyHash.digest('hex')
   if (found !== held.toString('hex')) throw new SnapshotError('trailer', `the bytes received do not match the SHA-256 that etcd sent; nothing was kept`)
-  return { fileSizeBytes: receivedBytes, sha256: wholeHash.digest('hex') }
+  return { fileSizeBytes: receivedBytes, sha256: whole }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -95,7 +95,6 @@ export async function checkTrailer(
     const { size } = await file.stat()
     const body = Math.max(0, size - TRAILER_BYTES)
     const bodyHash = createHash('sha256')
-    const wholeHash = createHash('sha256')
     const chunk = Buffer.allocUnsafe(1 << 20)
     const trailer = Buffer.alloc(TRAILER_BYTES)
     let position = 0
@@ -104,14 +103,16 @@ export async function checkTrailer(
       const { bytesRead } = await file.read(chunk, 0, chunk.length, position)
       if (bytesRead === 0) break
       const bytes = chunk.subarray(0, bytesRead)
-      wholeHash.update(bytes)
       const bodyPart = Math.max(0, Math.min(bytesRead, body - position))
       bodyHash.update(bytes.subarray(0, bodyPart))
       bytes.copy(trailer, Math.max(0, position - body), bodyPart)
       position += bytesRead
       onProgress?.({ readBytes: position, totalBytes: size })
     }
-    const sha256 = wholeHash.digest('hex')
+    const sha256 = bodyHash
+      .copy()
+      .update(trailer.subarray(0, Math.min(TRAILER_BYTES, position)))
+      .digest('hex')
     const answer = (verdict: SnapshotCheck['verdict'], detail: string): Awaited<ReturnType<typeof checkTrailer>> => ({
       check: { name: 'sha256-trailer', verdict, detail },
       sha256,
