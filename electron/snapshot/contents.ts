@@ -64,16 +64,23 @@ export function readValue(file: SnapshotFile, { key, atRevision = Infinity }: { 
 
 export type Difference = { change: 'added' | 'removed' | 'changed'; key: string; before: LiveKey | null; after: LiveKey | null }
 
-/** What has to happen to `before` to become `after`, by key. */
+/** What has to happen to `before` to become `after`, by key; both in the order of {@link liveKeys}, which are walked side by side. */
 export function differences(before: Map<string, LiveKey>, after: Map<string, LiveKey>): Difference[] {
   const found: Difference[] = []
-  for (const key of [...new Set([...before.keys(), ...after.keys()])].sort()) {
-    const old = before.get(key) ?? null
-    const now = after.get(key) ?? null
-    if (old === null) found.push({ change: 'added', key, before: null, after: now })
-    else if (now === null) found.push({ change: 'removed', key, before: old, after: null })
-    else if (old.valueDigest !== now.valueDigest) found.push({ change: 'changed', key, before: old, after: now })
-  }
+  const [olds, nows] = [before.values(), after.values()]
+  let [old, now] = [olds.next().value, nows.next().value]
+  while (old !== undefined || now !== undefined)
+    if (now === undefined || (old !== undefined && old.key < now.key)) {
+      if (old !== undefined) found.push({ change: 'removed', key: old.key, before: old, after: null })
+      old = olds.next().value
+    } else if (old === undefined || now.key < old.key) {
+      found.push({ change: 'added', key: now.key, before: null, after: now })
+      now = nows.next().value
+    } else {
+      if (old.valueDigest !== now.valueDigest) found.push({ change: 'changed', key: old.key, before: old, after: now })
+      old = olds.next().value
+      now = nows.next().value
+    }
   return found
 }
 
