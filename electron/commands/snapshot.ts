@@ -10,6 +10,8 @@ import { snapshotStatus } from '../snapshot/status.ts'
 import { storedObjectAsYaml } from '../snapshot/storedObject.ts'
 import { verifySnapshot } from '../snapshot/verify.ts'
 import { interruptible } from './interruptible.ts'
+import { registerExport } from './snapshotExport.ts'
+import { diffObjects, getObject, listObjects } from './snapshotObjects.ts'
 import { registerRestore } from './snapshotRestore.ts'
 
 const formats: OutputFormat[] = ['simple', 'table', 'json', 'fields']
@@ -50,33 +52,49 @@ export function register(program: Command): void {
     .command('ls <file> [prefix]')
     .description('the keys alive in a snapshot')
     .option('--rev <revision>', 'as of this revision', wholeNumber)
+    .option('--objects', 'Kubernetes objects by resource, namespace and name, in place of keys', false)
     .addOption(output())
-    .action((file: string, prefix: string | undefined, options: { rev?: number; writeOut: OutputFormat }) =>
-      interruptible((signal) => list(file, { prefix, ...options }, signal)),
+    .action((file: string, prefix: string | undefined, { objects, ...options }: { rev?: number; objects: boolean; writeOut: OutputFormat }) =>
+      interruptible((signal) => (objects ? listObjects(file, { ...options, signal }) : list(file, { prefix, ...options }, signal))),
     )
 
   snapshot
     .command('get <file> <key>')
-    .description("one key's value; Kubernetes objects as YAML")
+    .description("one key's value, or the object `RESOURCE/NAME`; Kubernetes objects as YAML")
+    .option('-n, --namespace <name>', 'of RESOURCE/NAME')
     .option('--rev <revision>', 'as of this revision', wholeNumber)
     .option('--raw', 'the stored bytes as they are')
-    .action((file: string, key: string, { rev, raw }: { rev?: number; raw?: boolean }) => {
-      withFile(file, (opened) => {
-        const kv = readValue(opened, { key, atRevision: rev })
-        if (kv === null) throw new Error(`there is no key ${key} in ${file}`)
-        if (raw === true) process.stdout.write(kv.value)
-        else say(describeValue(kv.value, storedObjectAsYaml).text.replace(/\n$/, ''))
-      })
-    })
+    .addOption(output())
+    .action(
+      async (
+        file: string,
+        key: string,
+        { rev, raw, namespace = '', writeOut }: { rev?: number; raw?: boolean; namespace?: string; writeOut: OutputFormat },
+      ) => {
+        const [, resource, name] = /^([^/]+)\/([^/]+)$/.exec(key) ?? []
+        if (resource !== undefined && name !== undefined) {
+          await interruptible((signal) => getObject(file, { resource, namespace, name }, { signal, writeOut, rev }))
+          return
+        }
+        withFile(file, (opened) => {
+          const kv = readValue(opened, { key, atRevision: rev })
+          if (kv === null) throw new Error(`there is no key ${key} in ${file}`)
+          if (raw === true) process.stdout.write(kv.value)
+          else say(describeValue(kv.value, storedObjectAsYaml).text.replace(/\n$/, ''))
+        })
+      },
+    )
 
   registerRestore(snapshot)
+  registerExport(snapshot, wholeNumber)
 
   snapshot
     .command('diff <before> <after> [prefix]')
     .description('keys added, removed and changed between two snapshots; exit code 1 when there are any')
+    .option('--objects', 'Kubernetes objects with the fields that differ, without noise, in place of keys', false)
     .addOption(output())
-    .action((before: string, after: string, prefix: string | undefined, { writeOut }: { writeOut: OutputFormat }) =>
-      interruptible((signal) => diff({ before, after, prefix, writeOut }, signal)),
+    .action((before: string, after: string, prefix: string | undefined, { objects, writeOut }: { objects: boolean; writeOut: OutputFormat }) =>
+      interruptible((signal) => (objects ? diffObjects(before, after, { signal, writeOut }) : diff({ before, after, prefix, writeOut }, signal))),
     )
 }
 
