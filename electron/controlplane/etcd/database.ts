@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { KeyValue } from '#shared/etcd/rpc.ts'
@@ -41,14 +41,19 @@ export class Database {
   readonly #scan: StatementSync
   readonly #remove: StatementSync
 
-  /** @throws when another process has the store open, or the file is no store */
-  constructor(dataDir: string) {
+  /**
+   * @param filling for a new store that is thrown away unless it is filled whole: nothing is on disk before `flush`
+   * @throws when another process has the store open, or the file is no store
+   */
+  constructor(dataDir: string, { filling = false }: { filling?: boolean } = {}) {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
     this.path = join(dataDir, 'store.sqlite')
     this.#sqlite = new DatabaseSync(this.path)
     try {
       this.#sqlite.exec(
-        'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-16000;',
+        filling
+          ? 'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000;'
+          : 'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-16000;',
       )
       this.#sqlite.exec('BEGIN IMMEDIATE')
       this.#sqlite.exec(SCHEMA)
@@ -76,6 +81,16 @@ export class Database {
   /** On disk when it returns. */
   commit(): void {
     this.#sqlite.exec('COMMIT')
+  }
+
+  /** Brings a store that was filled onto the disk, which commits alone do not then. */
+  flush(): void {
+    const file = openSync(this.path, 'r')
+    try {
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
   }
 
   rollback(): void {

@@ -14,7 +14,7 @@ export async function loadStore(
   source: SnapshotSource,
   { dataDir, signal, onProgress }: { dataDir: string; signal: AbortSignal; onProgress?: (revisions: number) => void },
 ): Promise<void> {
-  const database = new Database(dataDir)
+  const database = new Database(dataDir, { filling: true })
   try {
     let count = 0
     database.begin()
@@ -39,6 +39,7 @@ export async function loadStore(
     database.setMeta('revision', String(source.revision))
     if (source.compactRevision > 0) database.setMeta('compactRevision', String(source.compactRevision))
     database.commit()
+    database.flush()
     onProgress?.(count)
   } finally {
     database.close()
