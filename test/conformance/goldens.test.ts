@@ -23,7 +23,7 @@ const known = goldens.filter(({ bytes }) => {
   const { apiVersion, kind } = decodeEnvelope(bytes)
   return builtinSchema.typeOf(apiVersion, kind) !== null
 })
-/** Fields that a release had and later ones took away are no part of the table. */
+/** Fields that a release had and later ones took away are no part of the table; their JSON names are not known either. */
 const whole = known.filter(({ bytes }) => decodeProtobuf(bytes).unknown.length === 0)
 
 describe.skipIf(goldens.length === 0)(`protobuf as upstream writes it: ${String(whole.length)} whole of ${String(goldens.length)} files`, () => {
@@ -43,8 +43,11 @@ describe.skipIf(goldens.length === 0)(`protobuf as upstream writes it: ${String(
     expect(wrong.map(({ name }) => name)).toEqual([])
   })
 
-  it('writes every file back to the same bytes', () => {
-    const wrong = whole.filter(({ bytes }) => Buffer.compare(encodeProtobuf(decodeProtobuf(bytes).object), bytes) !== 0)
+  it('writes every file of a known kind back to the same bytes, with what it does not know', () => {
+    const wrong = known.filter(({ bytes }) => {
+      const { object, kept } = decodeProtobuf(bytes)
+      return Buffer.compare(encodeProtobuf(object, kept), bytes) !== 0
+    })
     expect(wrong.map(({ name }) => name)).toEqual([])
   })
 })

@@ -4,6 +4,7 @@ import { decodeStruct, type Decoding } from './messageDecoder.ts'
 import { encodeStruct, EncodeError } from './messageEncoder.ts'
 import { DecodeError, ProtobufReader } from './protobufReader.ts'
 import { ProtobufWriter } from './protobufWriter.ts'
+import type { UnknownFields } from './unknownFields.ts'
 
 /** Media type of Kubernetes protobuf bodies. */
 export const PROTOBUF_MEDIA_TYPE = 'application/vnd.kubernetes.protobuf'
@@ -17,8 +18,10 @@ export function isProtobuf(bytes: Uint8Array): boolean {
 
 export interface Decoded {
   object: KubeObject
-  /** `type:number` of fields that the table does not know. Writing the object back loses them: refuse, or keep the bytes. */
+  /** `type:number` of fields that the table does not know. */
   unknown: string[]
+  /** Those fields themselves, which the object's JSON cannot hold: to be given to `encodeProtobuf` when it is written back. */
+  kept: UnknownFields | null
 }
 
 /** The envelope alone: what kind the bytes hold, and the message. @throws DecodeError */
@@ -53,15 +56,16 @@ export function decodeProtobuf(bytes: Uint8Array): Decoded {
   const fields = decodeStruct(struct, raw, decoding)
   delete fields['kind']
   delete fields['apiVersion']
-  return { object: { kind, apiVersion, ...fields } as KubeObject, unknown: decoding.unknown }
+  return { object: { kind, apiVersion, ...fields } as KubeObject, unknown: decoding.unknown, kept: decoding.kept ?? null }
 }
 
 /**
  * A built-in object as protobuf with its envelope: what kube-apiserver keeps in etcd and sends to clients that ask for it.
  *
+ * @param kept unknown fields of the object as it was read, of the same version; those of list items that went go too
  * @throws EncodeError when the kind is not in the table or a value does not fit its type
  */
-export function encodeProtobuf(object: KubeObject): Uint8Array<ArrayBuffer> {
+export function encodeProtobuf(object: KubeObject, kept: UnknownFields | null = null): Uint8Array<ArrayBuffer> {
   const [apiVersion, kind] = [object.apiVersion ?? '', object.kind ?? '']
   const struct = builtinSchema.typeOf(apiVersion, kind)
   if (struct === null) throw new EncodeError(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`)
@@ -69,7 +73,7 @@ export function encodeProtobuf(object: KubeObject): Uint8Array<ArrayBuffer> {
   writer.string(4, '')
   writer.string(3, '')
   writer.message(2, () => {
-    encodeStruct(struct, object, writer)
+    encodeStruct(struct, object, writer, kept)
   })
   writer.message(1, () => {
     writer.string(2, kind)
@@ -89,5 +93,5 @@ export function decodeObject(bytes: Uint8Array): Decoded {
     throw new DecodeError('the bytes are neither Kubernetes protobuf nor JSON', { cause })
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new DecodeError('the JSON is no object')
-  return { object: value as KubeObject, unknown: [] }
+  return { object: value as KubeObject, unknown: [], kept: null }
 }

@@ -3,6 +3,7 @@ import { toBase64 } from './base64.ts'
 import { DecodeError, ProtobufReader, type WireValue } from './protobufReader.ts'
 import { durationText, timeText } from './times.ts'
 import { isUnion, decodeUnion } from './schemaUnions.ts'
+import { noUnknownFields, placeOf, type UnknownFields } from './unknownFields.ts'
 
 type Json = Record<string, unknown>
 
@@ -12,9 +13,11 @@ const MAX_DEPTH = 200
 const text = new TextDecoder('utf-8')
 
 export interface Decoding {
-  /** Paths of fields whose number the table does not know: writing the object back would lose them. */
+  /** `type:number` of fields that the table does not know. */
   unknown: string[]
   depth: number
+  /** The unknown fields of the message decoded last, for the one around it; null when it has none. */
+  kept?: UnknownFields | null
 }
 
 /**
@@ -27,19 +30,31 @@ export function decodeStruct(struct: StructType, bytes: Uint8Array, decoding: De
   decoding.depth += 1
   const found = new Map<string, unknown>()
   const reader = new ProtobufReader(bytes)
+  let kept: UnknownFields | null = null
   for (let wire = reader.next(); wire !== null; wire = reader.next()) {
     const field = struct.wireByNumber.get(wire.number)
     if (field === undefined) {
       decoding.unknown.push(`${struct.name}:${String(wire.number)}`)
+      kept ??= noUnknownFields()
+      kept.fields.push({ number: wire.number, bytes: reader.lastField() })
       continue
     }
-    readField(field, wire, found, decoding)
+    kept = readField(struct, field, wire, { found, kept, decoding })
   }
   decoding.depth -= 1
+  decoding.kept = kept
   return assemble(struct, found, decoding)
 }
 
-function readField(field: WireField, wire: WireValue, found: Map<string, unknown>, decoding: Decoding): void {
+/** The message being read: its fields and unknown fields so far. */
+interface Message {
+  found: Map<string, unknown>
+  kept: UnknownFields | null
+  decoding: Decoding
+}
+
+/** @returns the message's unknown fields, with those within this field */
+function readField(struct: StructType, field: WireField, wire: WireValue, { found, kept, decoding }: Message): UnknownFields | null {
   const { type } = field
   if (type.kind === 'list') {
     const items = (found.get(field.name) as unknown[] | undefined) ?? []
@@ -47,8 +62,12 @@ function readField(field: WireField, wire: WireValue, found: Map<string, unknown
     if (field.wrapped) items.push(...decodeItems(type, wire.bytes, decoding))
     else if (wire.wireType === 2 && type.of.kind === 'scalar' && (type.of.scalar === 'int32' || type.of.scalar === 'int64'))
       for (const value of new ProtobufReader(wire.bytes).packed()) items.push(integer(value))
-    else items.push(decodeValue(type.of, wire, decoding))
-    return
+    else {
+      const item = decodeValue(type.of, wire, decoding)
+      items.push(item)
+      return withNested(kept, decoding, () => placeOf(struct, field, item, items.length - 1))
+    }
+    return kept
   }
   if (type.kind === 'map') {
     const map = (found.get(field.name) as Json | undefined) ?? {}
@@ -56,9 +75,21 @@ function readField(field: WireField, wire: WireValue, found: Map<string, unknown
     const [key, value] = decodeEntry(type.of, expectBytes(wire), decoding)
     // Assignment to __proto__ would set the prototype instead of a property.
     Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true })
-    return
+    return withNested(kept, decoding, () => placeOf(struct, field, value, key))
   }
-  found.set(field.name, decodeValue(type, wire, decoding))
+  const value = decodeValue(type, wire, decoding)
+  found.set(field.name, value)
+  return withNested(kept, decoding, () => placeOf(struct, field, value))
+}
+
+/** Takes over what the message decoded last has unknown. */
+function withNested(kept: UnknownFields | null, decoding: Decoding, place: () => string): UnknownFields | null {
+  const nested = decoding.kept ?? null
+  if (nested === null) return kept
+  decoding.kept = null
+  const all = kept ?? noUnknownFields()
+  all.within.set(place(), nested)
+  return all
 }
 
 function decodeItems(type: TypeRef & { kind: 'list' }, bytes: Uint8Array, decoding: Decoding): unknown[] {

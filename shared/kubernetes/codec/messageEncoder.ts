@@ -3,6 +3,7 @@ import { fromBase64 } from './base64.ts'
 import type { ProtobufWriter } from './protobufWriter.ts'
 import { encodeUnion, isUnion } from './schemaUnions.ts'
 import { parseDuration, parseTime } from './times.ts'
+import { placeOf, type UnknownFields } from './unknownFields.ts'
 
 const encoder = new TextEncoder()
 
@@ -15,37 +16,57 @@ export class EncodeError extends Error {
  * Writes a struct's fields as Go's generated code does, in descending order: plain scalars and structs also when they are zero,
  * pointers, lists and maps only when there.
  *
+ * @param kept fields that the table does not know, which go back where they stood
  * @throws EncodeError when a value does not fit its type
  */
-export function encodeStruct(struct: StructType, value: unknown, writer: ProtobufWriter): void {
+export function encodeStruct(struct: StructType, value: unknown, writer: ProtobufWriter, kept: UnknownFields | null = null): void {
   if (value !== undefined && value !== null && (typeof value !== 'object' || Array.isArray(value))) throw new EncodeError(`${struct.name} must be an object`)
   const object = (value ?? {}) as Record<string, unknown>
+  const unknown = kept === null ? [] : kept.fields.toSorted((a, b) => a.number - b.number)
   for (let index = struct.wire.length - 1; index >= 0; index -= 1) {
     const field = struct.wire[index]
     if (field === undefined) continue
-    if (field.embedded) encodeEmbedded(field, object, writer)
-    else encodeField(field, Object.hasOwn(object, field.name) ? object[field.name] : undefined, writer)
+    writeAbove(field.number, unknown, writer)
+    if (field.embedded) encodeEmbedded(field, object, writer, kept?.within.get(String(field.number)) ?? null)
+    else encodeField(field, Object.hasOwn(object, field.name) ? object[field.name] : undefined, writer, kept === null ? null : { struct, kept })
+  }
+  writeAbove(0, unknown, writer)
+}
+
+/** Writes the last of the unknown fields, those with numbers above `number`. */
+function writeAbove(number: number, unknown: UnknownFields['fields'], writer: ProtobufWriter): void {
+  for (let last = unknown.at(-1); last !== undefined && last.number > number; last = unknown.at(-1)) {
+    writer.raw(last.bytes)
+    unknown.pop()
   }
 }
 
-function encodeEmbedded(field: WireField, object: Record<string, unknown>, writer: ProtobufWriter): void {
+/** The message whose fields are written, when something within it is unknown. */
+interface Around {
+  struct: StructType
+  kept: UnknownFields
+}
+
+function encodeEmbedded(field: WireField, object: Record<string, unknown>, writer: ProtobufWriter, kept: UnknownFields | null): void {
   const struct = field.type.kind === 'struct' ? builtinSchema.struct(field.type.name) : null
   if (struct === null) return
   if (field.pointer && ![...struct.fields.keys()].some((name) => Object.hasOwn(object, name))) return
   writer.message(field.number, () => {
-    encodeStruct(struct, object, writer)
+    encodeStruct(struct, object, writer, kept)
   })
 }
 
-function encodeField(field: WireField, value: unknown, writer: ProtobufWriter): void {
+function encodeField(field: WireField, value: unknown, writer: ProtobufWriter, around: Around | null): void {
   const { type, number } = field
+  const within = (item: unknown, at: number | string): UnknownFields | null =>
+    around === null ? null : (around.kept.within.get(placeOf(around.struct, field, item, at)) ?? null)
   const absent = value === undefined || value === null
   if (type.kind === 'list') {
     if (absent) return
     if (!Array.isArray(value)) throw new EncodeError(`${field.name} must be a list`)
     const items = value as unknown[]
     const write = (target: number): void => {
-      for (let index = items.length - 1; index >= 0; index -= 1) encodeValue(type.of, target, items[index], writer)
+      for (let index = items.length - 1; index >= 0; index -= 1) encodeValue(type.of, target, items[index], writer, within(items[index], index))
     }
     if (field.wrapped)
       writer.message(number, () => {
@@ -56,14 +77,20 @@ function encodeField(field: WireField, value: unknown, writer: ProtobufWriter): 
   }
   if (type.kind === 'map') {
     if (absent) return
-    encodeMap(type.of, number, value, writer)
+    encodeMap({ of: type.of, number, within }, value, writer)
     return
   }
   if (absent && (field.pointer || (type.kind === 'scalar' && type.scalar === 'bytes'))) return
-  encodeValue(type, number, value, writer)
+  encodeValue(type, number, value, writer, within(value, 0))
 }
 
-function encodeMap(of: TypeRef, number: number, value: unknown, writer: ProtobufWriter): void {
+interface MapField {
+  of: TypeRef
+  number: number
+  within: (item: unknown, at: string) => UnknownFields | null
+}
+
+function encodeMap({ of, number, within }: MapField, value: unknown, writer: ProtobufWriter): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new EncodeError('a map must be an object')
   const map = value as Record<string, unknown>
   for (const key of Object.keys(map).sort().reverse()) {
@@ -73,13 +100,13 @@ function encodeMap(of: TypeRef, number: number, value: unknown, writer: Protobuf
         writer.message(2, () => {
           for (const each of ((item ?? []) as unknown[]).toReversed()) encodeValue(of.of, 1, each, writer)
         })
-      else encodeValue(of, 2, item, writer)
+      else encodeValue(of, 2, item, writer, within(item, key))
       writer.string(1, key)
     })
   }
 }
 
-function encodeValue(type: TypeRef, number: number, value: unknown, writer: ProtobufWriter): void {
+function encodeValue(type: TypeRef, number: number, value: unknown, writer: ProtobufWriter, kept: UnknownFields | null = null): void {
   if (type.kind === 'struct') {
     if (isUnion(type.name)) {
       writer.message(number, () => {
@@ -90,7 +117,7 @@ function encodeValue(type: TypeRef, number: number, value: unknown, writer: Prot
     const struct = builtinSchema.struct(type.name)
     if (struct === null) throw new EncodeError(`no type ${type.name}`)
     writer.message(number, () => {
-      encodeStruct(struct, value, writer)
+      encodeStruct(struct, value, writer, kept)
     })
   } else if (type.kind === 'scalar') encodeScalar(type.scalar, number, value, writer)
   else throw new EncodeError('a list of lists has no protobuf form')

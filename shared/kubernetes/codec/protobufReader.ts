@@ -17,6 +17,7 @@ const NOTHING = new Uint8Array(0)
 export class ProtobufReader {
   readonly #bytes: Uint8Array
   #at = 0
+  #fieldAt = 0
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
@@ -25,6 +26,7 @@ export class ProtobufReader {
   /** The next field; null at the end. @throws DecodeError when the bytes end inside a field or the wire type is unknown */
   next(): WireValue | null {
     if (this.#at >= this.#bytes.length) return null
+    this.#fieldAt = this.#at
     const tag = this.#varint()
     const number = Number(tag >> 3n)
     if (number < 1 || number > 536_870_911) throw new DecodeError(`illegal protobuf field number ${String(number)}`)
@@ -46,6 +48,11 @@ export class ProtobufReader {
       default:
         throw new DecodeError(`unknown protobuf wire type ${String(wireType)}`)
     }
+  }
+
+  /** The field that `next` gave last, with its tag, in memory of its own. */
+  lastField(): Uint8Array {
+    return this.#bytes.slice(this.#fieldAt, this.#at)
   }
 
   /** Varints of a packed list. */

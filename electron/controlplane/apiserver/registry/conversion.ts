@@ -4,6 +4,7 @@ import { encodeProtobuf } from '#shared/kubernetes/codec/codec.ts'
 import { deepCopy, isObject } from '#shared/kubernetes/json.ts'
 import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
 import { builtinSchema } from '#shared/kubernetes/schema/schema.ts'
+import type { Entry } from '../storage/entry.ts'
 import type { ApiResource } from './apiResources.ts'
 import { convertIngress } from './ingressConversion.ts'
 
@@ -102,9 +103,14 @@ function convert(object: KubeObject, { kind, kubernetesMinor }: ApiResource, fro
 
 const encoder = new TextEncoder()
 
-/** The bytes that go to etcd: upstream's encoding, without the resource version, which is etcd's own. */
-export function storedBytes(object: KubeObject, resource: ApiResource): Uint8Array {
+/**
+ * The bytes that go to etcd: upstream's encoding, without the resource version, which is etcd's own.
+ *
+ * @param previous what is written over; its unknown fields stay as long as it is stored in the same version
+ */
+export function storedBytes(object: KubeObject, resource: ApiResource, previous: Entry | null): Uint8Array {
   const { resourceVersion: _, selfLink: __, ...metadata } = object.metadata
   const stored: KubeObject = { ...object, metadata }
-  return resource.storageEncoding === 'json' ? encoder.encode(`${JSON.stringify(stored)}\n`) : encodeProtobuf(stored)
+  const kept = previous?.apiVersion === object.apiVersion ? (previous?.unknown ?? null) : null
+  return resource.storageEncoding === 'json' ? encoder.encode(`${JSON.stringify(stored)}\n`) : encodeProtobuf(stored, kept)
 }

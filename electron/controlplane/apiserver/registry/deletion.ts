@@ -82,7 +82,7 @@ export async function deleteObject(
       continue
     }
     if (context.dryRun) return { object: fromStorage(marked, resource), gone: false }
-    const written = await rest.store.update(entry, marked, storedBytes(marked, resource), context.signal)
+    const written = await rest.store.update(entry, marked, storedBytes(marked, resource, entry), context.signal)
     if (written !== null) return { object: fromStorage(written.object, resource), gone: false }
   }
   throw modified(resource, name)

@@ -166,7 +166,7 @@ export class RestStore {
     }
     const stored = toStorage(tracked, resource)
     const ttl = ttlSeconds(resource)
-    const entry = await this.store.create(this.keyOf(resource, namespace, name), stored, storedBytes(stored, resource), {
+    const entry = await this.store.create(this.keyOf(resource, namespace, name), stored, storedBytes(stored, resource, null), {
       signal: context.signal,
       ...(ttl === undefined ? {} : { ttlSeconds: ttl }),
     })
@@ -244,7 +244,7 @@ export class RestStore {
     if (sameObject(before, tracked) && !this.store.isStale(entry.key)) return before
     if (context.dryRun) return tracked
     const stored = toStorage(tracked, resource)
-    const written = await this.store.update(entry, stored, storedBytes(stored, resource), context.signal)
+    const written = await this.store.update(entry, stored, storedBytes(stored, resource, entry), context.signal)
     return written === null ? null : fromStorage(written.object, resource)
   }
 

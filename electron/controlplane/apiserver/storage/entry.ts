@@ -1,3 +1,4 @@
+import type { UnknownFields } from '#shared/kubernetes/codec/unknownFields.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 
 /** One stored object, in its storage version, with `metadata.resourceVersion` set. */
@@ -12,6 +13,8 @@ export interface Entry {
   readonly object: KubeObject
   /** The object's JSON in UTF-8, encoded once. */
   readonly json: Uint8Array
+  /** What a newer release stored in it that the table does not know; null when nothing. */
+  readonly unknown: UnknownFields | null
 }
 
 /** Bytes of JSON whose parsed objects are kept: young and old ones each. A parsed object takes some three times its JSON. */
@@ -49,6 +52,12 @@ export class ParsedObjects {
   }
 }
 
+/** What is stored under a key. */
+export interface StoredValue {
+  object: KubeObject
+  unknown: UnknownFields | null
+}
+
 /** An entry that keeps JSON bytes and, while it is in use, the object. */
 export class StoredEntry implements Entry {
   readonly key: string
@@ -56,13 +65,15 @@ export class StoredEntry implements Entry {
   readonly modRevision: number
   readonly apiVersion: string
   readonly json: Uint8Array
+  readonly unknown: UnknownFields | null
   readonly #parsed: ParsedObjects
   #object: KubeObject | null
   /** Used since `release` was last asked for. */
   #used = false
 
-  constructor(key: string, object: KubeObject, revisions: { create: number; mod: number }, parsed: ParsedObjects) {
+  constructor(key: string, { object, unknown }: StoredValue, revisions: { create: number; mod: number }, parsed: ParsedObjects) {
     this.key = key
+    this.unknown = unknown
     this.createRevision = revisions.create
     this.modRevision = revisions.mod
     this.apiVersion = object.apiVersion ?? ''

@@ -1,10 +1,10 @@
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Bytes, EtcdClient, KeyValue, TxnRequest, WatchResponse } from '#shared/etcd/rpc.ts'
-import { decodeObject } from '#shared/kubernetes/codec/codec.ts'
+import { decodeObject, type Decoded } from '#shared/kubernetes/codec/codec.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { Collection, type StoreEvent } from './collection.ts'
-import { ParsedObjects, StoredEntry, type Entry } from './entry.ts'
+import { ParsedObjects, StoredEntry, type Entry, type StoredValue } from './entry.ts'
 import { withNestedKinds } from './nestedKinds.ts'
 import { PLAIN_VALUES, type ValueTransformer } from './encryption/sealedValues.ts'
 import { TtlLeases } from './ttlLeases.ts'
@@ -157,7 +157,7 @@ export class Store {
           ? this.#decode(kv)
           : previous === null
             ? null
-            : this.#entry(key, previous.object, { create: previous.createRevision, mod: kv.modRevision })
+            : this.#entry(key, previous, { create: previous.createRevision, mod: kv.modRevision })
         if (entry !== null) events.push({ type: deleted ? 'DELETED' : previous === null ? 'ADDED' : 'MODIFIED', entry, previous, revision: kv.modRevision })
       }
       if ((response.events.at(-1)?.kv.modRevision ?? 0) >= through) break
@@ -181,12 +181,12 @@ export class Store {
   /** @returns the new entry; null when the key exists */
   async create(key: string, object: KubeObject, value: Bytes, options: { ttlSeconds?: number; signal: AbortSignal }): Promise<Entry | null> {
     const lease = options.ttlSeconds === undefined ? 0n : await this.#leases.lease(options.ttlSeconds, options.signal)
-    return this.#put(key, 0, object, value, lease, options.signal)
+    return this.#put({ key, modRevision: 0, unknown: null }, object, value, { lease, signal: options.signal })
   }
 
   /** @returns the new entry; null when the key is not at `modRevision` any more */
   update(previous: Entry, object: KubeObject, value: Bytes, signal: AbortSignal): Promise<Entry | null> {
-    return this.#put(previous.key, previous.modRevision, object, value, 0n, signal)
+    return this.#put(previous, object, value, { lease: 0n, signal })
   }
 
   /** @returns the delete's revision; null when the key is not at that revision any more */
@@ -197,10 +197,16 @@ export class Store {
     return answer.succeeded ? answer.header.revision : null
   }
 
-  async #put(path: string, modRevision: number, object: KubeObject, plain: Bytes, lease: bigint, signal: AbortSignal): Promise<Entry | null> {
+  async #put(
+    { key: path, modRevision, unknown }: Pick<Entry, 'key' | 'modRevision' | 'unknown'>,
+    object: KubeObject,
+    plain: Bytes,
+    { lease, signal }: { lease: bigint; signal: AbortSignal },
+  ): Promise<Entry | null> {
     const key = encoder.encode(path)
     const value = this.#values.seal(prefixOf(path), path, plain)
-    this.#pending.set(path, { value, object })
+    // What is kept of fields that the object does not show is read from the bytes.
+    if (unknown === null) this.#pending.set(path, { value, object })
     try {
       const request = lease === 0n ? { key, value } : { key, value, lease }
       const answer = await this.#etcd.txn(guarded(key, modRevision, { type: 'put', request }), { signal })
@@ -209,7 +215,9 @@ export class Store {
       if (!answer.succeeded) return null
       const entry = this.collection(prefixOf(path)).get(path)
       // Somebody may have written again already; the caller gets what it wrote.
-      return entry?.modRevision === revision ? entry : this.#entry(path, object, { create: entry?.createRevision ?? revision, mod: revision })
+      return entry?.modRevision === revision
+        ? entry
+        : this.#entry(path, { object, unknown: null }, { create: entry?.createRevision ?? revision, mod: revision })
     } finally {
       if (this.#pending.get(path)?.value === value) this.#pending.delete(path)
     }
@@ -255,12 +263,12 @@ export class Store {
     this.#advance(page.header.revision)
   }
 
-  #entry(key: string, object: KubeObject, revisions: { create: number; mod: number }): Entry {
-    return new StoredEntry(key, atRevision(object, revisions.mod), revisions, this.#parsed)
+  #entry(key: string, { object, unknown }: StoredValue, revisions: { create: number; mod: number }): Entry {
+    return new StoredEntry(key, { object: atRevision(object, revisions.mod), unknown }, revisions, this.#parsed)
   }
 
   #remove(collection: Collection, key: string, revision: number): void {
-    collection.remove(key, (previous) => this.#entry(key, previous.object, { create: previous.createRevision, mod: revision }))
+    collection.remove(key, (previous) => this.#entry(key, previous, { create: previous.createRevision, mod: revision }))
   }
 
   /** What was just written was written as it should be. */
@@ -276,16 +284,19 @@ export class Store {
     return bytes
   }
 
+  #read(key: string, value: Bytes): Pick<Decoded, 'object' | 'kept'> {
+    const { object, kept } = decodeObject(this.#opened(key, value))
+    return { object: withNestedKinds(object), kept }
+  }
+
   #decode(kv: KeyValue): Entry | null {
     const key = decoder.decode(kv.key)
     const pending = this.#pending.get(key)
     try {
-      const object =
-        pending !== undefined && sameBytes(pending.value, kv.value)
-          ? this.#current(key, pending.object)
-          : withNestedKinds(decodeObject(this.#opened(key, kv.value)).object)
+      const { object, kept } =
+        pending !== undefined && sameBytes(pending.value, kv.value) ? { object: this.#current(key, pending.object), kept: null } : this.#read(key, kv.value)
       if (typeof object.metadata !== 'object') return null
-      return this.#entry(key, object, { create: kv.createRevision, mod: kv.modRevision })
+      return this.#entry(key, { object, unknown: kept }, { create: kv.createRevision, mod: kv.modRevision })
     } catch (error) {
       this.#logger.warn('a stored value cannot be read and is not served', { key, error: error instanceof Error ? error.message : String(error) })
       return null

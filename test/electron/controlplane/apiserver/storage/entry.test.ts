@@ -6,7 +6,7 @@ const MEGABYTE = 1024 * 1024
 
 function entry(name: string, parsed: ParsedObjects, bytes = 0): StoredEntry {
   const object: KubeObject = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, resourceVersion: '7' }, data: { ключ: 'x'.repeat(bytes) } }
-  return new StoredEntry(`/registry/configmaps/default/${name}`, object, { create: 7, mod: 7 }, parsed)
+  return new StoredEntry(`/registry/configmaps/default/${name}`, { object, unknown: null }, { create: 7, mod: 7 }, parsed)
 }
 
 describe('StoredEntry', () => {
