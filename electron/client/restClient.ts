@@ -51,8 +51,13 @@ export class RestClient {
   async list(gvr: GroupVersionResource, options: ListOptions, signal: AbortSignal): Promise<KubeList> {
     const { namespace, ...query } = options
     const list = await this.#call<KubeList>({ method: 'GET', path: `${resourcePath(gvr, { namespace })}${queryText({ ...query })}`, signal })
-    // Servers write an empty collection as null.
-    return { ...list, items: (list.items as KubeObject[] | null) ?? [] }
+    // Servers write an empty collection as null, and tell the kind of built-in items once, in the list.
+    const items = (list.items as KubeObject[] | null) ?? []
+    for (const item of items) {
+      item.apiVersion ??= list.apiVersion
+      item.kind ??= list.kind.replace(/List$/, '')
+    }
+    return { ...list, items }
   }
 
   create(gvr: GroupVersionResource, target: Target, object: object, signal: AbortSignal): Promise<KubeObject> {

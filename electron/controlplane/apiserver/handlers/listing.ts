@@ -142,11 +142,7 @@ function listResponse(
   const { as, version, encoding } = negotiated
   if (encoding === 'json' && as === '' && isStorageVersion(resource)) {
     const head = `{"kind":"${listKindOf(resource)}","apiVersion":"${groupVersion(resource)}","metadata":${JSON.stringify(metadata)},"items":[`
-    const joined = new JoinedBody(
-      head,
-      entries.map((entry) => storedForm(entry, resource)),
-      ']}',
-    )
+    const joined = entries.length === 0 ? new JoinedBody(head, [], ']}') : new JoinedBody(`${head}{`, untypedItems(entries, resource), ']}', ',{')
     return { status: 200, headers: { 'content-type': 'application/json' }, body: '', joined }
   }
   const objects = entries.map(({ object }) => fromStorage(object, resource))
@@ -158,7 +154,23 @@ function listResponse(
     )
   // Lists of custom resources are Go's unstructured ones, which always have `continue`.
   const listMeta = resource.custom === undefined ? metadata : { continue: '', ...metadata }
-  return encoded({ kind: listKindOf(resource), apiVersion: groupVersion(resource), metadata: listMeta, items: objects }, negotiated)
+  const items = resource.custom === undefined ? objects.map(withoutType) : objects
+  return encoded({ kind: listKindOf(resource), apiVersion: groupVersion(resource), metadata: listMeta, items }, negotiated)
+}
+
+/** The kind of a built-in list's items is told once, by the list. */
+function withoutType({ kind: _, apiVersion: __, ...object }: KubeObject): JsonObject {
+  return object
+}
+
+/** The JSON of each item of a built-in list after its opening brace. */
+function untypedItems(entries: readonly Entry[], resource: ApiResource): Uint8Array[] {
+  const head = Buffer.from(`{"kind":"${resource.kind}","apiVersion":"${groupVersion(resource)}",`)
+  return entries.map((entry) => {
+    const json = storedForm(entry, resource)
+    if (head.equals(json.subarray(0, head.length))) return json.subarray(head.length)
+    return Buffer.from(JSON.stringify(withoutType(fromStorage(entry.object, resource)))).subarray(1)
+  })
 }
 
 /** Kind of a resource's lists. */

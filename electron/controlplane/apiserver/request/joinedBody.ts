@@ -1,19 +1,20 @@
-const COMMA = 0x2c
 /** What is handed to the connection at a time: large enough to cost little, small enough to let others have their turn between. */
 const CHUNK_BYTES = 256 * 1024
 
-/** A large JSON body put together from bytes that exist already: `head`, the items with commas between, `tail`. */
+/** A large JSON body put together from bytes that exist already: `head`, the items with `separator` between, `tail`. */
 export class JoinedBody {
   readonly #head: Uint8Array
   readonly #items: readonly Uint8Array[]
   readonly #tail: Uint8Array
+  readonly #separator: Uint8Array
   readonly byteLength: number
 
-  constructor(head: string, items: readonly Uint8Array[], tail: string) {
+  constructor(head: string, items: readonly Uint8Array[], tail: string, separator = ',') {
+    this.#separator = Buffer.from(separator)
     this.#head = Buffer.from(head)
     this.#items = items
     this.#tail = Buffer.from(tail)
-    let length = this.#head.length + this.#tail.length + Math.max(0, items.length - 1)
+    let length = this.#head.length + this.#tail.length + this.#separator.length * Math.max(0, items.length - 1)
     for (const item of items) length += item.length
     this.byteLength = length
   }
@@ -45,11 +46,10 @@ export class JoinedBody {
   }
 
   *#parts(): Generator<Uint8Array> {
-    const comma = Uint8Array.of(COMMA)
     yield this.#head
     let first = true
     for (const item of this.#items) {
-      if (!first) yield comma
+      if (!first) yield this.#separator
       first = false
       yield item
     }
