@@ -171,7 +171,8 @@ export function applyConfiguration(
     const overlap = id === key ? EMPTY : intersection(manager.set, changed)
     return isEmpty(overlap) ? [] : [{ manager, overlap }]
   })
-  if (!writer.force && conflicts.length > 0 && !waived(live, writer.manager, conflicts)) return conflictOutcome(conflicts)
+  const standing = writer.force ? [] : withoutWaived(conflicts, base, writer.manager, context)
+  if (standing.length > 0) return conflictOutcome(standing)
   const after = withoutEmpty(takeFrom(managers, union(changed, owned(comparison.removed, context)), key))
   const sameObject = live !== null && isEmpty(changed) && isEmpty(owned(comparison.removed, context))
   // Times alone are no change: an apply that says nothing new leaves the object as it is.
@@ -210,38 +211,31 @@ function orphaned(last: FieldSet, everybody: FieldSet, type: MergeType): FieldSe
   )
 }
 
-/** Who migrates from client-side apply with kubectl meets no conflict over what the annotation says it had applied. */
-function waived(live: KubeObject | null, manager: string, conflicts: { manager: Manager; overlap: FieldSet }[]): boolean {
+interface Conflict {
+  manager: Manager
+  overlap: FieldSet
+}
+
+/**
+ * Who migrates from client-side apply with kubectl meets no conflict over what the annotation says it had applied, as long as the
+ * live object still has it so.
+ */
+function withoutWaived(conflicts: Conflict[], live: KubeObject | null, manager: string, { type, version4 }: FieldManagerContext): Conflict[] {
   const text = live?.metadata.annotations?.[LAST_APPLIED]
-  if (manager !== 'kubectl' || text === undefined) return false
+  if (conflicts.length === 0 || manager !== 'kubectl' || text === undefined) return conflicts
   let annotation: unknown
   try {
     annotation = JSON.parse(text)
   } catch {
-    return false
+    return conflicts
   }
-  if (!isObject(annotation)) return false
-  return conflicts.every(({ manager: other, overlap }) => other.operation === 'Update' && paths(overlap).every((path) => holds(annotation, path)))
+  if (!isObject(annotation)) return conflicts
+  const { added, modified, removed } = compare(annotation, live, type)
+  const own = difference(fieldsOf(annotation, type, version4 === true), union(union(added, modified), removed))
+  return conflicts.map(({ manager: each, overlap }) => ({ manager: each, overlap: difference(overlap, own) })).filter(({ overlap }) => !isEmpty(overlap))
 }
 
-function holds(value: unknown, path: readonly string[]): boolean {
-  let current: unknown = value
-  for (const element of path) {
-    if (element.startsWith('f:')) current = isObject(current) ? current[element.slice(2)] : undefined
-    else if (element.startsWith('k:')) {
-      const keys = JSON.parse(element.slice(2)) as JsonObject
-      current = Array.isArray(current)
-        ? (current as unknown[]).find(
-            (item) => isObject(item) && Object.entries(keys).every(([key, each]) => item[key] === undefined || deepEqual(item[key], each)),
-          )
-        : undefined
-    } else return current !== undefined
-    if (current === undefined) return false
-  }
-  return true
-}
-
-function conflictOutcome(conflicts: { manager: Manager; overlap: FieldSet }[]): ApplyOutcome {
+function conflictOutcome(conflicts: Conflict[]): ApplyOutcome {
   const named = conflicts
     .map(({ manager, overlap }) => {
       const subresource = manager.subresource === '' ? '' : ` with subresource "${manager.subresource}"`

@@ -68,3 +68,6 @@ export const LIFETIMES: Readonly<Record<string, { all: Lifetime; resources?: Rea
 
 /** Subresources that came later than their resource: minor release that serves them first. */
 export const SUBRESOURCE_SINCE: Readonly<Record<string, number>> = { 'pods/ephemeralcontainers': 23, 'pods/resize': 33 }
+
+/** Verbs that came later than their resource: minor release that serves them first. */
+export const VERB_SINCE: Readonly<Record<string, number>> = { 'services/deletecollection': 23 }

@@ -1,4 +1,4 @@
-import { LIFETIMES, OFF, SUBRESOURCE_SINCE, type Lifetime } from './lifetimes.ts'
+import { LIFETIMES, OFF, SUBRESOURCE_SINCE, VERB_SINCE, type Lifetime } from './lifetimes.ts'
 import { builtinSchema, type ResourceFacts } from './schema.ts'
 
 /** A built-in resource as one Kubernetes release serves it. */
@@ -84,7 +84,7 @@ export function servedResources(kubernetesVersion: string): ServedResource[] {
       const stored = each.verbs.includes('list') && each.group !== 'metrics.k8s.io' && each.plural !== 'componentstatuses'
       return {
         group: each.group, version: each.version, kind: each.kind, plural: each.plural, singular: each.kind.toLowerCase(), namespaced: each.namespaced,
-        verbs: each.verbs, shortNames: each.shortNames, categories: each.categories, type: each.type, storage,
+        verbs: each.verbs.filter((verb) => minor >= (VERB_SINCE[`${each.plural}/${verb}`] ?? 0)), shortNames: each.shortNames, categories: each.categories, type: each.type, storage,
         subresources: each.subresources.filter((name) => minor >= (SUBRESOURCE_SINCE[`${each.plural}/${name}`] ?? 0)),
         storagePrefix: stored ? (PREFIXES[`${group}/${each.plural}`] ?? each.plural) : null,
         storageEncoding: each.group === 'apiextensions.k8s.io' || each.group === 'apiregistration.k8s.io' ? 'json' : 'protobuf', lifetime: lifetimeOf(each),

@@ -99,6 +99,9 @@ function internalError(message: string): StatusError {
   return new StatusError(failure(500, 'InternalError', `Internal error occurred: ${message}`, { causes: [{ message }] }))
 }
 
+/** The first release in which writers of `/scale` come to own the number of replicas. */
+const SCALE_OWNS_SINCE = 22
+
 /** GET, PUT and PATCH of `/scale`. */
 export async function scale({ rest }: WriteHandling, target: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
   const { resource, namespace, name } = target
@@ -135,7 +138,7 @@ export async function scale({ rest }: WriteHandling, target: ResourceTarget, req
         )
       return withReplicas(live, replicas, resource.custom)
     },
-    { retry: true },
+    { retry: true, managed: resource.kubernetesMinor < SCALE_OWNS_SINCE },
     context,
   )
   return encoded(scaleOf(object, resource.custom), negotiated)

@@ -43,13 +43,17 @@ export function writeContext(request: ApiRequest, subresource: string): WriteCon
   }
 }
 
+/** The first release that looks at `fieldValidation` unless told not to; those before drop what they do not know without a word. */
+const FIELD_VALIDATION_SINCE = 25
+
 /** Does with unknown and duplicate fields what `fieldValidation` says. */
 export function checkFields(
   request: ApiRequest,
   context: WriteContext,
   found: { unknown: readonly string[]; duplicates: readonly string[] },
-  resource: { kind: string; version: string; group: string },
+  resource: { kind: string; version: string; group: string; kubernetesMinor: number },
 ): void {
+  if (resource.kubernetesMinor < FIELD_VALIDATION_SINCE) return
   const texts = [
     ...found.unknown.map((field) => `unknown field ${JSON.stringify(field)}`),
     ...found.duplicates.map((field) => `duplicate field ${JSON.stringify(field)}`),

@@ -33,7 +33,7 @@ export function namespaceController(context: ControllerContext): Controller {
 
   /** Asks for everything to go. @returns whether nothing is left */
   async function empty(namespace: string, signal: AbortSignal): Promise<boolean> {
-    const resources = await discoverResources(client, signal, ['deletecollection', 'list', 'delete'])
+    const resources = await discoverResources(client, signal, ['list', 'delete'])
     let left = 0
     for (const { gvr, namespaced } of resources) {
       if (!namespaced) continue
