@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { freePort, runProgram } from './peers.ts'
 
-export type Manner = '-' | 'watch' | 'forward' | 'proxy' | 'pty' | 'editor' | 'applyset'
+export type Manner = '-' | 'prepare' | 'watch' | 'forward' | 'proxy' | 'pty' | 'editor' | 'applyset'
 
 export interface MatrixLine {
   /** The lowest kubectl minor that has it. */
@@ -28,7 +28,7 @@ export interface MatrixSide {
   cluster: string
   /** Three nodes, in order. */
   nodes: readonly string[]
-  /** Working directory with the matrix's files. */
+  /** Working directory with the matrix's files, and `kubectl` in `bin`: its user agent is its name. */
   folder: string
 }
 
@@ -114,7 +114,10 @@ spec:
 }
 
 /** Lays the files out that the command lines name. */
-export async function prepareFolder(folder: string): Promise<void> {
+export async function prepareFolder(folder: string, kubectl: string): Promise<string> {
+  mkdirSync(join(folder, 'bin'), { recursive: true })
+  const program = join(folder, 'bin/kubectl')
+  symlinkSync(kubectl, program)
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
     writeFileSync(join(folder, path), text)
@@ -133,14 +136,18 @@ export async function prepareFolder(folder: string): Promise<void> {
   await runProgram('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'tls.key', '-out', 'tls.crt', '-subj', '/CN=tls', '-days', '30'], {
     cwd: folder,
   })
+  return program
 }
 
-/** What the lines build on; waits until the pods run. */
+/** Runs what must succeed. @throws Error with what kubectl says */
+export async function runPreparation(command: string, side: MatrixSide): Promise<void> {
+  const { code, stderr } = await runLine({ minor: 0, manner: '-', command }, side)
+  if (code !== 0) throw new Error(`${command}: ${stderr === '' ? 'did not end in time' : stderr}`)
+}
+
+/** What the lines build on; waits until the pods run, all on the third node. */
 export async function prepareObjects(side: MatrixSide): Promise<void> {
-  const run = async (command: string): Promise<void> => {
-    const { code, stderr } = await runLine({ minor: 0, manner: '-', command }, side)
-    if (code !== 0) throw new Error(`${command}: ${stderr}`)
-  }
+  const run = (command: string): Promise<void> => runPreparation(command, side)
   // Every node takes pods, as where nobody has tainted one.
   await runLine(
     {
@@ -150,6 +157,7 @@ export async function prepareObjects(side: MatrixSide): Promise<void> {
     },
     side,
   )
+  await run('kubectl uncordon $NODE0 $NODE1 $NODE2 && kubectl cordon $NODE0 $NODE1')
   await run('kubectl create deploy web --image=nginx --replicas=2')
   await run('kubectl create -f dep0.yaml -f p1.yaml')
   await run('kubectl wait --for=condition=Available deploy/web deploy/d1 --timeout=60s')
@@ -158,10 +166,15 @@ export async function prepareObjects(side: MatrixSide): Promise<void> {
 
 /** Takes everything away that the lines make, whether or not it is there. */
 export async function removeObjects(side: MatrixSide): Promise<void> {
-  const kinds = 'deploy,rs,sts,ds,job,cj,pod,svc,cm,secret,hpa,ing,pdb,quota,role,rolebinding'
+  const kinds = 'deploy,rs,sts,ds,job,cj,pod,hpa,ing,pdb,quota,role,rolebinding'
   for (const command of [
     'kubectl delete crd gadgets.example.com --ignore-not-found',
     `kubectl delete ${kinds} --all -n default --timeout=30s`,
+    // What the cluster itself keeps there stays: deleted, it would be missing for a while.
+    "kubectl delete svc -n default -l 'component!=apiserver'",
+    'kubectl delete events --all -n default',
+    'kubectl delete cm -n default --field-selector metadata.name!=kube-root-ca.crt',
+    'kubectl delete secret -n default --field-selector type!=kubernetes.io/service-account-token',
     'kubectl delete sa s1 --ignore-not-found',
     'kubectl delete ns n2 --ignore-not-found --timeout=30s',
     'kubectl delete csr alice bob --ignore-not-found',
@@ -263,79 +276,3 @@ async function webPod({ kubectl, kubeconfig }: MatrixSide): Promise<string> {
 }
 
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
-
-/** managedFields are compared by the proof of apply and patches, and differ between releases. */
-function withoutManagers(text: string): string {
-  const json = /^\s*\{/.test(text) ? parsed(text) : null
-  if (json !== null) return JSON.stringify(json, (key, value: unknown) => (key === 'managedFields' ? undefined : value), 2)
-  let skipped: number | null = null
-  return text
-    .split('\n')
-    .filter((line) => {
-      const indent = line.length - line.trimStart().length
-      if (skipped !== null && (indent > skipped || (indent === skipped && line.trimStart().startsWith('- ')))) return false
-      skipped = /^\s*managedFields:/.test(line) ? indent : null
-      return skipped === null
-    })
-    .join('\n')
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
-}
-
-/** Without what differs from run to run: names of nodes, ages, times, identities, addresses, sizes of columns. */
-export function normalize(text: string, { nodes, server, folder, cluster }: MatrixSide): string {
-  let result = withoutManagers(text).replaceAll(folder, '<folder>').replaceAll(server, '<server>')
-  result = result.replaceAll(new RegExp(`(?<=@|name: |cluster: )${cluster}\\b`, 'g'), '<cluster>')
-  for (const [index, node] of nodes.entries()) result = result.replaceAll(new RegExp(`\\b${node}\\b`, 'g'), `node-${String(index)}`)
-  return result
-    .replace(/\r/g, '')
-    .replace(/https:\/\/127\.0\.0\.1:\d+/g, '<server>')
-    .replace(/127\.0\.0\.1:\d+|\[::1\]:\d+/g, '<local>')
-    .replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>')
-    .replace(/\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}/g, '<time>')
-    .replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, '<uid>')
-    .replace(/\b\d{1,3}(\.\d{1,3}){3}(\/\d+)?\b/g, '<ip>')
-    .replace(/(resourceVersion|generation|observedGeneration)("?: ?"?)\d+/g, '$1$2<n>')
-    .replace(/Resource Version: +\d+/g, 'Resource Version: <n>')
-    .replace(/("continue": "|"remainingItemCount": )[\w-]+/g, '$1<n>')
-    .replace(/(containerd|docker|fakeRuntime):\/\/[0-9a-f]+/g, '<container>')
-    .replace(/\b(eyJ[\w-]+\.){2}[\w-]+/g, '<jwt>')
-    .replace(/\b(pod-template-hash"?[=:] ?"?)[0-9a-z]+/g, '$1<hash>')
-    .replace(/\b([a-z0-9]+)-[0-9a-z]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\b/g, '$1-<hash>-<id>')
-    .replace(/\b(web|d1|x|k|j)-[0-9a-z]{8,10}\b/g, '$1-<hash>')
-    .replace(/\b([a-z0-9]+(?:-token|-api-access)?)-[bcdfghjklmnpqrstvwxz2456789]{5}\b/g, '$1-<id>')
-    .replace(/\b(\d+[smhd]){1,2}\b(?! ?cpu)/g, '<age>')
-    .replace(/ {2,}|\t+/g, '  ')
-    .replace(/ +$/gm, '')
-}
-
-export interface Difference {
-  line: MatrixLine
-  part: 'exit code' | 'stdout' | 'stderr'
-  ours: string
-  theirs: string
-}
-
-/** Events come in no fixed order, nor do lists of several kinds of times. */
-const unordered = (command: string): boolean => /\bevents\b|describe|--show-labels/.test(command)
-
-/** What remains different between two answers. */
-export function compare(line: MatrixLine, ours: Answer, theirs: Answer, sides: { ours: MatrixSide; theirs: MatrixSide }): Difference[] {
-  const shown = (text: string, side: MatrixSide): string => {
-    const normal = normalize(text, side)
-    return unordered(line.command) ? normal.split('\n').sort().join('\n') : normal
-  }
-  const found: Difference[] = []
-  if (ours.code !== theirs.code) found.push({ line, part: 'exit code', ours: String(ours.code), theirs: String(theirs.code) })
-  for (const part of ['stdout', 'stderr'] as const) {
-    const [own, other] = [shown(ours[part], sides.ours), shown(theirs[part], sides.theirs)]
-    if (own !== other) found.push({ line, part, ours: own, theirs: other })
-  }
-  return found
-}
