@@ -4,6 +4,7 @@ import { minorOf } from '#shared/kubernetes/schema/served.ts'
 import type { Target } from '#shared/kubernetes/validation/kindRules.ts'
 import { createErrors, updateErrors } from '#shared/kubernetes/validation/validation.ts'
 import type { RbacPolicy } from '#shared/planning/rbac/evaluate.ts'
+import { WebhookClient } from './admission/webhooks/webhookClient.ts'
 import { createAdmission } from './admission/createAdmission.ts'
 import { firstServiceAddress } from './admission/serviceAllocation.ts'
 import { createAuditor } from './audit/createAuditor.ts'
@@ -117,7 +118,7 @@ class EmbeddedApiServer implements ApiServer {
       update: (before, after, resource, subresource) => updateErrors(after, before, target(resource, subresource)),
     }
     this.#rest = new RestStore({ store: this.#store, admission, validation, clock, random, logger })
-    this.#customResources = new CustomResources(this.#store.collection(DEFINITIONS), () => {
+    this.#customResources = new CustomResources(this.#store.collection(DEFINITIONS), new WebhookClient({ store: this.#store, nodes, clock }), () => {
       this.#serve(this.#served.kubernetesVersion)
     })
     this.#definitions = new DefinitionController({ rest: this.#rest, admission, resources: () => this.#served.resources, clock, logger })

@@ -12,7 +12,7 @@ import { builtinSchema } from '#shared/kubernetes/schema/schema.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { stringify } from 'yaml'
 import type { ApiResource } from '../registry/apiResources.ts'
-import { fromStorage } from '../registry/conversion.ts'
+import { fromStorage, prepareToRead } from '../registry/conversion.ts'
 import { badRequest } from '../registry/failures.ts'
 import type { RestStore } from '../registry/restStore.ts'
 import { storedJson, type Entry } from '../storage/entry.ts'
@@ -112,7 +112,8 @@ export async function list(rest: RestStore, resource: ApiResource, namespace: st
   let next = ''
   let remaining = 0
   const everything = selectsAll(selection)
-  for (const entry of collection.range(prefix, from === null ? prefix : `${prefix}${from.start}`)) {
+  const range = collection.range(prefix, from === null ? prefix : `${prefix}${from.start}`)
+  for (const entry of await readable(range, resource, request.signal)) {
     if (next !== '') {
       remaining++
       if (!everything) break
@@ -129,6 +130,18 @@ export async function list(rest: RestStore, resource: ApiResource, namespace: st
     if (everything) metadata['remainingItemCount'] = remaining
   }
   return listResponse(entries, metadata, resource, rest.nowMs(), query, negotiated)
+}
+
+/** The entries as they are now, ready to be read in the resource's version. @throws StatusError 500 when their webhook fails */
+export async function readable(entries: Iterable<Entry>, resource: ApiResource, signal: AbortSignal): Promise<Iterable<Entry>> {
+  if (resource.custom?.isConvertedByWebhook !== true) return entries
+  const all = [...entries]
+  await prepareToRead(
+    all.map(({ object }) => object),
+    resource,
+    signal,
+  )
+  return all
 }
 
 function listResponse(
@@ -177,9 +190,15 @@ function untypedItems(entries: readonly Entry[], resource: ApiResource): Uint8Ar
 export const listKindOf = ({ kind, listKind }: ApiResource): string => listKind ?? `${kind}List`
 
 /** How a resource's objects are printed. */
-export function printerOf({ kind, custom }: Pick<ApiResource, 'kind' | 'custom'>): Printer {
+export function printerOf({ kind, custom, kubernetesMinor }: Printed, subresource = ''): Printer {
+  if (subresource === 'status' && custom === undefined && (kubernetesMinor ?? STATUS_PRINTED_SINCE) < STATUS_PRINTED_SINCE) return builtinPrinter('')
   return custom?.printer ?? builtinPrinter(kind)
 }
+
+type Printed = Pick<ApiResource, 'kind' | 'custom'> & { kubernetesMinor?: number }
+
+/** The first release that prints `/status` as it prints the object; those before give names and ages. */
+const STATUS_PRINTED_SINCE = 24
 
 /** A value in the negotiated encoding. */
 export function encoded(value: object, { encoding }: Negotiated, status = 200): ApiResponse {
@@ -193,7 +212,7 @@ export function encoded(value: object, { encoding }: Negotiated, status = 200): 
 /** One object in the form that was asked for. */
 export function objectResponse(
   object: KubeObject,
-  resource: Pick<ApiResource, 'kind' | 'custom'>,
+  resource: Printed & { subresource?: string },
   nowMs: number,
   query: URLSearchParams,
   negotiated: Negotiated,
@@ -202,7 +221,11 @@ export function objectResponse(
   const { as, version } = negotiated
   if (as === 'Table' && object.kind === resource.kind) {
     const metadata = { resourceVersion: object.metadata.resourceVersion ?? '' }
-    return encoded(toTable([object], printerOf(resource), { includeObject: includeObjectOf(query), version, nowMs, metadata }), negotiated, status)
+    return encoded(
+      toTable([object], printerOf(resource, resource.subresource), { includeObject: includeObjectOf(query), version, nowMs, metadata }),
+      negotiated,
+      status,
+    )
   }
   if (as === 'PartialObjectMetadata') return encoded(partialMetadata(object, version), negotiated, status)
   return encoded(object, negotiated, status)

@@ -8,6 +8,7 @@ import { applyMergePatch } from '#shared/kubernetes/patch/mergePatch.ts'
 import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
 import { asKubeObject, decodeBody } from '../request/body.ts'
 import type { Negotiated } from '../request/mediaType.ts'
+import { prepareToRead } from '../registry/conversion.ts'
 import { badRequest, conflict, methodNotAllowed, notFound } from '../registry/failures.ts'
 import type { ApiResources } from '../registry/apiResources.ts'
 import { deleteObject, parseDeleteOptions } from '../registry/deletion.ts'
@@ -105,6 +106,7 @@ const SCALE_OWNS_SINCE = 22
 /** GET, PUT and PATCH of `/scale`. */
 export async function scale({ rest }: WriteHandling, target: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
   const { resource, namespace, name } = target
+  await prepareToRead([rest.entry(resource, namespace, name).object], resource, request.signal)
   const current = rest.get(resource, namespace, name)
   const path = resource.custom?.version.scale?.specReplicasPath
   if (request.method === 'GET') {

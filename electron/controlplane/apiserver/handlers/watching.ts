@@ -7,7 +7,7 @@ import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
 import type { Negotiated } from '../request/mediaType.ts'
 import { isTrue } from '../request/requestInfo.ts'
 import type { ApiResource } from '../registry/apiResources.ts'
-import { fromStorage } from '../registry/conversion.ts'
+import { fromStorage, prepareToRead } from '../registry/conversion.ts'
 import { badRequest } from '../registry/failures.ts'
 import type { RestStore } from '../registry/restStore.ts'
 import type { Collection, StoreEvent } from '../storage/collection.ts'
@@ -194,7 +194,8 @@ export async function watch(
     if (type !== 'DELETED' || event.type === 'DELETED' || event.previous === null) return writer.shared(type, event, collection)
     // An object that left the selection is told as it was last seen in it, at the revision of the change.
     const { object } = event.previous
-    return writer.object('DELETED', fromStorage({ ...object, metadata: { ...object.metadata, resourceVersion: String(event.revision) } }, resource))
+    const left = fromStorage(object, resource)
+    return writer.object('DELETED', { ...left, metadata: { ...left.metadata, resourceVersion: String(event.revision) } })
   }
   // What there is to tell of now, though it is read later.
   const earlier =
@@ -215,11 +216,24 @@ export async function watch(
     const line = lineOf(event)
     if (line !== null) queue.push(line)
   }
+  const isConverted = resource.custom?.isConvertedByWebhook === true
+  let converting = isConverted ? prepareToRead([...present.map(({ object }) => object), ...(missed ?? []).flatMap(objectsOf)], resource, signal) : null
+  const sendConverted = (event: StoreEvent): void => {
+    converting = (converting ?? Promise.resolve())
+      .then(() => prepareToRead(objectsOf(event), resource, signal))
+      .then(() => {
+        send(event)
+      })
+      .catch((error: unknown) => {
+        if (error instanceof StatusError) queue.push(writer.error(error.status))
+        queue.end()
+      })
+  }
   if (missed === null) {
     queue.push(writer.error(failure(410, 'Expired', `too old resource version: ${String(since)} (${String(collection.oldestRevision)})`)))
     queue.end()
   }
-  const stops = [collection.onEvent(send)]
+  const stops = [collection.onEvent(isConverted ? sendConverted : send)]
   const timeoutMs = Number(query.get('timeoutSeconds') ?? 0) * 1000 || DEFAULT_TIMEOUT_MS
   stops.push(
     clock.schedule(timeoutMs, () => {
@@ -246,8 +260,17 @@ export async function watch(
   const stop = (): void => {
     for (const each of stops) each()
   }
+  try {
+    // What happens meanwhile waits in the queue.
+    await converting
+  } catch (error) {
+    stop()
+    throw error
+  }
   return { status: 200, headers: { 'content-type': 'application/json' }, body: '', stream: untilDone(queue.read(), stop) }
 }
+
+const objectsOf = ({ entry, previous }: StoreEvent): KubeObject[] => [entry.object, ...(previous === null ? [] : [previous.object])]
 
 async function* untilDone(lines: AsyncGenerator<Uint8Array>, stop: () => void): AsyncGenerator<Uint8Array> {
   try {

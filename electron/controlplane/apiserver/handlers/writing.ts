@@ -15,8 +15,8 @@ import { badRequest, notFound } from '../registry/failures.ts'
 import { apply, patched, patchTypesOf } from '../registry/patching.ts'
 import type { RestStore, WriteContext } from '../registry/restStore.ts'
 import { allowsCreateOnUpdate } from '../registry/strategy.ts'
-import { encoded, isSelected, listKindOf, objectResponse, parseSelection } from './listing.ts'
-import { fromStorage } from '../registry/conversion.ts'
+import { encoded, isSelected, listKindOf, objectResponse, parseSelection, readable } from './listing.ts'
+import { fromStorage, prepareToRead } from '../registry/conversion.ts'
 
 /** Where a request points, resolved. */
 export interface ResourceTarget {
@@ -221,7 +221,8 @@ export async function removeCollection(
   const { parsed, dryRun } = deleteOptionsOf(request)
   const selection = parseSelection(resource, request.query, '')
   await rest.store.fresh(request.signal)
-  const selected = [...rest.store.collection(resource.storagePrefix ?? '').range(rest.prefixOf(resource, namespace))]
+  const stored = rest.store.collection(resource.storagePrefix ?? '').range(rest.prefixOf(resource, namespace))
+  const selected = [...(await readable(stored, resource, request.signal))]
     .map(({ object }) => fromStorage(object, resource))
     .filter((object) => isSelected(selection, object))
   const items: KubeObject[] = []
@@ -254,12 +255,13 @@ function deleteOptionsOf(request: ApiRequest): { parsed: ReturnType<typeof parse
 /** @throws StatusError NotFound */
 export async function get(
   { rest }: WriteHandling,
-  { resource, namespace, name }: ResourceTarget,
+  { resource, namespace, name, subresource }: ResourceTarget,
   request: ApiRequest,
   negotiated: Negotiated,
 ): Promise<ApiResponse> {
   if ((request.query.get('resourceVersion') ?? '') === '') await rest.store.fresh(request.signal)
   const entry = rest.find(resource, namespace, name)
   if (entry === undefined) throw notFound(resource, name)
-  return objectResponse(fromStorage(entry.object, resource), resource, rest.nowMs(), request.query, negotiated)
+  await prepareToRead([entry.object], resource, request.signal)
+  return objectResponse(fromStorage(entry.object, resource), { ...resource, subresource }, rest.nowMs(), request.query, negotiated)
 }

@@ -72,6 +72,16 @@ export function toStorage(object: KubeObject, resource: ApiResource): KubeObject
   return convert(object, resource, { group: resource.group, version: resource.version }, resource.storage)
 }
 
+/** The same, by the webhook where one converts. @throws StatusError 500 when it fails */
+export async function toStored(object: KubeObject, resource: ApiResource, signal: AbortSignal): Promise<KubeObject> {
+  return resource.custom === undefined ? toStorage(object, resource) : resource.custom.toStored(object, signal)
+}
+
+/** Must come before `fromStorage` of custom resources that a webhook converts. @throws StatusError 500 when it fails */
+export async function prepareToRead(stored: readonly KubeObject[], resource: ApiResource, signal: AbortSignal): Promise<void> {
+  if (resource.custom?.isConvertedByWebhook === true) await resource.custom.prepare(stored, signal)
+}
+
 /** A stored object in the request's version. */
 export function fromStorage(object: KubeObject, resource: ApiResource): KubeObject {
   if (resource.custom !== undefined) return resource.custom.read(object)

@@ -13,10 +13,14 @@ import { deepCopy, deepEqual, isObject } from '#shared/kubernetes/json.ts'
 import { parseGroupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
 import { customResourcePrinter } from '#shared/kubernetes/printers/table.ts'
 import type { Printer } from '#shared/kubernetes/printers/column.ts'
+import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { FieldError } from '#shared/kubernetes/validation/fieldError.ts'
 import { genericMetadataErrors, genericMetadataUpdateErrors } from '#shared/kubernetes/validation/metadata.ts'
 import { subdomainName } from '#shared/kubernetes/validation/names.ts'
 import { fieldErrorBody } from '#shared/kubernetes/validation/fieldError.ts'
+import { invariant } from '#shared/base/invariant.ts'
+import { storedJson } from '../storage/entry.ts'
+import type { WebhookConverter } from './webhookConverter.ts'
 
 /** Errors that say the object is not even of the schema's shape; rules are not run then. */
 const BLOCKING: ReadonlySet<FieldError['type']> = new Set(['NotSupported', 'Required', 'TooLong', 'TooMany', 'TypeInvalid'])
@@ -42,9 +46,14 @@ export class CustomResource {
   readonly printer: Printer
   /** Aborts when the definition changes or goes: watches end then, as upstream's do. */
   readonly ended: AbortSignal
+  readonly #webhook: WebhookConverter | null
+  /** What the webhook made of stored objects, by their bytes. */
+  readonly #converted = new WeakMap<Uint8Array, KubeObject>()
   readonly #rules: () => RuleValidator | null
 
-  constructor(definition: Definition, version: DefinitionVersion, ended: AbortSignal) {
+  /** @param webhook converts between versions; null where nothing but the version's name changes */
+  constructor(definition: Definition, version: DefinitionVersion, { ended, webhook }: { ended: AbortSignal; webhook: WebhookConverter | null }) {
+    this.#webhook = webhook
     this.definition = definition
     this.version = version
     this.ended = ended
@@ -92,26 +101,86 @@ export class CustomResource {
     applySchemaDefaults(object, this.schema)
   }
 
-  /** A stored object as it is served: pruned and completed by the schema it was stored with, then in this version. */
+  /** Whether objects of other versions must be prepared before they can be read. */
+  get isConvertedByWebhook(): boolean {
+    return this.#webhook !== null
+  }
+
+  /** Has the webhook convert stored objects, so that they can be read as long as they are stored so. @throws StatusError 500 */
+  async prepare(stored: readonly KubeObject[], signal: AbortSignal): Promise<void> {
+    if (this.#webhook === null) return
+    const needed = stored.flatMap((object) => {
+      const json = storedJson(object)
+      return this.#isOwn(object) || json === undefined || this.#converted.has(json) ? [] : [{ json, object: this.#asStored(object).object }]
+    })
+    const converted = await this.#webhook.convert(
+      needed.map(({ object }) => object),
+      this.#apiVersion,
+      signal,
+    )
+    for (const [index, { json }] of needed.entries()) {
+      const object = converted[index]
+      if (object !== undefined) this.#converted.set(json, this.convert(object))
+    }
+  }
+
+  /**
+   * A stored object as it is served: pruned and completed by the schema it was stored with, then in this version. Where a webhook
+   * converts, it must have been prepared.
+   */
   read(stored: KubeObject): KubeObject {
+    if (this.#isOwn(stored) || this.#webhook === null) {
+      const { object } = this.#asStored(stored)
+      if (!this.#isOwn(stored)) return this.convert(object)
+      return deepEqual(object, stored) ? stored : object
+    }
+    const converted = this.#converted.get(storedJson(stored) ?? new Uint8Array(0))
+    invariant(converted !== undefined, `${this.definition.name} was read in ${this.version.name} before the webhook had converted it`)
+    return converted
+  }
+
+  get #apiVersion(): string {
+    return `${this.definition.group}/${this.version.name}`
+  }
+
+  #isOwn({ apiVersion = '' }: KubeObject): boolean {
+    return parseGroupVersion(apiVersion).version === this.version.name
+  }
+
+  /** By the schema of the version that it is stored in. */
+  #asStored(stored: KubeObject): { object: KubeObject } {
     const from = parseGroupVersion(stored.apiVersion ?? '').version
     const source = this.definition.versions.find(({ name }) => name === from)?.schema
     const { object } = this.#coerce(stored, source)
     applySchemaDefaults(object, source)
-    if (from === this.version.name) return deepEqual(object, stored) ? stored : object
-    return this.convert(object)
+    return { object }
   }
 
-  /** An object of another version in this one, by the strategy None: nothing but the version changes, and what this one lacks goes. */
+  /** An object with this version's name, and without what this version lacks: all there is to conversion by the strategy None. */
   convert(object: KubeObject): KubeObject {
-    const apiVersion = `${this.definition.group}/${this.version.name}`
-    return object.apiVersion === apiVersion ? object : this.#coerce({ ...object, apiVersion }, this.schema).object
+    return this.#coerce({ ...object, apiVersion: this.#apiVersion }, this.schema).object
   }
 
-  /** The object as it is stored: in the definition's storage version. */
+  /** The object as it is stored: in the definition's storage version. @throws StatusError 500 when its webhook fails */
+  async toStored(object: KubeObject, signal: AbortSignal): Promise<KubeObject> {
+    const storage = this.definition.versions.find((each) => each.storage)
+    if (storage === undefined || storage.name === this.version.name || this.#webhook === null) return this.toStorage(object)
+    const [converted = object] = await this.#webhook.convert([object], `${this.definition.group}/${storage.name}`, signal)
+    return this.#coerce(converted, storage.schema).object
+  }
+
+  /** The same where no webhook converts. */
   toStorage(object: KubeObject): KubeObject {
     const storage = this.definition.versions.find((each) => each.storage)
     if (storage === undefined || storage.name === this.version.name) return object
+    if (this.#webhook !== null)
+      throw new StatusError(
+        failure(
+          500,
+          'InternalError',
+          `Internal error occurred: admission looks at ${this.definition.name} in the version of the request only, as a webhook converts its objects: name ${this.version.name} in the rules of the webhook or policy`,
+        ),
+      )
     return this.#coerce({ ...object, apiVersion: `${this.definition.group}/${storage.name}` }, storage.schema).object
   }
 

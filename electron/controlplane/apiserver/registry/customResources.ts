@@ -6,6 +6,7 @@ import { builtinSchema } from '#shared/kubernetes/schema/schema.ts'
 import type { Collection, StoreEvent } from '../storage/collection.ts'
 import type { ApiResource } from './apiResources.ts'
 import { CustomResource } from './customResource.ts'
+import { WebhookConverter, type WebhookCaller } from './webhookConverter.ts'
 
 export const DEFINITIONS = 'apiextensions.k8s.io/customresourcedefinitions'
 
@@ -25,11 +26,13 @@ interface Served {
 export class CustomResources {
   readonly #served = new Map<string, Served>()
   readonly #collection: Collection
+  readonly #webhooks: WebhookCaller
   readonly #onChange: () => void
 
   /** @param onChange called whenever what is served has changed */
-  constructor(collection: Collection, onChange: () => void) {
+  constructor(collection: Collection, webhooks: WebhookCaller, onChange: () => void) {
     this.#collection = collection
+    this.#webhooks = webhooks
     this.#onChange = onChange
   }
 
@@ -70,22 +73,29 @@ export class CustomResources {
     const same = old !== undefined && deepEqual(old.spec, object['spec']) && deepEqual(old.names, names)
     if (same && old.terminating === terminating) return false
     const end = same ? old.end : new AbortController()
-    this.#served.set(definition.name, { spec: object['spec'], names, terminating, resources: resourcesOf(definition, terminating, end.signal), end })
+    this.#served.set(definition.name, {
+      spec: object['spec'],
+      names,
+      terminating,
+      resources: resourcesOf(definition, terminating, { ended: end.signal, webhooks: this.#webhooks }),
+      end,
+    })
     if (!same) old?.end.abort(new Error('the custom resource definition has changed'))
     return true
   }
 }
 
-function resourcesOf(definition: Definition, terminating: boolean, ended: AbortSignal): ApiResource[] {
+function resourcesOf(definition: Definition, terminating: boolean, { ended, webhooks }: { ended: AbortSignal; webhooks: WebhookCaller }): ApiResource[] {
   const { group, names, acceptedNames, versions, namespaced } = definition
   const storage = versions.find((each) => each.storage)
   const struct = builtinSchema.struct('meta.ObjectMeta')
   if (storage === undefined || struct === null) return []
+  const webhook = WebhookConverter.isNamedBy(definition) ? new WebhookConverter(definition, webhooks) : null
   const announced = acceptedNames.plural === '' ? names : acceptedNames
   return versions
     .filter(({ served }) => served)
     .map((version): ApiResource => {
-      const custom = new CustomResource(definition, version, ended)
+      const custom = new CustomResource(definition, version, { ended, webhook })
       let mergeType: MergeType | null = null
       return {
         group,

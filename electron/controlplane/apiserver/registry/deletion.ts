@@ -4,7 +4,7 @@ import { unsupportedValue } from '#shared/kubernetes/customresource/shown.ts'
 import { StatusError, type Status } from '#shared/kubernetes/status.ts'
 import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
 import type { ApiResource } from './apiResources.ts'
-import { fromStorage, storedBytes } from './conversion.ts'
+import { fromStorage, prepareToRead, storedBytes } from './conversion.ts'
 import { badRequest, conflict, forbidden, modified } from './failures.ts'
 import type { RestStore, WriteContext } from './restStore.ts'
 import { CLEANUP_FINALIZER, setCondition } from '#shared/kubernetes/customresource/definition.ts'
@@ -67,6 +67,7 @@ export async function deleteObject(
 ): Promise<Deleted> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const entry = rest.entry(resource, namespace, name)
+    await prepareToRead([entry.object], resource, context.signal)
     const object = fromStorage(entry.object, resource)
     checkPreconditions(object, resource, options)
     if (resource.plural === 'namespaces' && resource.group === '' && PROTECTED_NAMESPACES.has(name))
@@ -81,9 +82,11 @@ export async function deleteObject(
       if (await rest.removeNow(entry, context)) return { object, gone: true }
       continue
     }
-    if (context.dryRun) return { object: fromStorage(marked, resource), gone: false }
+    if (context.dryRun) return { object: { ...object, metadata: { ...marked.metadata } }, gone: false }
     const written = await rest.store.update(entry, marked, storedBytes(marked, resource, entry), context.signal)
-    if (written !== null) return { object: fromStorage(written.object, resource), gone: false }
+    if (written === null) continue
+    await prepareToRead([written.object], resource, context.signal)
+    return { object: fromStorage(written.object, resource), gone: false }
   }
   throw modified(resource, name)
 }

@@ -15,7 +15,7 @@ import type { Admission } from '../admission/admission.ts'
 import type { Entry } from '../storage/entry.ts'
 import type { Store } from '../storage/store.ts'
 import type { ApiResource, ApiResources } from './apiResources.ts'
-import { fromStorage, storedBytes, toStorage } from './conversion.ts'
+import { fromStorage, prepareToRead, storedBytes, toStored } from './conversion.ts'
 import { alreadyExists, badRequest, conflict, modified, notFound } from './failures.ts'
 import { generateName, newUid } from './names.ts'
 import { createErrors, updateErrors } from './objectErrors.ts'
@@ -164,13 +164,14 @@ export class RestStore {
       if (taken !== undefined) throw alreadyExists(resource, name, taken.object.metadata.deletionTimestamp !== undefined)
       return tracked
     }
-    const stored = toStorage(tracked, resource)
+    const stored = await toStored(tracked, resource, context.signal)
     const ttl = ttlSeconds(resource)
     const entry = await this.store.create(this.keyOf(resource, namespace, name), stored, storedBytes(stored, resource, null), {
       signal: context.signal,
       ...(ttl === undefined ? {} : { ttlSeconds: ttl }),
     })
     if (entry === null) throw alreadyExists(resource, name, this.find(resource, namespace, name)?.object.metadata.deletionTimestamp !== undefined)
+    await prepareToRead([entry.object], resource, context.signal)
     return fromStorage(entry.object, resource)
   }
 
@@ -206,6 +207,7 @@ export class RestStore {
     context: WriteContext,
   ): Promise<KubeObject | null> {
     const { admission, validation } = this.#options
+    await prepareToRead([entry.object], resource, context.signal)
     const before = fromStorage(entry.object, resource)
     const name = before.metadata.name ?? ''
     this.#checkPreconditions(options.preconditions, before, entry.key, resource)
@@ -243,9 +245,11 @@ export class RestStore {
     }
     if (sameObject(before, tracked) && !this.store.isStale(entry.key)) return before
     if (context.dryRun) return tracked
-    const stored = toStorage(tracked, resource)
+    const stored = await toStored(tracked, resource, context.signal)
     const written = await this.store.update(entry, stored, storedBytes(stored, resource, entry), context.signal)
-    return written === null ? null : fromStorage(written.object, resource)
+    if (written === null) return null
+    await prepareToRead([written.object], resource, context.signal)
+    return fromStorage(written.object, resource)
   }
 
   /** Writes objects the API server itself owns, as they should be now. */

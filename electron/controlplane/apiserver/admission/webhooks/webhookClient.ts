@@ -36,11 +36,16 @@ export class WebhookClient {
 
   /**
    * @param config a `clientConfig`
+   * @param options.tellsTimeout whether the URL tells how long the answer may take
    * @returns the answer's JSON; @throws Error that says what the hook's address was and what failed
    */
-  async post(config: JsonObject, body: JsonObject, { timeoutSeconds, signal }: { timeoutSeconds: number; signal: AbortSignal }): Promise<unknown> {
+  async post(
+    config: JsonObject,
+    body: JsonObject,
+    { timeoutSeconds, tellsTimeout = true, signal }: { timeoutSeconds: number; tellsTimeout?: boolean; signal: AbortSignal },
+  ): Promise<unknown> {
     const { url, socket } = this.#destination(config)
-    url.searchParams.set('timeout', `${String(timeoutSeconds)}s`)
+    if (tellsTimeout) url.searchParams.set('timeout', `${String(timeoutSeconds)}s`)
     const late = new AbortController()
     const cancel = this.#options.clock.schedule(timeoutSeconds * 1000, () => {
       late.abort(new Error('context deadline exceeded'))
