@@ -67,6 +67,8 @@ export class ApiResources {
     const builtin = servedResources(kubernetesVersion).flatMap((served) => resourceOf(served, this.kubernetesMinor) ?? [])
     this.list = [...builtin, ...custom.filter((each) => !builtin.some((other) => other.group === each.group && other.plural === each.plural))]
     for (const resource of this.list) {
+      // Definitions outlive a change of the release.
+      resource.kubernetesMinor = this.kubernetesMinor
       this.#byPath.set(`${resource.group}/${resource.version}/${resource.plural}`, resource)
       this.#groupVersions.add(`${resource.group}/${resource.version}`)
     }
