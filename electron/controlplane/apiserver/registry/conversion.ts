@@ -1,11 +1,12 @@
 import { applyDefaults } from '#shared/kubernetes/defaults/defaults.ts'
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
 import { encodeProtobuf } from '#shared/kubernetes/codec/codec.ts'
-import { deepCopy, isObject } from '#shared/kubernetes/json.ts'
-import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
+import { deepCopy } from '#shared/kubernetes/json.ts'
+import { groupVersion, parseGroupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
 import { builtinSchema } from '#shared/kubernetes/schema/schema.ts'
 import type { Entry } from '../storage/entry.ts'
 import type { ApiResource } from './apiResources.ts'
+import { convertAutoscaler } from './autoscalerConversion.ts'
 import { convertIngress } from './ingressConversion.ts'
 
 /** Names of an event's fields: core/v1 on the left, events.k8s.io/v1 on the right. */
@@ -32,40 +33,6 @@ function renamed(object: KubeObject, from: 0 | 1): KubeObject {
   return result
 }
 
-const CPU = 'targetCPUUtilizationPercentage'
-
-/** autoscaling/v1's single target is v2's first Resource metric for cpu. */
-function autoscalerToV2(object: KubeObject): KubeObject {
-  const { [CPU]: target, ...spec } = isObject(object['spec']) ? object['spec'] : {}
-  const metrics = target === undefined ? [] : [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: target } } }]
-  const { currentCPUUtilizationPercentage: current, ...status } = isObject(object['status']) ? object['status'] : {}
-  const currentMetrics =
-    current === undefined
-      ? {}
-      : { currentMetrics: [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: current, averageValue: '0' } } }] }
-  return { ...object, spec: { ...spec, ...(metrics.length === 0 ? {} : { metrics }) }, status: { ...status, ...currentMetrics } }
-}
-
-function autoscalerToV1(object: KubeObject): KubeObject {
-  const { metrics, behavior: _, ...spec } = isObject(object['spec']) ? object['spec'] : {}
-  const { currentMetrics, conditions: __, ...status } = isObject(object['status']) ? object['status'] : {}
-  const target = cpuFigure(metrics, 'target')
-  const current = cpuFigure(currentMetrics, 'current')
-  return {
-    ...object,
-    spec: { ...spec, ...(target === undefined ? {} : { [CPU]: target }) },
-    status: { ...status, ...(current === undefined ? {} : { currentCPUUtilizationPercentage: current }) },
-  }
-}
-
-function cpuFigure(metrics: unknown, field: 'target' | 'current'): unknown {
-  for (const metric of Array.isArray(metrics) ? metrics.filter(isObject) : []) {
-    const resource = metric['resource']
-    if (isObject(resource) && resource['name'] === 'cpu' && isObject(resource[field])) return resource[field]['averageUtilization']
-  }
-  return undefined
-}
-
 /** An object of the request's version in the version that is stored. */
 export function toStorage(object: KubeObject, resource: ApiResource): KubeObject {
   if (resource.custom !== undefined) return resource.custom.toStorage(object)
@@ -88,17 +55,24 @@ export function fromStorage(object: KubeObject, resource: ApiResource): KubeObje
   return convert(object, resource, resource.storage, { group: resource.group, version: resource.version })
 }
 
+/** What a dry run would have written and read. */
+export function asIfStored(object: KubeObject, resource: ApiResource): KubeObject {
+  return resource.custom === undefined ? fromStorage(toStorage(object, resource), resource) : object
+}
+
+/** What an object says of itself: before an update, older ones are still in the version that their release stored. */
+const versionOf = ({ apiVersion }: KubeObject, { version }: GroupVersion): string => parseGroupVersion(apiVersion ?? '').version || version
+
 type GroupVersion = { group: string; version: string }
 
 function convert(object: KubeObject, { kind, kubernetesMinor }: ApiResource, from: GroupVersion, to: GroupVersion): KubeObject {
   const apiVersion = groupVersion(to)
-  if (object.apiVersion === apiVersion) return object
+  const autoscaler = kind === 'HorizontalPodAutoscaler' && (from.version === 'v1' || to.version === 'v1' || from.version !== to.version)
+  if (object.apiVersion === apiVersion && !autoscaler) return object
   let converted: KubeObject = object
   if (kind === 'Event' && from.group !== to.group) converted = renamed(object, from.group === '' ? 0 : 1)
-  if (kind === 'HorizontalPodAutoscaler') {
-    if (from.version === 'v1' && to.version !== 'v1') converted = autoscalerToV2(object)
-    if (from.version !== 'v1' && to.version === 'v1') converted = autoscalerToV1(object)
-  }
+  // Also from v1 to v1: what came in annotations is written there anew.
+  if (autoscaler) converted = convertAutoscaler(object, versionOf(object, from), to.version)
   // Another API server on the same etcd may have stored it in a version of its own choice.
   if (kind === 'Ingress' && (object.apiVersion === 'networking.k8s.io/v1') !== (to.version === 'v1'))
     converted = convertIngress(object, to.version === 'v1' ? 'v1' : 'v1beta1')

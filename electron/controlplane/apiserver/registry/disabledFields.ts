@@ -11,6 +11,8 @@ interface GatedField {
   path: Path
   /** Only values for which this holds are dropped. */
   when?: (value: unknown) => boolean
+  /** The field beside it that keeps it when the object had it before; the field itself by default. */
+  keptBy?: string
 }
 
 const gated = (since: number, path: string, when?: GatedField['when']): GatedField => ({
@@ -26,7 +28,8 @@ const gated = (since: number, path: string, when?: GatedField['when']): GatedFie
  * @see pkg/api/pod/util.go DropDisabledPodFields and dropDisabledFields of pkg/registry's strategies
  */
 const POD_SPEC: readonly GatedField[] = [
-  gated(21, 'volumes.*.ephemeral'),
+  // Upstream looks for the volumes of another driver there.
+  { ...gated(21, 'volumes.*.ephemeral'), keptBy: 'csi' },
   gated(23, 'ephemeralContainers'),
   gated(33, 'containers.*.securityContext.procMount'),
   gated(33, 'initContainers.*.securityContext.procMount'),
@@ -76,12 +79,12 @@ function* holders(value: unknown, path: Path): Generator<JsonObject> {
 }
 
 function drop(after: unknown, before: unknown, fields: readonly GatedField[], minor: number): void {
-  for (const { since, path, when } of fields) {
+  for (const { since, path, when, keptBy } of fields) {
     if (minor >= since) continue
     const [name, ...reversed] = path.toReversed()
     if (name === undefined) continue
     const place = reversed.toReversed()
-    const used = [...holders(before, place)].some((each) => each[name] !== undefined && each[name] !== null)
+    const used = [...holders(before, place)].some((each) => (each[keptBy ?? name] ?? null) !== null)
     if (used) continue
     for (const holder of holders(after, place)) {
       const value = holder[name]

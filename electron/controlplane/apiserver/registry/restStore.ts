@@ -15,7 +15,7 @@ import type { Admission } from '../admission/admission.ts'
 import type { Entry } from '../storage/entry.ts'
 import type { Store } from '../storage/store.ts'
 import type { ApiResource, ApiResources } from './apiResources.ts'
-import { fromStorage, prepareToRead, storedBytes, toStored } from './conversion.ts'
+import { asIfStored, fromStorage, prepareToRead, storedBytes, toStored } from './conversion.ts'
 import { alreadyExists, badRequest, conflict, modified, notFound } from './failures.ts'
 import { generateName, newUid } from './names.ts'
 import { createErrors, updateErrors } from './objectErrors.ts'
@@ -162,7 +162,7 @@ export class RestStore {
     if (context.dryRun) {
       const taken = this.find(resource, namespace, name)
       if (taken !== undefined) throw alreadyExists(resource, name, taken.object.metadata.deletionTimestamp !== undefined)
-      return tracked
+      return asIfStored(tracked, resource)
     }
     const stored = await toStored(tracked, resource, context.signal)
     const ttl = ttlSeconds(resource)
@@ -244,7 +244,7 @@ export class RestStore {
       return (await this.store.remove(entry, context.signal)) === null ? null : tracked
     }
     if (sameObject(before, tracked) && !this.store.isStale(entry.key)) return before
-    if (context.dryRun) return tracked
+    if (context.dryRun) return asIfStored(tracked, resource)
     const stored = await toStored(tracked, resource, context.signal)
     const written = await this.store.update(entry, stored, storedBytes(stored, resource, entry), context.signal)
     if (written === null) return null
