@@ -5,7 +5,7 @@ import { difference, EMPTY, equalSets, fromChildren, intersection, isEmpty, path
 import { capManagers, identity, managedFieldsEntries, parseManagers, sameOwnership, takeFrom, withoutEmpty, type Manager, type Managers } from './managers.ts'
 import type { MergeType } from './mergeType.ts'
 import { prunedByVersion4, reconciled } from './mergeDiff4.ts'
-import { compare, duplicateItem, fieldsOf, merge, removeFields } from './typedValue.ts'
+import { compare, fieldsOf, merge, removeFields, typeFault } from './typedValue.ts'
 
 /** Fields that nobody owns. */
 const UNOWNED: readonly (readonly string[])[] = [
@@ -80,8 +80,8 @@ export function trackUpdate(live: KubeObject | null, updated: KubeObject, writer
   const before = context.version4 === true && live !== null ? reconciled(known, withoutManagedFields(live), context.type) : known
   // An object that was never tracked stays so until somebody applies it.
   if (live !== null && before.size === 0) return withManagers(updated, before)
-  // Version 4 cannot tell items of one name apart, and gives up the tracking of such an object.
-  if (context.version4 === true && (duplicateItem(updated, context.type) ?? duplicateItem(live, context.type)) !== null) return withManagers(updated, new Map())
+  // Version 4 cannot tell items of one name or of none apart, and gives up the tracking of such an object.
+  if (context.version4 === true && (typeFault(updated, context.type) ?? typeFault(live, context.type)) !== null) return withManagers(updated, new Map())
   const comparison = compare(withoutManagedFields(live) ?? context.zero, withoutManagedFields(updated), context.type)
   const [added, modified, removed] = [comparison.added, comparison.modified, comparison.removed].map((set) => owned(set, context)) as [
     FieldSet,
@@ -111,7 +111,7 @@ export function trackUpdate(live: KubeObject | null, updated: KubeObject, writer
 export type ApplyOutcome =
   | { kind: 'applied'; object: KubeObject }
   | { kind: 'conflict'; message: string; causes: StatusCause[] }
-  /** The lists of one of the objects have items that are named alike. */
+  /** The lists of one of the objects have items that are named alike, or not at all. */
   | { kind: 'untyped'; message: string }
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
@@ -143,12 +143,8 @@ export function applyConfiguration(
       ['patch', applied],
       ['live', base],
     ] as const) {
-      const found = duplicateItem(of, context.type)
-      if (found !== null)
-        return {
-          kind: 'untyped',
-          message: `failed to create typed ${what} object: ${pathText(found.path)}: duplicate entries for key ${pathText([found.element])}`,
-        }
+      const fault = typeFault(of, context.type)
+      if (fault !== null) return { kind: 'untyped', message: `failed to create typed ${what} object: ${fault}` }
     }
   }
   const me: Manager = {

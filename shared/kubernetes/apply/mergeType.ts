@@ -46,10 +46,21 @@ function fieldMergeType(field: Field, early: boolean): MergeType {
   const struct = field.type.of.kind === 'struct' ? builtinSchema.struct(field.type.of.name) : null
   const defaults: Record<string, unknown> = {}
   for (const key of field.listMapKeys) {
-    const value = struct?.fields.get(key)?.default
+    const value = early ? earlyDefault(struct, key) : struct?.fields.get(key)?.default
     if (value !== undefined) defaults[key] = value
   }
   return { kind: 'keyed', keys: field.listMapKeys, defaults, item: refMergeType(field.type.of, early) }
+}
+
+/** The only key with a declared default before 1.21; keys that Go always writes have their zero. */
+const EARLY_DEFAULT = 'core.v1.ContainerPort:protocol'
+
+function earlyDefault(struct: StructType | null, key: string): unknown {
+  const field = struct?.fields.get(key)
+  if (struct === null || field === undefined) return undefined
+  if (`${struct.name}:${key}` === EARLY_DEFAULT) return field.default
+  if (field.omitEmpty || field.pointer || field.type.kind !== 'scalar') return undefined
+  return field.type.scalar === 'string' ? '' : 0
 }
 
 function refMergeType(type: TypeRef, early: boolean): MergeType {

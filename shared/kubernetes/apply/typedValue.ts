@@ -1,5 +1,5 @@
 import { deepCopy, deepEqual, isObject, setOwn, type JsonObject } from '../json.ts'
-import { EMPTY, fromChildren, isEmpty, LEAF, union, type FieldSet } from './fieldSet.ts'
+import { EMPTY, fromChildren, isEmpty, LEAF, pathText, union, type FieldSet } from './fieldSet.ts'
 import type { MergeType } from './mergeType.ts'
 
 /** Sorted JSON of a value, as path elements hold it. */
@@ -65,25 +65,30 @@ export function fieldsOf(value: unknown, type: MergeType, version4 = false): Fie
   return fromChildren([...itemsOf(type, value)].map(([element, item]) => [element, union(LEAF, fieldsOf(item, itemType(type), version4))] as const))
 }
 
-/** The first two items of one list that are named alike: where they are, with what follows `duplicate entries for key`. */
-export function duplicateItem(value: unknown, type: MergeType, path: readonly string[] = []): { path: readonly string[]; element: string } | null {
-  if (isLeaf(type, value) || type.kind === 'leaf') return null
+/** Why version 4 takes a value for none of its type: items of a list that are named alike, or lack what names them. Null when it does. */
+export function typeFault(value: unknown, type: MergeType): string | null {
+  const faults = [...typeFaults(value, type, [])]
+  return faults.length > 1 ? ['errors:', ...faults.map((each) => `  ${each}`)].join('\n') : (faults[0] ?? null)
+}
+
+function* typeFaults(value: unknown, type: MergeType, path: readonly string[]): Generator<string> {
+  if (isLeaf(type, value) || type.kind === 'leaf') return
   if (type.kind === 'object') {
-    for (const [name, each] of Object.entries(isObject(value) ? value : {})) {
-      const found = duplicateItem(each, type.member(name), [...path, `f:${name}`])
-      if (found !== null) return found
-    }
-    return null
+    for (const [name, each] of Object.entries(isObject(value) ? value : {})) yield* typeFaults(each, type.member(name), [...path, `f:${name}`])
+    return
   }
   const seen = new Set<string>()
-  for (const item of Array.isArray(value) ? (value as unknown[]) : []) {
+  for (const [index, item] of (Array.isArray(value) ? (value as unknown[]) : []).entries()) {
+    const lacking = type.kind === 'keyed' ? type.keys.find((key) => isObject(item) && item[key] === undefined && type.defaults[key] === undefined) : undefined
+    if (lacking !== undefined) {
+      yield `${pathText(path)}: element ${String(index)}: associative list with keys has an element that omits key field ${JSON.stringify(lacking)} (and doesn't have default value)`
+      continue
+    }
     const element = elementOf(type, item)
-    if (seen.has(element)) return { path, element }
+    if (seen.has(element)) yield `${pathText(path)}: duplicate entries for key ${pathText([element])}`
     seen.add(element)
-    const found = duplicateItem(item, itemType(type), [...path, element])
-    if (found !== null) return found
+    yield* typeFaults(item, itemType(type), [...path, element])
   }
-  return null
 }
 
 export interface Comparison {

@@ -37,7 +37,7 @@ export const ingressClassRules: Rules = {
   create: errors,
   *update(after, before) {
     yield* metadataUpdateErrors(after, before)
-    yield* immutable(object(after['spec'])['controller'], object(before['spec'])['controller'], 'spec.controller')
+    yield* immutable(text(object(after['spec'])['controller']), text(object(before['spec'])['controller']), 'spec.controller')
     yield* errors(after)
   },
 }
