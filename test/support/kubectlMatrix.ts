@@ -33,6 +33,8 @@ export interface MatrixSide {
 }
 
 const COMMAND_MS = 40_000
+/** Until pods run, on a machine that does other things too. */
+const PREPARATION_MS = 150_000
 const WATCH_MS = 3_000
 
 export function readMatrix(file: string): MatrixLine[] {
@@ -141,7 +143,7 @@ export async function prepareFolder(folder: string, kubectl: string): Promise<st
 
 /** Runs what must succeed. @throws Error with what kubectl says */
 export async function runPreparation(command: string, side: MatrixSide): Promise<void> {
-  const { code, stderr } = await runLine({ minor: 0, manner: '-', command }, side)
+  const { code, stderr } = await runLine({ minor: 0, manner: '-', command }, side, PREPARATION_MS)
   if (code !== 0) throw new Error(`${command}: ${stderr === '' ? 'did not end in time' : stderr}`)
 }
 
@@ -160,8 +162,8 @@ export async function prepareObjects(side: MatrixSide): Promise<void> {
   await run('kubectl uncordon $NODE0 $NODE1 $NODE2 && kubectl cordon $NODE0 $NODE1')
   await run('kubectl create deploy web --image=nginx --replicas=2')
   await run('kubectl create -f dep0.yaml -f p1.yaml')
-  await run('kubectl wait --for=condition=Available deploy/web deploy/d1 --timeout=60s')
-  await run('kubectl wait --for=condition=Ready pod --all --timeout=60s')
+  await run('kubectl wait --for=condition=Available deploy/web deploy/d1 --timeout=140s')
+  await run('kubectl wait --for=condition=Ready pod --all --timeout=140s')
 }
 
 /** Takes everything away that the lines make, whether or not it is there. */
@@ -188,7 +190,7 @@ export async function removeObjects(side: MatrixSide): Promise<void> {
 }
 
 /** Runs a line of the matrix as a shell does. */
-export async function runLine({ manner, command }: MatrixLine, side: MatrixSide): Promise<Answer> {
+export async function runLine({ manner, command }: MatrixLine, side: MatrixSide, limitMs = COMMAND_MS): Promise<Answer> {
   const port = String(await freePort())
   const pod = command.includes('$WEBPOD') ? await webPod(side) : ''
   // Lines about the kubeconfig change one of their own.
@@ -234,7 +236,7 @@ export async function runLine({ manner, command }: MatrixLine, side: MatrixSide)
         // It ended meanwhile.
       }
   }
-  const limit = setTimeout(stop, manner === 'watch' ? WATCH_MS : COMMAND_MS)
+  const limit = setTimeout(stop, manner === 'watch' ? WATCH_MS : limitMs)
   if (manner === 'forward' || manner === 'proxy') {
     stdout += await requestThrough(port, manner === 'proxy' ? '/api/v1/namespaces/default' : '/', ended)
     stop()
