@@ -35,6 +35,8 @@ export interface FieldManagerContext {
   resetFields: readonly (readonly string[])[]
   /** Merge as structured-merge-diff 4.0 of Kubernetes before 1.21 does. */
   version4?: boolean
+  /** Adds what the served release writes to JSON and the table's does not, as it is owned too. */
+  asWritten?: (object: JsonObject) => JsonObject
   /** Entries do not say which subresource was written, as before 1.22. */
   withoutSubresource?: boolean
 }
@@ -82,7 +84,9 @@ export function trackUpdate(live: KubeObject | null, updated: KubeObject, writer
   if (live !== null && before.size === 0) return withManagers(updated, before)
   // Version 4 cannot tell items of one name or of none apart, and gives up the tracking of such an object.
   if (context.version4 === true && (typeFault(updated, context.type) ?? typeFault(live, context.type)) !== null) return withManagers(updated, new Map())
-  const comparison = compare(withoutManagedFields(live) ?? context.zero, withoutManagedFields(updated), context.type)
+  const asWritten = (object: JsonObject): JsonObject => context.asWritten?.(object) ?? object
+  const [was, is] = [withoutManagedFields(live) ?? context.zero, withoutManagedFields(updated) ?? {}]
+  const comparison = compare(asWritten(was), asWritten(is), context.type)
   const [added, modified, removed] = [comparison.added, comparison.modified, comparison.removed].map((set) => owned(set, context)) as [
     FieldSet,
     FieldSet,
@@ -132,21 +136,23 @@ export function applyConfiguration(
   const version4 = context.version4 === true
   let before = parseManagers(live?.metadata.managedFields)
   const former = before
+  const liveFault = version4 && base !== null ? typeFault(base, context.type) : null
   if (base !== null && before.size === 0) {
-    const found = owned(union(compare(context.zero, base, context.type).added, compare(context.zero, base, context.type).modified), context)
+    if (liveFault !== null) {
+      const kind = `${writer.apiVersion.includes('/') ? '' : '/'}${writer.apiVersion}, Kind=${String(base.kind)}`
+      return { kind: 'untyped', message: `failed to create manager for existing fields: failed to convert new object (${kind}) to smd typed: ${liveFault}` }
+    }
+    const { added, modified } = compare(context.zero, context.asWritten?.(base) ?? base, context.type)
+    const found = owned(union(added, modified), context)
     const first: Manager = { name: 'before-first-apply', operation: 'Update', apiVersion: writer.apiVersion, subresource: '', time: writer.now, set: found }
     before = new Map([[identity(first), first]])
   }
   if (version4) before = reconciled(before, base, context.type)
-  if (version4) {
-    for (const [what, of] of [
-      ['patch', applied],
-      ['live', base],
-    ] as const) {
-      const fault = typeFault(of, context.type)
-      if (fault !== null) return { kind: 'untyped', message: `failed to create typed ${what} object: ${fault}` }
-    }
-  }
+  for (const [what, fault] of [
+    ['patch', version4 ? typeFault(applied, context.type) : null],
+    ['live', liveFault],
+  ] as const)
+    if (fault !== null) return { kind: 'untyped', message: `failed to create typed ${what} object: ${fault}` }
   const me: Manager = {
     name: writer.manager,
     operation: 'Apply',

@@ -11,7 +11,7 @@ import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
 import type { ApiResource } from './apiResources.ts'
 import { badRequest, notFound } from './failures.ts'
 import type { RestStore, WriteContext } from './restStore.ts'
-import { mergeContext } from './restStore.ts'
+import { mergeContext } from './mergeContext.ts'
 
 /** What a resource can be patched with: strategic merge needs Go's types, which custom resources do not have. */
 export function patchTypesOf({ custom }: Pick<ApiResource, 'custom'>): string[] {

@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
-import { trackUpdate, type FieldManagerContext } from '#shared/kubernetes/apply/fieldManager.ts'
+import { trackUpdate } from '#shared/kubernetes/apply/fieldManager.ts'
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
 import { applyDefaults } from '#shared/kubernetes/defaults/defaults.ts'
 import { isTyped } from '#shared/kubernetes/customresource/typedErrors.ts'
@@ -16,6 +16,7 @@ import type { Entry } from '../storage/entry.ts'
 import type { Store } from '../storage/store.ts'
 import type { ApiResource, ApiResources } from './apiResources.ts'
 import { asIfStored, fromStorage, prepareToRead, storedBytes, toStored } from './conversion.ts'
+import { mergeContext } from './mergeContext.ts'
 import { alreadyExists, badRequest, conflict, modified, notFound } from './failures.ts'
 import { generateName, newUid } from './names.ts'
 import { createErrors, updateErrors } from './objectErrors.ts'
@@ -363,29 +364,6 @@ function keepSystemFields(after: KubeObject, before: KubeObject, namespaced: boo
 function canBeRemoved(object: KubeObject): boolean {
   const finalizers = object.kind === 'Namespace' ? (object['spec'] as { finalizers?: string[] } | undefined)?.finalizers : undefined
   return (finalizers ?? []).length === 0 && (object.metadata.deletionGracePeriodSeconds ?? 0) === 0
-}
-
-/** Releases from which on entries name the subresource, and writes own nothing that they cannot change. */
-const SUBRESOURCES_SINCE = 22
-/** The first release whose merge algorithm is not that of structured-merge-diff 4.0. */
-const MERGED_ANEW_SINCE = 21
-
-/** How ownership of a resource's fields is tracked, by the release that is served. */
-export function mergeContext(resource: ApiResource, subresource: string): FieldManagerContext {
-  const { mergeType: type, zero, kubernetesMinor: minor, custom } = resource
-  const early = custom === undefined && minor < SUBRESOURCES_SINCE
-  return {
-    type,
-    zero,
-    resetFields: early ? [] : resetFields(resource, subresource),
-    version4: custom === undefined && minor < MERGED_ANEW_SINCE,
-    withoutSubresource: early,
-  }
-}
-
-function resetFields(resource: ApiResource, subresource: string): string[][] {
-  if (subresource === 'status') return resource.custom === undefined ? [['f:spec']] : [['f:metadata'], ['f:spec']]
-  return subresource === '' && resource.subresources.includes('status') ? [['f:status']] : []
 }
 
 /** Equal but for the times of managers that own what they owned before. */
