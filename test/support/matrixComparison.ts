@@ -27,10 +27,11 @@ function parsed(text: string): unknown {
 /** Without what differs from run to run: names of nodes, ages, times, identities, addresses, sizes of columns. */
 export function normalize(text: string, { nodes, server, folder, cluster }: MatrixSide): string {
   const port = new URL(server).port
-  // kubectl tells in its own log when it waits so as not to ask too often.
-  let result = withoutManagers(text.replace(/^I\d{4} .*Throttling request took .*\n/gm, ''))
-    .replaceAll(folder, '<folder>')
-    .replaceAll(server, '<server>')
+  // kubectl's own log: when it waits so as not to ask too often is left out, of the rest the time and the process.
+  const ownLog = text
+    .replace(/^I\d{4} .*(Throttling request took|"Waited before sending request") .*\n/gm, '')
+    .replace(/^([IWE])\d{4} [\d:.]+ +\d+ (?=\w+\.go:)/gm, '$1 ')
+  let result = withoutManagers(ownLog).replaceAll(folder, '<folder>').replaceAll(server, '<server>')
   result = result.replaceAll(new RegExp(`(?<=@|name: |cluster: )${cluster}\\b`, 'g'), '<cluster>')
   for (const [index, node] of nodes.entries()) result = result.replaceAll(new RegExp(`\\b${node}\\b`, 'g'), `node-${String(index)}`)
   return result

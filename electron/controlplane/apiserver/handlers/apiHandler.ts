@@ -139,7 +139,11 @@ export class ApiHandler {
     this.#authorize(attributesOf(request, verb, info), request.record)
     if (!info.isResource) return this.#nonResource(request)
     const { resources } = this.#options.served()
-    if (!resources.hasGroupVersion(info.group, info.version)) return textResponse(404, '404 page not found\n')
+    if (!resources.hasGroupVersion(info.group, info.version)) {
+      // A group that is served answers for all of its paths.
+      if (resources.hasBuiltinGroup(info.group)) throw noSuchResource()
+      return textResponse(404, '404 page not found\n')
+    }
     const resource = resources.find(info.group, info.version, info.resource)
     // Groups of definitions have no handler of their own to say what they lack.
     if (resource === undefined && resources.isCustomGroupVersion(info.group, info.version)) return textResponse(404, '404 page not found\n')

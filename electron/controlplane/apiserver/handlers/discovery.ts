@@ -4,6 +4,7 @@ import { minorOf } from '#shared/kubernetes/schema/served.ts'
 import { jsonResponse, textResponse, type ApiRequest, type ApiResponse } from '../request/apiRequest.ts'
 import { negotiate } from '../request/mediaType.ts'
 import type { ApiResources } from '../registry/apiResources.ts'
+import { noSuchResource } from '../registry/failures.ts'
 
 /** Releases since which discovery can be had in one document. */
 const AGGREGATED_SINCE = 27
@@ -32,6 +33,8 @@ export function discovery(path: string, request: ApiRequest, resources: ApiResou
           ? apiResourceList(resources.list, second ?? '', third ?? '')
           : null
   if (document !== null) return jsonResponse(200, document)
+  // A group that is served answers for all of its paths.
+  if (root === 'api' ? parts.length === 2 : parts.length === 3 && resources.hasBuiltinGroup(second ?? '')) throw noSuchResource()
   return parts.length <= (root === 'api' ? 2 : 3) ? textResponse(404, '404 page not found\n') : null
 }
 

@@ -190,15 +190,9 @@ function untypedItems(entries: readonly Entry[], resource: ApiResource): Uint8Ar
 export const listKindOf = ({ kind, listKind }: ApiResource): string => listKind ?? `${kind}List`
 
 /** How a resource's objects are printed. */
-export function printerOf({ kind, custom, kubernetesMinor }: Printed, subresource = ''): Printer {
-  if (subresource === 'status' && custom === undefined && (kubernetesMinor ?? STATUS_PRINTED_SINCE) < STATUS_PRINTED_SINCE) return builtinPrinter('')
+export function printerOf({ kind, custom }: Pick<ApiResource, 'kind' | 'custom'>): Printer {
   return custom?.printer ?? builtinPrinter(kind)
 }
-
-type Printed = Pick<ApiResource, 'kind' | 'custom'> & { kubernetesMinor?: number }
-
-/** The first release that prints `/status` as it prints the object; those before give names and ages. */
-const STATUS_PRINTED_SINCE = 24
 
 /** A value in the negotiated encoding. */
 export function encoded(value: object, { encoding }: Negotiated, status = 200): ApiResponse {
@@ -212,7 +206,7 @@ export function encoded(value: object, { encoding }: Negotiated, status = 200): 
 /** One object in the form that was asked for. */
 export function objectResponse(
   object: KubeObject,
-  resource: Printed & { subresource?: string },
+  resource: Pick<ApiResource, 'kind' | 'custom'>,
   nowMs: number,
   query: URLSearchParams,
   negotiated: Negotiated,
@@ -221,11 +215,7 @@ export function objectResponse(
   const { as, version } = negotiated
   if (as === 'Table' && object.kind === resource.kind) {
     const metadata = { resourceVersion: object.metadata.resourceVersion ?? '' }
-    return encoded(
-      toTable([object], printerOf(resource, resource.subresource), { includeObject: includeObjectOf(query), version, nowMs, metadata }),
-      negotiated,
-      status,
-    )
+    return encoded(toTable([object], printerOf(resource), { includeObject: includeObjectOf(query), version, nowMs, metadata }), negotiated, status)
   }
   if (as === 'PartialObjectMetadata') return encoded(partialMetadata(object, version), negotiated, status)
   return encoded(object, negotiated, status)

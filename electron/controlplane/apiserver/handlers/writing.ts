@@ -43,6 +43,9 @@ export function writeContext(request: ApiRequest, subresource: string): WriteCon
   }
 }
 
+/** The first release with a Table of `/status`; those before answer with the object. */
+const STATUS_PRINTED_SINCE = 24
+
 /** The first release that looks at `fieldValidation` unless told not to; those before drop what they do not know without a word. */
 const FIELD_VALIDATION_SINCE = 25
 
@@ -263,5 +266,7 @@ export async function get(
   const entry = rest.find(resource, namespace, name)
   if (entry === undefined) throw notFound(resource, name)
   await prepareToRead([entry.object], resource, request.signal)
-  return objectResponse(fromStorage(entry.object, resource), { ...resource, subresource }, rest.nowMs(), request.query, negotiated)
+  const isPrinted = subresource !== 'status' || resource.custom !== undefined || resource.kubernetesMinor >= STATUS_PRINTED_SINCE
+  const form = isPrinted || negotiated.as !== 'Table' ? negotiated : { ...negotiated, as: '' as const }
+  return objectResponse(fromStorage(entry.object, resource), resource, rest.nowMs(), request.query, form)
 }

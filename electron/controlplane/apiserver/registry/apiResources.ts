@@ -82,6 +82,11 @@ export class ApiResources {
     return this.#groupVersions.has(`${group}/${version}`)
   }
 
+  /** Whether the release itself serves anything of a group. */
+  hasBuiltinGroup(group: string): boolean {
+    return this.list.some((each) => each.group === group && each.custom === undefined)
+  }
+
   /** Whether all of a group version comes from CustomResourceDefinitions. */
   isCustomGroupVersion(group: string, version: string): boolean {
     return this.list.every((each) => each.group !== group || each.version !== version || each.custom !== undefined)
