@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SeededRandom } from '#shared/base/random.ts'
-import type { JsonObject } from '#shared/kubernetes/json.ts'
+import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { ApiServer } from '#electron/controlplane/apiserver/interface.ts'
 import { embeddedApiServer, embeddedServer, remoteServer, type Server } from '../support/apiServers.ts'
 import { differences, stable } from './validation/comparison.ts'
@@ -120,6 +120,8 @@ describe.skipIf(PEER === '')('validation and defaulting against a real kube-apis
       if (right.status < 400) counts.accepted += 1
       else counts.refused += 1
       const cut = (each: JsonObject): unknown => schema.cut(each, definition)
+      // The peer's own controller, a part of the API server, writes the conditions of flow schemas.
+      if (sample.resource.endsWith('/flowschemas')) for (const { body } of answers) if (isObject(body)) Reflect.deleteProperty(body, 'status')
       const found = differences(stable(left, cut), stable(right, cut))
       if (found.length > 0) findings.push({ seed: index, kind: sample.resource, verb, changes, differences: found })
     }

@@ -29,12 +29,14 @@ export function objectsIn(value: unknown): JsonObject[] {
   return Array.isArray(value) ? (value as unknown[]).filter(isObject) : []
 }
 
+const COMPONENT = '[a-z0-9]+(?:(?:\\.|__?|-+)[a-z0-9]+)*'
+/** A registry, when the first part looks like a host; the path of the image; its tag. What has a digest or is no reference has none. */
+const IMAGE = new RegExp(`^(?:(?=[^/]*[.:]|localhost/)[A-Za-z0-9.-]+(?::[0-9]+)?/)?${COMPONENT}(?:/${COMPONENT})*(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?$`)
+
 /** `latest` when an image names neither tag nor digest. */
 function imageTag(image: string): string {
-  if (image.includes('@')) return ''
-  const last = image.slice(image.lastIndexOf('/') + 1)
-  const colon = last.indexOf(':')
-  return colon < 0 ? 'latest' : last.slice(colon + 1)
+  const match = IMAGE.exec(image)
+  return match === null ? '' : (match[1] ?? 'latest')
 }
 
 function defaultProbe(probe: unknown): void {

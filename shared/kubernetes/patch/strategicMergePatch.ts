@@ -104,6 +104,8 @@ function strip(value: unknown): unknown {
 }
 
 function goMap(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(goMap).join(' ')}]`
+  if (value === null) return '<nil>'
   if (!isObject(value)) return String(value)
   return `map[${Object.keys(value)
     .sort()
