@@ -16,6 +16,7 @@ interface Options extends ApiServerFlags {
   etcdPort: number
   sshPort: number
   nodes: number
+  controlPlaneNodes: number
   kubernetesVersion: string
   clusterName: string
   readOnly: boolean
@@ -56,6 +57,7 @@ export function register(program: Command): void {
     .option('--etcd-port <n>', 'port of the etcd API on 127.0.0.1, 0 = any', whole('--etcd-port', 0, 65_535), 0)
     .option('--ssh-port <n>', "port of the nodes' SSH on 127.0.0.1, 0 = any", whole('--ssh-port', 0, 65_535), 0)
     .option('--nodes <n>', 'number of nodes, the first is the control plane; 0 for another API server on an etcd that has them', whole('--nodes', 0, 5000), 3)
+    .option('--control-plane-nodes <n>', 'how many of them are control-plane nodes', whole('--control-plane-nodes', 1, 9), 1)
     .option('--kubernetes-version <version>', 'release to serve, of a new cluster', version, 'v1.36.4')
     .option('--cluster-name <name>', 'name in kubeconfig files', 'drydock')
     .option('--time-scale <x>', "how many times faster the cluster's clock runs", Number, 1)
@@ -92,13 +94,16 @@ function etcdOf({ etcdServers, cacert, cert, key }: Options): Pick<ControlPlaneO
 
 async function run(options: Options): Promise<void> {
   if (!Number.isFinite(options.timeScale) || options.timeScale <= 0) throw new Error('--time-scale must be a number above 0')
+  // Without any node there is none of the control plane either.
+  const controlPlane = options.nodes === 0 ? 0 : options.controlPlaneNodes
+  if (controlPlane > options.nodes) throw new Error(`--control-plane-nodes ${String(controlPlane)} is more than --nodes ${String(options.nodes)}`)
   const logger = stderrLogger(options.logLevel)
   const cluster = await startControlPlane({
     dataDir: resolve(options.dataDir ?? join(homedir(), '.local/share/drydock/cluster')),
     apiPort: options.port,
     etcdPort: options.etcdPort,
     sshPort: options.sshPort,
-    nodes: { controlPlane: Math.min(1, options.nodes), workers: Math.max(0, options.nodes - 1) },
+    nodes: { controlPlane, workers: options.nodes - controlPlane },
     kubernetesVersion: options.kubernetesVersion,
     clusterName: options.clusterName,
     clock: new SystemClock(options.timeScale),

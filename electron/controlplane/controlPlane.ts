@@ -8,9 +8,10 @@ import { RetryingTransport } from '#electron/client/retryingTransport.ts'
 import { signCertificateRequest } from '#electron/pki/certificateRequest.ts'
 import { issueCertificate, type ExtendedKeyUsage, type KeyedCertificate } from '#electron/pki/certificate.ts'
 import { replaceServer } from '#electron/pki/kubeconfig.ts'
-import { ensureKubernetesPki, leafTemplate, readAuthority, writeKeyed } from '#electron/pki/kubernetesPki.ts'
+import { readAuthority } from '#electron/pki/kubernetesPki.ts'
 import { signLegacyServiceAccountToken } from '#electron/pki/serviceAccountToken.ts'
 import { importSnapshot, readOrigin, readOriginRecord, writeOriginManifests } from './clusterOrigin.ts'
+import { DNS_DOMAIN, joinControlPlane, NodeVersions, preparePki } from './controlPlaneNodes.ts'
 import { createApiServer } from './apiserver/apiServer.ts'
 import type { ApiServer } from './apiserver/interface.ts'
 import { runControllerManager, type CsrSigner, type ServiceAccountTokenSigner } from './controller-manager/controllerManager.ts'
@@ -20,7 +21,7 @@ import { ensureClusterObjects } from './kubeadm/clusterObjects.ts'
 import { ClusterNetwork } from './kubelet/podNetwork.ts'
 import { writeManifests } from './kubeadm/manifests.ts'
 import { NodeConnections } from './nodeConnections.ts'
-import { planNodes, SimulatedNode, type NodePlan } from './simulatedNode.ts'
+import { planNodes, SimulatedNode } from './simulatedNode.ts'
 import { DecisionLog } from './scheduler/decisionLog.ts'
 import { runScheduler } from './scheduler/scheduler.ts'
 import { serveNodeSsh } from './nodeSsh.ts'
@@ -28,9 +29,7 @@ import { openStorage } from './storage.ts'
 
 const SERVICE_SUBNET = '10.96.0.0/12'
 const POD_SUBNET = '10.244.0.0/16'
-const SERVICE_ADDRESS = '10.96.0.1'
 const DNS_ADDRESS = '10.96.0.10'
-const DNS_DOMAIN = 'cluster.local'
 const YEAR_MS = 365 * 24 * 3600 * 1000
 
 /** Which release the control plane serves; an upgrade changes it. */
@@ -39,41 +38,6 @@ function readServedVersion(dataDir: string, asked: string): string {
   if (existsSync(path)) return readFileSync(path, 'utf8').trim()
   writeFileSync(path, `${asked}\n`)
   return asked
-}
-
-/** Makes the first control-plane node's PKI; an API server certificate of another address is replaced. */
-function preparePki(kubernetesDir: string, plan: NodePlan, clusterName: string, nowMs: number): void {
-  ensureKubernetesPki({
-    kubernetesDir,
-    nodeName: plan.name,
-    advertiseAddress: plan.address,
-    serviceAddress: SERVICE_ADDRESS,
-    dnsDomain: DNS_DOMAIN,
-    clusterName,
-    apiUrl: 'https://127.0.0.1:6443',
-    certSans: ['localhost', '127.0.0.1'],
-    algorithm: 'ECDSA-P256',
-    nowMs,
-    superAdmin: true,
-  })
-  // etcd's clients here come from outside the node: they get a certificate like kubeadm's health check's.
-  const healthcheck = join(kubernetesDir, 'pki/etcd/healthcheck-client')
-  if (!existsSync(`${healthcheck}.crt`))
-    writeKeyed(
-      healthcheck,
-      issueCertificate(
-        leafTemplate('etcd-healthcheck-client', {
-          nodeName: plan.name,
-          advertiseAddress: plan.address,
-          serviceAddress: SERVICE_ADDRESS,
-          dnsDomain: DNS_DOMAIN,
-          certSans: [],
-          nowMs,
-        }),
-        readAuthority(kubernetesDir, 'etcd-ca'),
-        'ECDSA-P256',
-      ),
-    )
 }
 
 /**
@@ -120,7 +84,10 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
   const kubernetesDir = join(firstRoot, 'etc/kubernetes')
   const pkiDir = join(kubernetesDir, 'pki')
   mkdirSync(kubernetesDir, { recursive: true })
-  preparePki(kubernetesDir, first, clusterName, clock.now())
+  preparePki(kubernetesDir, { plan: first, clusterName, nowMs: clock.now(), superAdmin: true })
+  const furtherNodes = plans.filter(({ name, controlPlane }) => controlPlane && name !== first.name)
+  for (const plan of furtherNodes)
+    joinControlPlane(join(dataDir, 'nodes', plan.name, 'etc/kubernetes'), { from: kubernetesDir, plan, clusterName, nowMs: clock.now() })
   const text = (file: string): string => readFileSync(join(pkiDir, file), 'utf8')
 
   const reached = await storage.listen({ certificate: text('etcd/server.crt'), key: text('etcd/server.key'), clientCa: text('etcd/ca.crt') })
@@ -178,7 +145,11 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
       ...(origin?.imageRepository == null ? {} : { imageRepository: origin.imageRepository }),
     }
     if (origin !== null) for (const [node, manifests] of origin.manifests) writeOriginManifests(join(dataDir, 'nodes', node), manifests)
-    else if (!existsSync(join(kubernetesDir, 'manifests'))) writeManifests(kubernetesDir, manifestOptions)
+    else
+      for (const { name, address } of [first, ...furtherNodes]) {
+        const own = join(dataDir, 'nodes', name, 'etc/kubernetes')
+        if (!existsSync(join(own, 'manifests'))) writeManifests(own, { ...manifestOptions, nodeName: name, advertiseAddress: address })
+      }
     // A snapshot's cluster has what its own kubeadm, if any, left in it.
     if (origin === null)
       await ensureClusterObjects(client, { kubernetesVersion, clusterName, serviceSubnet, podSubnet, dnsAddress: DNS_ADDRESS, apiUrl, ca }, signal)
@@ -188,6 +159,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
       clock,
       placeAt: (address) => connections.placeAt(address),
     })
+    const versions = new NodeVersions()
     let kept: KeyedCertificate | null = null
     const localhost = (): KeyedCertificate => (kept ??= localhostCertificate(kubernetesDir, clock.now()))
     for (const plan of plans) {
@@ -202,7 +174,8 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
         logger: logger.with({ node: plan.name }),
         transport: asUser({ username: `system:node:${plan.name}`, groups: ['system:nodes'] }),
         admin: client,
-        onApiServerVersion: (version) => {
+        onApiServerVersion: (own) => {
+          const version = versions.newestWith(plan.name, own)
           writeFileSync(join(dataDir, 'kubernetes-version'), `${version}\n`)
           void api.setKubernetesVersion(version).then(() => {
             release.change(version)
