@@ -27,7 +27,15 @@ export async function connectSsh(target: SshTarget, { signal }: { signal: AbortS
   const client = clients[clients.length - 1]
   if (client === undefined) throw new Error('no connection was made')
   return {
-    run: (command, options) => runCommand(client, target.sudo ? `sudo -n sh -c ${quote(command)}` : command, options),
+    run: async (command, options) => {
+      const outcome = await runCommand(client, target.sudo ? `sudo -n sh -c ${quote(command)}` : command, options)
+      // What sudo itself refuses begins with its name; the command was not run then.
+      if (target.sudo && outcome.exitCode === 1 && /^sudo: /m.test(outcome.stderr) && outcome.stdout === '')
+        throw new Error(
+          `ssh ${target.username}@${target.host}:${String(target.port)}: ${outcome.stderr.trim()}. Nothing was run there. Give ${target.username} the right to become root without a password (NOPASSWD in /etc/sudoers.d), or log in as root`,
+        )
+      return outcome
+    },
     forward: (port) => forwardOut(client, '127.0.0.1', port),
     close: () => {
       for (const each of clients.toReversed()) each.end()

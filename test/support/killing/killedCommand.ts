@@ -12,15 +12,22 @@ export class Drydock {
   readonly #directory: string
   readonly #environment: Record<string, string>
 
-  /** @param sshPort another way to the nodes' SSH, e.g. through something that cuts it */
-  constructor(cluster: RunningCluster, directory: string, options: { nodes: readonly string[]; sshPort?: number; environment?: Record<string, string> }) {
+  /**
+   * @param sshPort another way to the nodes' SSH, e.g. through something that cuts it
+   * @param hostKey type and key in known_hosts, where it is not the nodes' own
+   */
+  constructor(
+    cluster: RunningCluster,
+    directory: string,
+    options: { nodes: readonly string[]; sshPort?: number; hostKey?: string; environment?: Record<string, string> },
+  ) {
     this.#cluster = cluster
     this.#directory = directory
     this.#environment = options.environment ?? {}
     mkdirSync(directory, { recursive: true })
     const port = options.sshPort ?? Number(cluster.ssh.split(':').at(-1))
     const knownHosts = join(directory, 'known_hosts')
-    const hostKey = readFileSync(join(cluster.sshKey, '../host_ed25519.pub'), 'utf8').split(' ').slice(0, 2).join(' ')
+    const hostKey = options.hostKey ?? readFileSync(join(cluster.sshKey, '../host_ed25519.pub'), 'utf8').split(' ').slice(0, 2).join(' ')
     writeFileSync(knownHosts, `[127.0.0.1]:${String(port)} ${hostKey}\n`)
     writeFileSync(
       join(directory, 'ssh_config'),

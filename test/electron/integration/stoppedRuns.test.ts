@@ -1,0 +1,104 @@
+import { existsSync, readFileSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import ssh2 from 'ssh2'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { outcomeOf, type ClusterOutcome } from '#test/support/killing/clusterOutcome.ts'
+import { Drydock } from '#test/support/killing/killedCommand.ts'
+import { hasProgram, temporaryDirectory } from '#test/support/peers.ts'
+import { startCluster, type RunningCluster } from '#test/support/runningCluster.ts'
+
+const NODES = ['controlplane', 'node01']
+
+/** Each run has to stop at the step that cannot go on, say what happened, and leave what comes after it alone. */
+describe.skipIf(!hasProgram('kubectl'))('a run that cannot go on', () => {
+  const directory = temporaryDirectory('stopped-runs')
+  const dataDir = join(directory, 'cluster')
+  const file = (path: string): string => join(dataDir, 'nodes/controlplane', path)
+  let cluster: RunningCluster
+
+  beforeAll(async () => {
+    cluster = await startCluster(dataDir, ['--nodes', String(NODES.length), '--kubernetes-version', 'v1.35.8'])
+    await expectReady()
+  }, 90_000)
+  afterAll(async () => {
+    await cluster.end()
+  })
+  async function expectReady(): Promise<void> {
+    const { code, stderr } = await cluster.kubectl(['wait', '--for=condition=Ready', 'nodes', '--all', '--timeout=60s'], { timeoutMs: 70_000 })
+    if (code !== 0) throw new Error(stderr)
+  }
+  const drydock = (name: string, hostKey?: string): Drydock =>
+    new Drydock(cluster, join(directory, name), { nodes: NODES, ...(hostKey === undefined ? {} : { hostKey }) })
+  const outcome = (): Promise<ClusterOutcome> => outcomeOf(cluster, { dataDir, nodes: NODES })
+
+  it('refuses a node whose host key is another one than the known one, before anything is run there', { timeout: 60_000 }, async () => {
+    const before = await outcome()
+    const other = ssh2.utils.generateKeyPairSync('ed25519').public.split(' ').slice(0, 2).join(' ')
+    const { code, stdout, stderr } = await drydock('stranger', other).run(['upgrade', 'apply', '--to', 'v1.36.4', '--yes'])
+    expect(code).toBe(3)
+    expect(stdout).toContain('BLOCKING: node controlplane is not reached by SSH')
+    expect(stdout).toContain('the host key is not the one that is known for it')
+    expect(stderr).toContain('nothing was changed')
+    expect(await outcome()).toEqual(before)
+  })
+
+  it('stops where a package is not found, with apt’s own words, the control plane untouched', { timeout: 120_000 }, async () => {
+    const before = await outcome()
+    const own = drydock('package')
+    const { code, stdout } = await own.run(['upgrade', 'apply', '--to', 'v1.36.99', '--yes'])
+    expect(code, stdout).toBe(3)
+    expect(stdout).toContain("E: Version '1.36.99-*' for 'kubeadm' was not found")
+    const [run] = await own.runs()
+    expect(run?.steps.map(({ state }) => state).slice(0, 4)).toEqual(['done', 'done', 'failed', 'pending'])
+    expect(run?.steps.find(({ state }) => state === 'failed')?.error).toContain('ended with exit code 100')
+    const { controlPlane, nodes } = await outcome()
+    expect({ controlPlane, nodes }).toEqual({ controlPlane: before.controlPlane, nodes: before.nodes })
+    const aborted = await own.run(['runbook', 'abort', run?.id ?? ''])
+    expect(aborted.code, aborted.stderr).toBe(1)
+    expect((await own.runs())[0]?.state).toBe('aborted')
+  })
+
+  it('refuses to renew what it has no authority for, and goes on once the key is there, each command run once', { timeout: 180_000 }, async () => {
+    const own = drydock('again')
+    // kubeadm cannot renew what it has no authority for.
+    renameSync(file('etc/kubernetes/pki/ca.key'), file('ca.key.away'))
+    const refused = await own.run(['certs', 'renew', '--yes'])
+    expect(refused.code, refused.stdout).toBe(3)
+    expect(refused.stdout).toContain('the key of an authority is not on the node')
+    renameSync(file('ca.key.away'), file('etc/kubernetes/pki/ca.key'))
+    const [run] = await own.runs()
+    const resumed = await own.run(['runbook', 'resume', run?.id ?? ''])
+    expect(resumed.code, resumed.stdout + resumed.stderr).toBe(0)
+    expect(existsSync(file(`etc/kubernetes/drydock-before-${run?.id ?? ''}/pki/ca.key`))).toBe(true)
+    const renewals = readFileSync(file('var/log/commands.log'), 'utf8')
+      .split('\n')
+      .filter((line) => line.endsWith('kubeadm certs renew all'))
+    expect(renewals).toHaveLength(1)
+  })
+
+  it('drains nothing before the operator has decided, and leaves a pod there for a written reason', { timeout: 120_000 }, async () => {
+    const yaml = `apiVersion: v1
+kind: Pod
+metadata: {name: alone, namespace: default, labels: {app: alone}}
+spec: {nodeName: node01, containers: [{name: main, image: nginx}]}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: alone, namespace: default}
+spec: {minAvailable: 1, selector: {matchLabels: {app: alone}}}
+`
+    expect((await cluster.kubectl(['apply', '-f', '-'], { input: yaml })).code).toBe(0)
+    expect((await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/alone', '--timeout=60s'], { timeoutMs: 70_000 })).code).toBe(0)
+    const own = drydock('blocked')
+    const undecided = await own.run(['drain', 'apply', 'node01', '--yes'])
+    expect(undecided.code).toBe(3)
+    expect(undecided.stderr).toContain('nothing was changed: decide on default/alone')
+    expect(await own.runs()).toEqual([])
+    const plan = await own.run(['drain', 'plan', 'node01', '--override', 'default/alone=evict:only a trial'])
+    expect(plan.code).toBe(3)
+    expect(plan.stdout).toMatch(/default\/alone\s+blocked\s+-\s+The disruption budget alone needs 1 healthy pods and has 1 currently\. It wants all 1 of them/)
+    const left = await own.run(['drain', 'apply', 'node01', '--yes', '--override', 'default/alone=leave:it ends tonight'])
+    expect(left.code, left.stdout + left.stderr).toBe(0)
+    expect((await cluster.kubectl(['get', 'pod', 'alone', '-o', 'jsonpath={.status.phase}'])).stdout).toBe('Running')
+  })
+})
