@@ -188,6 +188,7 @@ class Foresight {
     const name = node.metadata.name ?? ''
     const pods = this.#facts.pods.filter((pod) => nodeNameOf(pod) === name).sort(evictionOrder)
     const back = new Map<string, number>()
+    const spent = new Set<string>()
     const planned = pods.map((pod) => {
       const look = lookAtPod(pod, { budgets: [...this.#budgets.values()], minor: this.#facts.minor }, options)
       if (look.verdict === 'stays' || look.verdict === 'leaves' || look.verdict === 'undecided') return look
@@ -197,6 +198,7 @@ class Foresight {
       // Of a pod that is not ready the budget gets its allowance back as soon as it is counted again.
       if (decision.decision !== 'granted' || decision.spends === null || !isPodReady(pod)) return placed
       this.#grant(decision.spends, -1)
+      spent.add(keyOf(decision.spends))
       if (placed.target !== '') back.set(keyOf(decision.spends), (back.get(keyOf(decision.spends)) ?? 0) + 1)
       return placed
     })
@@ -209,8 +211,10 @@ class Foresight {
       name,
       cordoned: specOf(node)['unschedulable'] === true,
       pods: planned.map((pod) => {
-        const returning = pod.verdict === 'blocked' && pod.budgets.length === 1 ? (back.get(`${pod.namespace}/${pod.budgets[0] ?? ''}`) ?? 0) : 0
-        if (returning === 0) return pod
+        if (pod.verdict !== 'blocked' || pod.budgets.length !== 1) return pod
+        const key = `${pod.namespace}/${pod.budgets[0] ?? ''}`
+        if (!back.has(key))
+          return spent.has(key) ? { ...pod, reason: `${pod.reason}. The ones evicted before it come back nowhere: make room for them first` } : pod
         return { ...pod, verdict: 'waits', reason: `budget ${pod.budgets[0] ?? ''} grants it once the ones before it are ready elsewhere` }
       }),
     }
