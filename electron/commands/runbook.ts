@@ -53,5 +53,10 @@ async function reconnect(headless: Headless, { clusterId, clusterName }: RunView
   })
   if (!clusters.some(({ id }) => id === clusterId)) throw new Error(`the cluster ${clusterName} of this run is not known here: give its --kubeconfig`)
   await headless.invoke('clusters.open', { clusterId })
-  await headless.first('clusters.watch', {}, (list) => list.some(({ id, connection }) => id === clusterId && connection.state === 'live'))
+  // A restore stops the API server itself: whether the run can go on without one, its step knows.
+  const reached = await headless.first('clusters.watch', {}, (list) =>
+    list.some(({ id, connection }) => id === clusterId && !['idle', 'connecting'].includes(connection.state)),
+  )
+  const { connection } = reached.find(({ id }) => id === clusterId) ?? {}
+  if (connection !== undefined && 'message' in connection) process.stderr.write(`drydock: ${clusterName} does not answer now: ${connection.message}\n`)
 }
