@@ -78,7 +78,9 @@ function connectClient(target: SshTarget, signal: AbortSignal, sock?: ClientChan
       const reason =
         presented !== null && !target.hostKeys.includes(presented)
           ? `the host key is not the one that is known for it (presented ${presented.slice(0, 24)}…). Check that this is the right machine before you trust the new key`
-          : error.message
+          : 'level' in error && error.level === 'client-authentication'
+            ? `${target.username} is not let in with the key that was offered. Try ssh ${target.username}@${target.host} -p ${String(target.port)}, and put the public key into its authorized_keys`
+            : error.message
       reject(new Error(`ssh ${where}: ${reason}`, { cause: error }))
     }
     const onAbort = (): void => {
