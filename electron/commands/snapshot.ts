@@ -1,20 +1,18 @@
 import { Option, type Command } from 'commander'
 import { SystemClock } from '#shared/base/clock.ts'
 import { differences, liveKeys, readValue } from '../snapshot/contents.ts'
-import { describeValue } from '../snapshot/etcdView.ts'
-import { connectMaintenance } from '../snapshot/maintenanceClient.ts'
 import { humanBytes, printStatus, printTable, type OutputFormat } from '../snapshot/print.ts'
-import { saveSnapshot } from '../snapshot/save.ts'
 import { SnapshotFile } from '../snapshot/snapshotFile.ts'
 import { snapshotStatus } from '../snapshot/status.ts'
-import { storedObjectAsYaml } from '../snapshot/storedObject.ts'
 import { verifySnapshot } from '../snapshot/verify.ts'
 import { interruptible } from './interruptible.ts'
-import { registerExport } from './snapshotExport.ts'
-import { diffObjects, getObject, listObjects } from './snapshotObjects.ts'
+import type { ExportOptions } from './snapshotExport.ts'
 import { registerRestore } from './snapshotRestore.ts'
 
 const formats: OutputFormat[] = ['simple', 'table', 'json', 'fields']
+
+/** Loaded when they are asked for, as the tables of Kubernetes' kinds are: `status` needs none of them, and a start is most of what it takes. */
+const byObjects = () => import('./snapshotObjects.ts')
 
 /** `drydock snapshot …`: etcdctl's and etcdutl's words, flags and columns where they have them. */
 export function register(program: Command): void {
@@ -55,7 +53,7 @@ export function register(program: Command): void {
     .option('--objects', 'Kubernetes objects by resource, namespace and name, in place of keys', false)
     .addOption(output())
     .action((file: string, prefix: string | undefined, { objects, ...options }: { rev?: number; objects: boolean; writeOut: OutputFormat }) =>
-      interruptible((signal) => (objects ? listObjects(file, { ...options, signal }) : list(file, { prefix, ...options }, signal))),
+      interruptible(async (signal) => (objects ? (await byObjects()).listObjects(file, { ...options, signal }) : list(file, { prefix, ...options }, signal))),
     )
 
   snapshot
@@ -73,9 +71,10 @@ export function register(program: Command): void {
       ) => {
         const [, resource, name] = /^([^/]+)\/([^/]+)$/.exec(key) ?? []
         if (resource !== undefined && name !== undefined) {
-          await interruptible((signal) => getObject(file, { resource, namespace, name }, { signal, writeOut, rev }))
+          await interruptible(async (signal) => (await byObjects()).getObject(file, { resource, namespace, name }, { signal, writeOut, rev }))
           return
         }
+        const [{ describeValue }, { storedObjectAsYaml }] = await Promise.all([import('../snapshot/etcdView.ts'), import('../snapshot/storedObject.ts')])
         withFile(file, (opened) => {
           const kv = readValue(opened, { key, atRevision: rev })
           if (kv === null) throw new Error(`there is no key ${key} in ${file}`)
@@ -86,7 +85,18 @@ export function register(program: Command): void {
     )
 
   registerRestore(snapshot)
-  registerExport(snapshot, wholeNumber)
+  snapshot
+    .command('export <file>')
+    .description('write the objects of a snapshot as YAML that can be applied: a folder per namespace and kind, or one file')
+    .requiredOption('-o, --output <path>', 'an empty or new folder; or a file whose name ends in .yaml')
+    .option('-n, --namespace <name>', 'only this namespace, with its Namespace object')
+    .option('--kind <kind>', 'only this kind, e.g. Deployment')
+    .option('--secrets', 'Secrets too, readable for whoever may read the output', false)
+    .option('--rev <revision>', 'as of this revision', wholeNumber)
+    .option('--json', 'print the report as JSON', false)
+    .action((file: string, options: ExportOptions) =>
+      interruptible(async (signal) => (await import('./snapshotExport.ts')).exportObjects(file, options, signal)),
+    )
 
   snapshot
     .command('diff <before> <after> [prefix]')
@@ -94,7 +104,9 @@ export function register(program: Command): void {
     .option('--objects', 'Kubernetes objects with the fields that differ, without noise, in place of keys', false)
     .addOption(output())
     .action((before: string, after: string, prefix: string | undefined, { objects, writeOut }: { objects: boolean; writeOut: OutputFormat }) =>
-      interruptible((signal) => (objects ? diffObjects(before, after, { signal, writeOut }) : diff({ before, after, prefix, writeOut }, signal))),
+      interruptible(async (signal) =>
+        objects ? (await byObjects()).diffObjects(before, after, { signal, writeOut }) : diff({ before, after, prefix, writeOut }, signal),
+      ),
     )
 }
 
@@ -102,6 +114,7 @@ async function save(path: string, options: { endpoints: string; cacert?: string;
   const endpoints = options.endpoints.split(',').filter((endpoint) => endpoint !== '')
   const [endpoint] = endpoints
   if (endpoint === undefined || endpoints.length > 1) throw new Error('snapshot save reads from one member: give exactly one endpoint')
+  const [{ connectMaintenance }, { saveSnapshot }] = await Promise.all([import('../snapshot/maintenanceClient.ts'), import('../snapshot/save.ts')])
   const etcd = await connectMaintenance({ endpoint, caFile: options.cacert, certFile: options.cert, keyFile: options.key })
   try {
     const isTerminal = process.stderr.isTTY

@@ -1,18 +1,17 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Command } from 'commander'
 import { stringify } from 'yaml'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { cleaned, reasonToLeaveOut } from '#shared/planning/restore/cleaned.ts'
 import { inOrder } from '#shared/planning/restore/order.ts'
 import { SnapshotFile } from '../snapshot/snapshotFile.ts'
 import { snapshotObjects } from '../snapshot/snapshotObjects.ts'
-import { interruptible } from './interruptible.ts'
 
 /** The folder of what belongs to no namespace. No namespace can have this name. */
 const CLUSTER_FOLDER = '_cluster'
 
-interface ExportOptions {
+/** Flags of the command. */
+export interface ExportOptions {
   output: string
   namespace?: string
   kind?: string
@@ -29,20 +28,7 @@ interface ExportReport {
 }
 
 /** `drydock snapshot export`: objects as they can be applied again, without what a server gave them. */
-export function registerExport(snapshot: Command, revision: (text: string) => number): void {
-  snapshot
-    .command('export <file>')
-    .description('write the objects of a snapshot as YAML that can be applied: a folder per namespace and kind, or one file')
-    .requiredOption('-o, --output <path>', 'an empty or new folder; or a file whose name ends in .yaml')
-    .option('-n, --namespace <name>', 'only this namespace, with its Namespace object')
-    .option('--kind <kind>', 'only this kind, e.g. Deployment')
-    .option('--secrets', 'Secrets too, readable for whoever may read the output', false)
-    .option('--rev <revision>', 'as of this revision', revision)
-    .option('--json', 'print the report as JSON', false)
-    .action((file: string, options: ExportOptions) => interruptible((signal) => exportObjects(file, options, signal)))
-}
-
-async function exportObjects(path: string, options: ExportOptions, signal: AbortSignal): Promise<void> {
+export async function exportObjects(path: string, options: ExportOptions, signal: AbortSignal): Promise<void> {
   const { output, namespace, kind, secrets = false } = options
   const report: ExportReport = { exported: 0, leftOut: {} }
   const leaveOut = (why: string): void => {
