@@ -100,6 +100,7 @@ describe.skipIf(kubectls.length === 0)('the kubectl matrix', () => {
       async () => {
         const cluster = await started(`newest-${version}`, [])
         const wrong: string[] = []
+        mkdirSync(folder, { recursive: true })
         try {
           const side = await sideOf(path, cluster.kubeconfig, `newest-${version}`)
           await prepareObjects(side)
@@ -112,6 +113,7 @@ describe.skipIf(kubectls.length === 0)('the kubectl matrix', () => {
             const expected = known.exitCodes[line.command] ?? 0
             if (answer.code !== null && answer.code !== expected)
               wrong.push(`${line.command}: ${String(answer.code)} in place of ${String(expected)}: ${answer.stderr.slice(0, 300)}`)
+            writeFileSync(join(folder, `newest-${version}.txt`), wrong.join('\n'))
           }
         } finally {
           await cluster.end()
