@@ -29,7 +29,7 @@ export function normalize(text: string, { nodes, server, folder, cluster }: Matr
   const port = new URL(server).port
   // kubectl's own log: when it waits so as not to ask too often is left out, of the rest the time and the process.
   const ownLog = text
-    .replace(/^I\d{4} .*(Throttling request took|"Waited before sending request") .*\n/gm, '')
+    .replace(/^I\d{4} .*(Throttling request took|client-side throttling).*\n/gm, '')
     .replace(/^([IWE])\d{4} [\d:.]+ +\d+ (?=\w+\.go:)/gm, '$1 ')
   let result = withoutManagers(ownLog).replaceAll(folder, '<folder>').replaceAll(server, '<server>')
   result = result.replaceAll(new RegExp(`(?<=@|name: |cluster: )${cluster}\\b`, 'g'), '<cluster>')
