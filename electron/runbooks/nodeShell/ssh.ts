@@ -87,11 +87,17 @@ function connectClient(target: SshTarget, signal: AbortSignal, sock?: ClientChan
       client.end()
       reject(signal.reason as Error)
     }
+    // A connection that is cut during the handshake ends without an error.
+    const onClose = (): void => {
+      fail(new Error('the connection was closed before the login was done'))
+    }
     signal.addEventListener('abort', onAbort, { once: true })
     client
+      .on('close', onClose)
       .on('ready', () => {
         signal.removeEventListener('abort', onAbort)
         client.off('error', fail)
+        client.off('close', onClose)
         // A connection that breaks later shows itself in the running command.
         client.on('error', () => undefined)
         resolve(client)
