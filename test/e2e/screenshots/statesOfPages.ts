@@ -1,6 +1,9 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { BackupsPage } from '../pages/backupsPage.ts'
+import { ComparePage } from '../pages/comparePage.ts'
+import { DrainPage } from '../pages/drainPage.ts'
 import { runProgram } from '#test/support/peers.ts'
 import { expect, test, type App } from '../support/test.ts'
 
@@ -155,15 +158,9 @@ test('takes the states', async ({ app }) => {
   await frame.open('Nodes')
   await page.getByRole('grid').getByRole('row').filter({ hasText: 'node01' }).click()
   await frame.settled()
-  await main
-    .getByRole('button', { name: /^Drain/ })
-    .first()
-    .click()
-  await expect(frame.dialog).toBeVisible()
-  await expect(frame.dialog.locator('.skeleton')).toHaveCount(0)
-  await take('drain-dialog')
-  await page.keyboard.press('Escape')
-  await page.keyboard.press('Escape')
+  await main.getByRole('link', { name: 'Drain…' }).click()
+  await new DrainPage(frame).opened()
+  await take('drain-plan')
 
   await page.locator('header.top').getByRole('button').first().click()
   await expect(page.getByRole('menuitem').filter({ hasText: 'denied' })).toBeVisible()
@@ -186,6 +183,18 @@ test('takes the states', async ({ app }) => {
   await frame.chooseCluster('Local cluster')
   await frame.live()
 
+  await frame.open('Backups')
+  await new BackupsPage(frame).backUpNow()
+  await app.kubectl(['create', 'namespace', 'later'])
+  await app.kubectl(['scale', 'deployment/web', '--replicas=5'])
+  await main.getByRole('link', { name: 'Compare with live' }).click()
+  const compare = new ComparePage(frame)
+  await compare.compared()
+  await take('compare')
+  await compare.row('web').click()
+  await frame.settled()
+  await take('compare-object')
+
   await app.kubectl(['delete', 'poddisruptionbudget', 'web'])
   await app.kubectl(['create', 'deployment', 'many', '--image=nginx', '--replicas=2000'])
   await frame.open('Pods')
@@ -203,7 +212,7 @@ test('takes the states', async ({ app }) => {
   await expect(frame.heading('Runbooks')).toBeVisible()
   await expect(main.getByText('Running').first()).toBeVisible()
   await take('runbook-running')
-  await expect(main.getByText('Succeeded').first()).toBeVisible({ timeout: 300_000 })
+  await expect(main.getByText(/^(\d+) of \1 steps done$/)).toBeVisible({ timeout: 300_000 })
   await take('runbook-done')
   process.stdout.write(`drydock: pictures are in ${folder}\n`)
 })
