@@ -198,7 +198,7 @@ test('takes the states', async ({ app }) => {
   await app.kubectl(['delete', 'poddisruptionbudget', 'web'])
   await app.kubectl(['create', 'deployment', 'many', '--image=nginx', '--replicas=2000'])
   await frame.open('Pods')
-  await expect(main.getByText(/of 2,?0\d\d/)).toBeVisible({ timeout: 60_000 })
+  await expect(main.getByText(/of 2,?0\d\d/)).toBeVisible({ timeout: 180_000 })
   await page.getByRole('grid').press('End')
   await take('pods-many')
   await app.kubectl(['delete', 'deployment', 'many'])
