@@ -155,6 +155,20 @@ test('takes the states', async ({ app }) => {
   await page.keyboard.press('Escape')
   await page.keyboard.press('Escape')
 
+  await app.kubectl([
+    'run',
+    'too-large',
+    '--image=redis',
+    '--overrides={"spec":{"containers":[{"name":"main","image":"redis","resources":{"requests":{"cpu":"64"}}}]}}',
+  ])
+  await frame.open('Pods')
+  await page.getByRole('grid').getByRole('row').filter({ hasText: 'too-large' }).click()
+  await frame.settled()
+  await expect(main.getByText(/Why is it pending/).first()).toBeVisible()
+  await take('pod-pending')
+  await page.keyboard.press('Escape')
+  await app.kubectl(['delete', 'pod', 'too-large'])
+
   await frame.open('Nodes')
   await page.getByRole('grid').getByRole('row').filter({ hasText: 'node01' }).click()
   await frame.settled()
