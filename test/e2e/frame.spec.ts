@@ -28,6 +28,9 @@ test('the theme is switched, and kept over a reload', async ({ app }) => {
   await expect.poll(theme).toBe(after)
   await page.getByRole('button', { name: `Switch to ${before ?? ''}` }).click()
   await expect.poll(theme).toBe(before)
+  // Specs that share the app follow the system's theme.
+  await app.frame.open('Settings')
+  await page.getByRole('button', { name: 'As the system' }).click()
 })
 
 test('the keyboard alone opens pages, rows and the filter, and the map tells how', async ({ app }) => {

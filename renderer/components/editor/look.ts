@@ -12,6 +12,7 @@ export const editorLook = [
     '.cm-content': { caretColor: 'var(--text)' },
     '.cm-cursor': { borderLeftColor: 'var(--text)' },
     '&.cm-focused .cm-selectionBackground, .cm-selectionBackground': { backgroundColor: 'var(--selected) !important' },
+    '.cm-placeholder': { color: 'var(--muted)' },
     '.cm-panels': { backgroundColor: 'var(--raised)', color: 'var(--text)' },
     '.cm-changedLine': { backgroundColor: 'var(--good-bg) !important' },
     '.cm-deletedChunk': { backgroundColor: 'var(--bad-bg) !important' },
