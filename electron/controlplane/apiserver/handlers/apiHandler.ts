@@ -66,6 +66,7 @@ const UID_SINCE = 22
 
 const TOKEN_REQUEST = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' }
 
+const NAMED_VERBS = new Set(['get', 'update', 'patch', 'delete'])
 const WRITES = new Set(['create', 'update', 'patch', 'delete', 'deletecollection'])
 /** Posts that change nothing. */
 const REVIEW_GROUPS = new Set(['authorization.k8s.io', 'authentication.k8s.io'])
@@ -168,6 +169,8 @@ export class ApiHandler {
     const handling = { rest, admission }
     if (resource.group === 'metrics.k8s.io') return metrics(nodes, rest.store, target, request, negotiated, clock.now())
     if (resource.plural === 'componentstatuses') return this.#componentStatuses(verb, target, request)
+    // What is only created, such as a Binding or a review, has no path with a name.
+    if (target.name !== '' && !resource.verbs.some((each) => NAMED_VERBS.has(each))) throw noSuchResource()
     if (resource.storagePrefix === null) {
       if (verb !== 'create') throw methodNotAllowed()
       const answer = review(decodeSent(request, resource, writeContext(request, '')), target, { user: request.user, authorizer, authenticator })

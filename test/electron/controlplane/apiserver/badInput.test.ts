@@ -43,6 +43,13 @@ describe('bad input to the API server', { timeout: 30_000 }, () => {
     expect([warned.status, warned.headers['warning']]).toEqual([201, '299 - "unknown field \\"dat\\""'])
   })
 
+  it('knows no path of a single one of what is only created', async () => {
+    for (const path of ['/api/v1/namespaces/default/bindings', '/apis/authorization.k8s.io/v1/subjectaccessreviews']) {
+      expect(await answer({ path })).toEqual([405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource'])
+      expect(await answer({ path: `${path}/x` })).toEqual([404, 'NotFound', 'the server could not find the requested resource'])
+    }
+  })
+
   it('names what is wrong with a name and a quantity', async () => {
     expect(await answer({ path: MAPS, body: { metadata: { name: 'No_Name' } } })).toEqual([
       422,
