@@ -50,6 +50,22 @@ describe('bad input to the API server', { timeout: 30_000 }, () => {
     }
   })
 
+  it('binds a pod by a Binding sent to its namespace, once', async () => {
+    await server.connection.call({ path: '/api/v1/namespaces/default/serviceaccounts', body: { metadata: { name: 'default' } } })
+    const pod = { metadata: { name: 'manual' }, spec: { containers: [{ name: 'c', image: 'i' }] } }
+    expect((await server.connection.call({ path: '/api/v1/namespaces/default/pods', body: pod })).status).toBe(201)
+    const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name: 'manual' }, target: { apiVersion: 'v1', kind: 'Node', name: 'node02' } }
+    const call = { path: '/api/v1/namespaces/default/bindings', body: binding }
+    expect((await server.connection.call(call)).status).toBe(201)
+    const { json } = await server.connection.call({ path: '/api/v1/namespaces/default/pods/manual' })
+    expect(json).toMatchObject({ spec: { nodeName: 'node02' } })
+    expect(await answer(call)).toEqual([
+      409,
+      'Conflict',
+      'Operation cannot be fulfilled on pods/binding "manual": pod manual is already assigned to node "node02"',
+    ])
+  })
+
   it('names what is wrong with a name and a quantity', async () => {
     expect(await answer({ path: MAPS, body: { metadata: { name: 'No_Name' } } })).toEqual([
       422,
