@@ -16,7 +16,7 @@ import type { ApiServerOptions, NodeConnection } from '../interface.ts'
 import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
 import { jsonResponse, textResponse } from '../request/apiRequest.ts'
 import { asKubeObject, decodeBody } from '../request/body.ts'
-import { negotiate, type Negotiated } from '../request/mediaType.ts'
+import { negotiate } from '../request/mediaType.ts'
 import { isTrue, parseRequestPath, verbOf } from '../request/requestInfo.ts'
 import type { RequestRecord } from '../request/requestRecord.ts'
 import { attributesOf } from '../filters/requestPipeline.ts'
@@ -162,15 +162,6 @@ export class ApiHandler {
     return deprecated === null ? answer : { ...answer, warnings: [deprecated, ...(answer.warnings ?? [])] }
   }
 
-  /** A Binding sent to the namespace's bindings: its own name is the pod's. */
-  #bindByBody(namespace: string, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
-    const { rest, admission } = this.#options
-    const resource = this.#options.served().resources.find('', 'v1', 'pods')
-    if (resource === undefined) throw noSuchResource()
-    const { name = '' } = asKubeObject(decodeBody(request.body, request.headers['content-type']).value).metadata
-    return bind({ rest, admission }, { resource, namespace, name, subresource: 'binding' }, request, negotiated)
-  }
-
   #main(verb: string, target: ResourceTarget, request: ApiRequest): Promise<ApiResponse> | ApiResponse {
     const { rest, admission, authorizer, authenticator, nodes, clock } = this.#options
     const { resource } = target
@@ -178,8 +169,11 @@ export class ApiHandler {
     const handling = { rest, admission }
     if (resource.group === 'metrics.k8s.io') return metrics(nodes, rest.store, target, request, negotiated, clock.now())
     if (resource.plural === 'componentstatuses') return this.#componentStatuses(verb, target, request)
-    if (resource.group === '' && resource.plural === 'bindings' && verb === 'create' && target.name === '')
-      return this.#bindByBody(target.namespace, request, negotiated)
+    if (resource.group === '' && resource.plural === 'bindings' && verb === 'create' && target.name === '') {
+      const pods = this.#options.served().resources.find('', 'v1', 'pods')
+      if (pods === undefined) throw noSuchResource()
+      return bind(handling, { ...target, resource: pods, subresource: 'binding' }, request, negotiated)
+    }
     // What is only created, such as a Binding or a review, has no path with a name.
     if (target.name !== '' && !resource.verbs.some((each) => NAMED_VERBS.has(each))) throw noSuchResource()
     if (resource.storagePrefix === null) {

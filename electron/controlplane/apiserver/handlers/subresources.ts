@@ -148,8 +148,10 @@ export async function scale({ rest }: WriteHandling, target: ResourceTarget, req
 
 /** POST of `/binding`: the scheduler's decision. */
 export async function bind({ rest }: WriteHandling, target: ResourceTarget, request: ApiRequest, negotiated: Negotiated): Promise<ApiResponse> {
-  const { resource, namespace, name } = target
+  const { resource, namespace } = target
   const binding = asKubeObject(decodeBody(request.body, request.headers['content-type']).value)
+  // Sent to the namespace's bindings, its own name is the pod's.
+  const name = target.name === '' ? (binding.metadata.name ?? '') : target.name
   const node = text(objectAt(binding['target'])['name'])
   if (node === '') throw new StatusError(failure(422, 'Invalid', `Binding "${name}" is invalid: target.name: Required value`))
   // As upstream, which writes a binding past the rules for updates of pods: none of them lets a node's name be set.
