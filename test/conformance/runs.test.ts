@@ -4,6 +4,7 @@ import { SeededRandom } from '#shared/base/random.ts'
 import { startCuttingProxy } from '#test/support/killing/cuttingProxy.ts'
 import { Drydock } from '#test/support/killing/killedCommand.ts'
 import { outcomeOf, type ClusterOutcome } from '#test/support/killing/clusterOutcome.ts'
+import { WORKLOAD } from '#test/support/killing/workload.ts'
 import { hasProgram, temporaryDirectory } from '#test/support/peers.ts'
 import { startCluster, type RunningCluster } from '#test/support/runningCluster.ts'
 
@@ -12,17 +13,6 @@ import { startCluster, type RunningCluster } from '#test/support/runningCluster.
 const SEED = Number(process.env['DRYDOCK_SEED'] ?? 1)
 const NODES = ['controlplane', 'node01', 'node02']
 const APPLY = ['upgrade', 'apply', '--to', 'v1.36.4', '--yes']
-
-const WORKLOAD = `apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: default}
-spec: {replicas: 4, selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: nginx}]}}}
----
-apiVersion: policy/v1
-kind: PodDisruptionBudget
-metadata: {name: web, namespace: default}
-spec: {minAvailable: 3, selector: {matchLabels: {app: web}}}
-`
 
 describe.skipIf(!hasProgram('kubectl'))('an upgrade that is interrupted at every point', () => {
   const directory = temporaryDirectory('runs')

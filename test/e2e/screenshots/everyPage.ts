@@ -1,15 +1,8 @@
-import { mkdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { rmSync } from 'node:fs'
+import { look, picturesFolder, SIZES, THEMES } from '../support/looks.ts'
 import { expect, test } from '../support/test.ts'
 
 // Every page in both themes and two sizes, of a cluster that has something to show. Pictures to look at, not to compare.
-
-const folder = fileURLToPath(new URL('../../../test-results/screenshots', import.meta.url))
-const SIZES = [
-  { width: 1440, height: 900 },
-  { width: 1024, height: 700 },
-]
 
 const WORKLOADS = `
 apiVersion: apps/v1
@@ -45,7 +38,7 @@ spec: {minAvailable: 3, selector: {matchLabels: {app: web}}}
 
 test('takes every page', async ({ app }) => {
   test.setTimeout(900_000)
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(picturesFolder, { recursive: true, force: true })
   const { page, frame } = app
   await frame.live()
   await app.kubectl(['apply', '-f', '-'], { input: WORKLOADS })
@@ -55,15 +48,9 @@ test('takes every page', async ({ app }) => {
   await frame.open('Overview')
   await app.kubectl(['rollout', 'status', 'deployment/web'])
   const links = await frame.links()
-  for (const theme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme: theme })
+  for (const theme of THEMES)
     for (const size of SIZES) {
-      await page.setViewportSize(size)
-      const into = join(folder, `${theme}-${String(size.width)}`)
-      mkdirSync(into, { recursive: true })
-      const take = async (name: string): Promise<void> => {
-        await page.screenshot({ path: join(into, `${name}.png`), animations: 'disabled' })
-      }
+      const take = await look(page, theme, size)
       for (const name of links) {
         await frame.open(name)
         await take(name.toLowerCase().replaceAll(' ', '-'))
@@ -89,6 +76,5 @@ test('takes every page', async ({ app }) => {
       await take('keyboard-map')
       await page.keyboard.press('Escape')
     }
-  }
-  process.stdout.write(`drydock: pictures are in ${folder}\n`)
+  process.stdout.write(`drydock: pictures are in ${picturesFolder}\n`)
 })

@@ -1,13 +1,10 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { BackupsPage } from '../pages/backupsPage.ts'
 import { ComparePage } from '../pages/comparePage.ts'
+import { everyLook } from '../support/looks.ts'
 import { expect, test } from '../support/test.ts'
 
 // Comparing and restoring in both themes and two sizes. Pictures to look at, not to compare.
 
-const folder = fileURLToPath(new URL('../../../test-results/screenshots', import.meta.url))
 const OBJECTS = `apiVersion: v1
 kind: ConfigMap
 metadata: {name: settings, namespace: shop}
@@ -43,21 +40,7 @@ test('takes comparing and restoring', async ({ app }) => {
   test.setTimeout(600_000)
   const { page, frame } = app
   const compare = new ComparePage(frame)
-  const everyLook = async (name: string): Promise<void> => {
-    for (const theme of ['light', 'dark'] as const)
-      for (const size of [
-        { width: 1440, height: 900 },
-        { width: 1024, height: 700 },
-      ]) {
-        await page.emulateMedia({ colorScheme: theme })
-        await page.setViewportSize(size)
-        await expect(page.locator('html')).toHaveAttribute('data-theme', theme)
-        const into = join(folder, `${theme}-${String(size.width)}`)
-        mkdirSync(into, { recursive: true })
-        await page.screenshot({ path: join(into, `${name}.png`), animations: 'disabled' })
-      }
-    await page.setViewportSize({ width: 1440, height: 900 })
-  }
+  const take = (name: string): Promise<void> => everyLook(page, name)
   await frame.live()
   await app.kubectl(['create', 'namespace', 'shop'])
   await app.kubectl(['apply', '-f', '-'], { input: OBJECTS })
@@ -67,30 +50,30 @@ test('takes comparing and restoring', async ({ app }) => {
   await app.kubectl(['delete', 'namespace', 'shop'])
   await app.kubectl(['create', 'configmap', 'later', '--from-literal=kept=yes'])
   await app.kubectl(['patch', 'configmap', 'mode', '--type=merge', '-p', '{"data":{"mode":"fast"}}'])
-  await everyLook('backups-chosen')
+  await take('backups-chosen')
   await frame.main.getByRole('link', { name: 'Compare with live' }).click()
   await compare.compared()
-  await everyLook('compare')
+  await take('compare')
   await compare.row('mode').click()
   await expect(frame.main.getByRole('region', { name: /^Fields of/ })).toBeVisible()
   await compare.tick('shop').check()
-  await everyLook('compare-fields')
+  await take('compare-fields')
   await frame.main.getByRole('button', { name: 'YAML', exact: true }).click()
   await expect(frame.main.locator('.cm-content')).toBeVisible()
-  await everyLook('compare-yaml')
+  await take('compare-yaml')
   await compare.tick('shop').uncheck()
   await compare.tick('web').check()
   await frame.main.getByRole('button', { name: /^Restore \w+ selected$/ }).click()
   await compare.items()
-  await everyLook('restore-needs')
+  await take('restore-needs')
   await frame.main.getByRole('button', { name: 'Back to the comparison' }).click()
   await compare.tick('shop').check()
   await compare.tick('mode').check()
   await frame.main.getByRole('button', { name: /^Restore \w+ selected$/ }).click()
   await compare.items()
   await frame.main.getByRole('button', { name: 'shop/web' }).last().click()
-  await everyLook('restore-plan')
+  await take('restore-plan')
   await frame.main.getByRole('button', { name: /^Restore \d+ objects$/ }).click()
   await expect(frame.main.getByText(/^Restored: \d+ created/)).toBeVisible({ timeout: 60_000 })
-  await everyLook('restore-report')
+  await take('restore-report')
 })

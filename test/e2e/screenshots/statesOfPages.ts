@@ -1,21 +1,11 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { BackupsPage } from '../pages/backupsPage.ts'
-import { ComparePage } from '../pages/comparePage.ts'
 import { DrainPage } from '../pages/drainPage.ts'
 import { runProgram } from '#test/support/peers.ts'
+import { everyLook, picturesFolder } from '../support/looks.ts'
 import { expect, test, type App } from '../support/test.ts'
 
 // What everyPage.ts does not come by: answers, dialogs, failures, a running upgrade, many rows. Pictures to look at, not to compare.
-
-const folder = fileURLToPath(new URL('../../../test-results/screenshots-states', import.meta.url))
-const LOOKS = [
-  { theme: 'light', size: { width: 1440, height: 900 } },
-  { theme: 'dark', size: { width: 1440, height: 900 } },
-  { theme: 'light', size: { width: 1024, height: 700 } },
-  { theme: 'dark', size: { width: 1024, height: 700 } },
-] as const
 
 const kubeconfigOf = (directory: string): string => join(directory, 'kubeconfig')
 
@@ -93,19 +83,9 @@ metadata: {name: nobody, namespace: default}
 
 test('takes the states', async ({ app }) => {
   test.setTimeout(900_000)
-  rmSync(folder, { recursive: true, force: true })
   const { page, frame } = app
   const { main } = frame
-  const take = async (name: string): Promise<void> => {
-    for (const { theme, size } of LOOKS) {
-      await page.emulateMedia({ colorScheme: theme })
-      await page.setViewportSize(size)
-      const into = join(folder, `${theme}-${String(size.width)}`)
-      mkdirSync(into, { recursive: true })
-      await page.screenshot({ path: join(into, `${name}.png`), animations: 'disabled' })
-    }
-    await page.setViewportSize(LOOKS[0].size)
-  }
+  const take = (name: string): Promise<void> => everyLook(page, name)
   await frame.live()
   await furnish(app)
 
@@ -197,18 +177,6 @@ test('takes the states', async ({ app }) => {
   await frame.chooseCluster('Local cluster')
   await frame.live()
 
-  await frame.open('Backups')
-  await new BackupsPage(frame).backUpNow()
-  await app.kubectl(['create', 'namespace', 'later'])
-  await app.kubectl(['scale', 'deployment/web', '--replicas=5'])
-  await main.getByRole('link', { name: 'Compare with live' }).click()
-  const compare = new ComparePage(frame)
-  await compare.compared()
-  await take('compare')
-  await compare.row('web').click()
-  await frame.settled()
-  await take('compare-object')
-
   await app.kubectl(['delete', 'poddisruptionbudget', 'web'])
   await app.kubectl(['create', 'deployment', 'many', '--image=nginx', '--replicas=2000'])
   await frame.open('Pods')
@@ -228,5 +196,5 @@ test('takes the states', async ({ app }) => {
   await take('runbook-running')
   await expect(main.getByText(/^(\d+) of \1 steps done$/)).toBeVisible({ timeout: 300_000 })
   await take('runbook-done')
-  process.stdout.write(`drydock: pictures are in ${folder}\n`)
+  process.stdout.write(`drydock: pictures are in ${picturesFolder}\n`)
 })

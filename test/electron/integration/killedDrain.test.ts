@@ -1,19 +1,9 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { WORKLOAD } from '#test/support/killing/workload.ts'
 import { hasProgram, temporaryDirectory } from '#test/support/peers.ts'
 import { startCluster, type RunningCluster } from '#test/support/runningCluster.ts'
 import { Drydock } from '#test/support/killing/killedCommand.ts'
-
-const WORKLOAD = `apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: default}
-spec: {replicas: 4, selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: nginx}]}}}
----
-apiVersion: policy/v1
-kind: PodDisruptionBudget
-metadata: {name: web, namespace: default}
-spec: {minAvailable: 3, selector: {matchLabels: {app: web}}}
-`
 
 describe.skipIf(!hasProgram('kubectl'))('a drain whose Drydock is killed at every line of its journal', () => {
   const directory = temporaryDirectory('killed-drain')
