@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    // Most of the time goes by waiting for clusters and programs, so a machine with few cores does well with several at once.
+    maxWorkers: 3,
     projects: [
       { test: { name: 'node', environment: 'node', include: ['test/{shared,electron,architecture,build}/**/*.test.ts'], testTimeout: 30_000 } },
       // Long proofs against real programs (docs/conformance.md); not part of `npm test`. One file at a time: they measure and load.

@@ -1,5 +1,5 @@
 // `npm run e2e -- [--mode standin|serve|electron]… [--report FILE] [what Playwright takes]`: the specs of test/e2e, by default in every mode that
-// this machine has.
+// this machine has. Specs that judge the page alone (@page) run in the first mode only: its code and its cluster are the same in each.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { electronBinary, ensureInstalled, has, projectEnvironment, root, run, say } from './environment.mjs'
@@ -33,7 +33,7 @@ const code = await run(
   'playwright',
   ['test', '--config', 'test/e2e/playwright.config.ts', ...modes.flatMap((mode) => ['--project', mode]), '--reporter', 'list,json', ...rest],
   {
-    env: { ...projectEnvironment(), PLAYWRIGHT_JSON_OUTPUT_FILE: report },
+    env: { ...projectEnvironment(), PLAYWRIGHT_JSON_OUTPUT_FILE: report, DRYDOCK_PAGE_MODE: modes[0] },
   },
 )
 

@@ -174,7 +174,8 @@ export class ClusterSession {
       release: () => {
         pods?.release()
         kept.users--
-        if (kept.users > 0) return
+        // A page that goes away with the session releases its feeds after they have ended; a timer would hold the whole program for a minute.
+        if (kept.users > 0 || this.#feeds.get(id) !== kept) return
         kept.cancelLinger = this.#options.clock.schedule(FEED_LINGER_MS, () => {
           this.#feeds.delete(id)
           kept.stop.abort()

@@ -3,7 +3,7 @@ import { accessibilityProblems } from './support/accessibility.ts'
 import { expect, test } from './support/test.ts'
 
 for (const theme of ['light', 'dark'] as const)
-  test(`every page is accessible in the ${theme} theme`, async ({ app }) => {
+  test(`every page is accessible in the ${theme} theme @page`, async ({ app }) => {
     test.slow()
     const { frame, page } = app
     await page.emulateMedia({ colorScheme: theme })
@@ -17,7 +17,7 @@ for (const theme of ['light', 'dark'] as const)
   })
 
 for (const theme of ['light', 'dark'] as const)
-  test(`details, dialogs and tabs are accessible in the ${theme} theme`, async ({ app }) => {
+  test(`details, dialogs and tabs are accessible in the ${theme} theme @page`, async ({ app }) => {
     test.slow()
     const { frame, page } = app
     const table = new ResourceTable(frame)

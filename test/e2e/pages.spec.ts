@@ -15,7 +15,7 @@ test('every page of the sidebar opens, and neither errors nor violations of the 
     })
 })
 
-test('every page says its command, and each says something else', async ({ app }) => {
+test('every page says its command, and each says something else @page', async ({ app }) => {
   const { frame, page } = app
   await frame.live()
   const seen = new Set<string>()

@@ -1,6 +1,13 @@
 import { defineConfig } from '@playwright/test'
 import type { Mode } from './support/shell.ts'
 
+/** Specs that judge the page alone run in one mode; build/e2e.mjs says in which. */
+const pageMode = process.env['DRYDOCK_PAGE_MODE']
+const notIn = (mode: Mode, others: string[] = []): { grepInvert?: RegExp } => {
+  const tags = [...others, ...(pageMode === undefined || pageMode === mode ? [] : ['@page'])]
+  return tags.length === 0 ? {} : { grepInvert: new RegExp(tags.join('|'), 'u') }
+}
+
 /** One folder of specs, run in three modes; and the pictures of every page, which are no test. */
 export default defineConfig<object, { mode: Mode }>({
   testDir: '.',
@@ -15,9 +22,9 @@ export default defineConfig<object, { mode: Mode }>({
   use: { trace: 'retain-on-failure', screenshot: 'only-on-failure', actionTimeout: 30_000 },
   projects: [
     // Specs of the desktop shell have nothing to say about a browser; those that need a real Electron are skipped, and counted, where there is none.
-    { name: 'serve', testMatch: '*.spec.ts', grepInvert: /@shell|@real/, use: { mode: 'serve' } },
-    { name: 'standin', testMatch: '*.spec.ts', use: { mode: 'standin' } },
-    { name: 'electron', testMatch: '*.spec.ts', use: { mode: 'electron' } },
+    { name: 'serve', testMatch: '*.spec.ts', ...notIn('serve', ['@shell', '@real']), use: { mode: 'serve' } },
+    { name: 'standin', testMatch: '*.spec.ts', ...notIn('standin'), use: { mode: 'standin' } },
+    { name: 'electron', testMatch: '*.spec.ts', ...notIn('electron'), use: { mode: 'electron' } },
     { name: 'screenshots', testMatch: 'screenshots/*.ts', use: { mode: 'serve', trace: 'off', screenshot: 'off' } },
   ],
 })

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { SystemClock } from '#shared/base/clock.ts'
 import { silentLogger } from '#shared/base/logger.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
@@ -30,7 +30,7 @@ async function servers(size: number): Promise<{ cluster: EtcdCluster; clients: [
       return { etcd, api, client: new RestClient(api.transport({ username: 'admin', groups: ['system:masters'] })) }
     }),
   )
-  afterAll(async () => {
+  onTestFinished(async () => {
     for (const { api, etcd } of started) {
       await api.close()
       await etcd.close()

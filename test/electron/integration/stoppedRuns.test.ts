@@ -24,8 +24,13 @@ describe.skipIf(!hasProgram('kubectl'))('a run that cannot go on', () => {
     await cluster.end()
   })
   async function expectReady(): Promise<void> {
-    const { code, stderr } = await cluster.kubectl(['wait', '--for=condition=Ready', 'nodes', '--all', '--timeout=60s'], { timeoutMs: 70_000 })
-    if (code !== 0) throw new Error(stderr)
+    for (const [condition, ...of] of [
+      ['Ready', 'nodes', '--all'],
+      ['Available', 'deployments', '--all', '--all-namespaces'],
+    ]) {
+      const { code, stderr } = await cluster.kubectl(['wait', `--for=condition=${condition ?? ''}`, ...of, '--timeout=60s'], { timeoutMs: 70_000 })
+      if (code !== 0) throw new Error(stderr)
+    }
   }
   const drydock = (name: string, hostKey?: string): Drydock =>
     new Drydock(cluster, join(directory, name), { nodes: NODES, ...(hostKey === undefined ? {} : { hostKey }) })
