@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { homedir, hostname, userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
@@ -33,6 +33,7 @@ import { lockDataDir } from './controlplane/dataDirLock.ts'
 import { loadStore } from './controlplane/etcd/loadStore.ts'
 import { SettingsFile } from './platform/settingsFile.ts'
 import { ClusterApi } from './runbooks/clusterApi.ts'
+import { holdCluster } from './runbooks/clusterHold.ts'
 import { renewalRunbook } from './runbooks/certificates/certificatesRunbook.ts'
 import { drainRunbook } from './runbooks/drain/drainRunbook.ts'
 import { etcdHashes } from './runbooks/restore/etcdHashes.ts'
@@ -157,6 +158,7 @@ export class Application {
       clock,
       logger,
       newId: randomUUID,
+      hold: async (clusterId, request) => holdCluster({ api: await api(clusterId), clock, operator: `${userInfo().username}@${hostname()}` }, request),
       runbooks: [
         drainRunbook({ api }),
         renewalRunbook({ api, shell }),

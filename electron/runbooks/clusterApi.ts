@@ -34,6 +34,11 @@ export class ClusterApi {
     return this.#call({ method: 'POST', path, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal })
   }
 
+  /** Replaces an object; its resourceVersion decides whether it is still the one that was read. */
+  put(path: string, body: unknown, signal: AbortSignal): Promise<unknown> {
+    return this.#call({ method: 'PUT', path, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal })
+  }
+
   /** An object, or with a collection's path all of its objects. */
   delete(path: string, options: unknown, signal: AbortSignal): Promise<unknown> {
     return this.#call({ method: 'DELETE', path, headers: { 'content-type': 'application/json' }, body: JSON.stringify(options), signal })

@@ -4,6 +4,7 @@ import { invariant } from '#shared/base/invariant.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { RunView } from '#shared/contract/runbooks.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
+import type { Hold, HoldRequest } from './clusterHold.ts'
 import { Journal, readJournals, type JournalRecord } from './journal.ts'
 import type { Runbook, Step, StepContext } from './runbook.ts'
 import { applyRecord, createdView, foldJournal, withStep } from './runView.ts'
@@ -16,6 +17,8 @@ export interface EngineOptions {
   logger: Logger
   /** Makes a run's identifier, e.g. a UUID. Used as a file name. */
   newId: () => string
+  /** Keeps others off the cluster while a run works on it. @throws StatusError Conflict that names who has it */
+  hold: (clusterId: string, request: HoldRequest) => Promise<Hold>
 }
 
 /** A run in such a state keeps others off its cluster. */
@@ -49,6 +52,7 @@ export class RunbookEngine {
   readonly #options: EngineOptions
   readonly #runs = new Map<string, Run>()
   readonly #changed = new Emitter<RunView>()
+  readonly #closing = new AbortController()
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -93,12 +97,14 @@ export class RunbookEngine {
     const busy = this.list().find((view) => view.clusterId === cluster.id && UNENDED.has(view.state))
     if (busy !== undefined) throw new StatusError(failure(409, 'Conflict', `"${busy.title}" has not ended on this cluster: resume or abort it first`))
     const id = this.#options.newId()
+    const title = runbook.title(input as never)
+    const hold = await this.#options.hold(cluster.id, { runId: id, title, signal: this.#closing.signal })
     const record: Extract<JournalRecord, { type: 'created' }> = {
       type: 'created',
       atMs: this.#options.clock.now(),
       id,
       runbook: name,
-      title: runbook.title(input as never),
+      title,
       clusterId: cluster.id,
       clusterName: cluster.name,
       input,
@@ -108,7 +114,7 @@ export class RunbookEngine {
     run.journal.append(record)
     this.#runs.set(id, run)
     this.#append(run, { type: 'started', atMs: this.#options.clock.now() })
-    this.#go(run, steps)
+    this.#go(run, { steps, hold })
     return id
   }
 
@@ -119,8 +125,10 @@ export class RunbookEngine {
     if (run.controller !== null || run.view.state === 'done' || run.view.state === 'aborted')
       throw new StatusError(failure(409, 'Conflict', `the run is ${run.view.state}; only one that is interrupted, paused or failed can go on`))
     const steps = await this.#runbook(run.view.runbook).steps(run.input as never)
+    const hold = await this.#hold(run)
+    if (run.controller !== null) throw new StatusError(failure(409, 'Conflict', 'the run goes on already'))
     this.#append(run, { type: 'resumed', atMs: this.#options.clock.now() })
-    this.#go(run, steps)
+    this.#go(run, { steps, hold })
   }
 
   /** Stops the running step where it is; it is entered again on resume. */
@@ -150,12 +158,12 @@ export class RunbookEngine {
     run.controller?.abort(new RunAborted('aborted by the operator'))
     await run.finished
     const steps = await this.#runbook(run.view.runbook).steps(run.input as never)
-    const controller = new AbortController()
+    const hold = await this.#hold(run)
     for (const step of steps.toReversed()) {
       const state = run.view.steps.find((view) => view.id === step.id)?.state
       // One that was running when its process went may have done its work in part.
       if (step.undo === undefined || (state !== 'done' && state !== 'failed' && state !== 'running')) continue
-      const context = this.#context(run, step, controller.signal)
+      const context = this.#context(run, step, hold.lost)
       try {
         await step.undo(context)
         this.#append(run, { type: 'stepUndone', atMs: this.#options.clock.now(), step: step.id })
@@ -164,6 +172,7 @@ export class RunbookEngine {
       }
     }
     this.#append(run, { type: 'ended', atMs: this.#options.clock.now(), state: 'aborted' })
+    await hold.release()
   }
 
   /** Settles when the run has ended or stopped. */
@@ -175,16 +184,22 @@ export class RunbookEngine {
 
   /** Stops running steps without ending their runs: they are `interrupted` next time. */
   async close(): Promise<void> {
+    this.#closing.abort(new EngineClosed('the engine is closing'))
     for (const run of this.#runs.values()) run.controller?.abort(new EngineClosed('the engine is closing'))
     await Promise.all([...this.#runs.values()].map(({ finished }) => finished))
     for (const run of this.#runs.values()) run.journal.close()
     this.#runs.clear()
   }
 
-  #go(run: Run, steps: Step[]): void {
+  #hold({ view: { id, title, clusterId } }: Run): Promise<Hold> {
+    return this.#options.hold(clusterId, { runId: id, title, signal: this.#closing.signal })
+  }
+
+  #go(run: Run, { steps, hold }: { steps: Step[]; hold: Hold }): void {
     invariant(run.controller === null, 'a run is driven by one loop at a time')
     run.controller = new AbortController()
-    run.finished = this.#drive(run, steps, run.controller.signal).finally(() => {
+    run.finished = this.#drive(run, steps, AbortSignal.any([run.controller.signal, hold.lost])).finally(async () => {
+      await hold.release()
       run.controller = null
     })
   }

@@ -8,6 +8,7 @@ import { RunbookEngine } from '#electron/runbooks/engine.ts'
 import { reportMarkdown } from '#electron/runbooks/report.ts'
 import type { Runbook, Step } from '#electron/runbooks/runbook.ts'
 import { runProgram, temporaryDirectory } from '#test/support/peers.ts'
+import { freeHold } from '#test/support/freeHold.ts'
 
 const root = temporaryDirectory('runbooks')
 let sequence = 0
@@ -18,7 +19,14 @@ function step(id: string, changes: Partial<Step> = {}): Step {
 
 function engineWith(steps: Step[], directory = join(root, String(++sequence))): RunbookEngine {
   const runbook: Runbook<object> = { name: 'test', title: () => 'Test run', cluster: () => ({ id: 'c1', name: 'cluster one' }), steps: async () => steps }
-  const engine = new RunbookEngine({ directory, runbooks: [runbook], clock: new FakeClock(), logger: silentLogger, newId: () => `run-${String(++sequence)}` })
+  const engine = new RunbookEngine({
+    directory,
+    runbooks: [runbook],
+    clock: new FakeClock(),
+    logger: silentLogger,
+    newId: () => `run-${String(++sequence)}`,
+    hold: freeHold,
+  })
   engine.open()
   return engine
 }
