@@ -1,5 +1,5 @@
 import type { StepContext } from '../runbook.ts'
-import type { CommandOutcome, NodeShell, NodeShellFactory } from './nodeShell.ts'
+import { ConnectionCut, type CommandOutcome, type NodeShell, type NodeShellFactory } from './nodeShell.ts'
 
 /** Where a node keeps what runbooks ran on it: a folder for each command, so that none is run twice. */
 const LEDGER = '/var/lib/drydock/runs'
@@ -162,7 +162,7 @@ class Reconnecting {
       } catch (error) {
         signal.throwIfAborted()
         // A node that refuses at first refuses for a reason that waiting does not change.
-        if (this.#shell === null && lostAtMs === null) throw error
+        if (this.#shell === null && lostAtMs === null && !(error instanceof ConnectionCut)) throw error
         this.close()
         if (lostAtMs === null)
           log(`the connection to ${this.#node} was lost (${error instanceof Error ? error.message : String(error)}); what runs there goes on`)

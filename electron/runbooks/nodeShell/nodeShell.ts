@@ -26,5 +26,10 @@ export interface NodeShell {
   close(): void
 }
 
+/** The connection was made and then cut: the same again may go well, unlike after a refusal. */
+export class ConnectionCut extends Error {
+  override readonly name = 'ConnectionCut'
+}
+
 /** Opens a shell on a node by the node's name. `address` is where it is, for when the cluster cannot be asked. */
 export type NodeShellFactory = (node: string, options: { signal: AbortSignal; address?: string }) => Promise<NodeShell>

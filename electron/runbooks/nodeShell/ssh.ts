@@ -1,6 +1,6 @@
 import { pipeline } from 'node:stream/promises'
 import { Client, type ClientChannel, type ServerHostKeyAlgorithm } from 'ssh2'
-import type { CommandOutcome, NodeShell, RunOptions } from './nodeShell.ts'
+import { ConnectionCut, type CommandOutcome, type NodeShell, type RunOptions } from './nodeShell.ts'
 
 export interface SshTarget {
   host: string
@@ -81,7 +81,8 @@ function connectClient(target: SshTarget, signal: AbortSignal, sock?: ClientChan
           : 'level' in error && error.level === 'client-authentication'
             ? `${target.username} is not let in with the key that was offered. Try ssh ${target.username}@${target.host} -p ${String(target.port)}, and put the public key into its authorized_keys`
             : error.message
-      reject(new Error(`ssh ${where}: ${reason}`, { cause: error }))
+      const text = `ssh ${where}: ${reason}`
+      reject(isCut(error) ? new ConnectionCut(text, { cause: error }) : new Error(text, { cause: error }))
     }
     const onAbort = (): void => {
       client.end()
@@ -89,7 +90,7 @@ function connectClient(target: SshTarget, signal: AbortSignal, sock?: ClientChan
     }
     // A connection that is cut during the handshake ends without an error.
     const onClose = (): void => {
-      fail(new Error('the connection was closed before the login was done'))
+      fail(new ConnectionCut('the connection was closed before the login was done'))
     }
     signal.addEventListener('abort', onAbort, { once: true })
     client
@@ -119,6 +120,10 @@ function connectClient(target: SshTarget, signal: AbortSignal, sock?: ClientChan
         },
       })
   })
+}
+
+function isCut(error: Error): boolean {
+  return error instanceof ConnectionCut || ('code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE'))
 }
 
 /** Signature algorithms of host keys; those whose key is known come first. */

@@ -1,11 +1,28 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { RunView } from '#shared/contract/runbooks.ts'
 import { runProgram, type CommandResult } from '../peers.ts'
 import { cli, type RunningCluster } from '../runningCluster.ts'
+import type { CuttingProxy } from './cuttingProxy.ts'
 
 const preload = fileURLToPath(new URL('./killAtJournal.ts', import.meta.url))
+/** A run that is gone on with more often than this will never end. */
+const MOST_RESUMES = 60
+const NODE_OPTIONS = ['--disable-warning=ExperimentalWarning']
+export interface CutRun {
+  code: number
+  output: string
+  /** Times it stopped and was gone on with. */
+  resumed: number
+  /** By a step's title. */
+  cuts: Record<string, number>
+  run: RunView | undefined
+}
+
 /** The `drydock` command for a cluster that is another process, as for one on other machines. */
 export class Drydock {
   readonly #cluster: RunningCluster
@@ -41,12 +58,47 @@ export class Drydock {
   }
 
   run(args: string[], { kills }: { kills?: string } = {}): Promise<CommandResult> {
-    const target = ['--kubeconfig', this.#cluster.kubeconfig, '--ssh-config', join(this.#directory, 'ssh_config'), '--data-dir', join(this.#directory, 'data')]
     const loaded = kills === undefined ? [] : ['--import', preload]
-    return runProgram(process.execPath, ['--disable-warning=ExperimentalWarning', ...loaded, cli, ...args, ...target], {
+    return runProgram(process.execPath, [...NODE_OPTIONS, ...loaded, cli, ...args, ...this.#target], {
       timeoutMs: 600_000,
       env: { ...this.#environment, ...(kills === undefined ? {} : { DRYDOCK_TEST_KILLS: kills }) },
     })
+  }
+
+  get #target(): string[] {
+    return ['--kubeconfig', this.#cluster.kubeconfig, '--ssh-config', join(this.#directory, 'ssh_config'), '--data-dir', join(this.#directory, 'data')]
+  }
+
+  /**
+   * Starts a run with a command whose SSH goes through the proxy, has connections cut in each step as often as is said, and goes on with
+   * it by hand for as long as it stops.
+   * @returns cuts by step; a step without one made no connection that lived long enough
+   */
+  async runCut(args: string[], { proxy, cutsInStep }: { proxy: CuttingProxy; cutsInStep: number }): Promise<CutRun> {
+    const cut: CutRun = { code: 3, output: '', resumed: -1, cuts: {}, run: undefined }
+    for (let given = args; cut.code === 3 && cut.resumed < MOST_RESUMES; given = ['runbook', 'resume', cut.run?.id ?? '']) {
+      const child = spawn(process.execPath, [...NODE_OPTIONS, cli, ...given, ...this.#target], { stdio: ['ignore', 'pipe', 'pipe'] })
+      child.stderr.on('data', (bytes: Buffer) => (cut.output += bytes.toString()))
+      const ended = once(child, 'exit')
+      let step = ''
+      let before = proxy.cuts
+      for await (const line of createInterface({ input: child.stdout })) {
+        cut.output += `${line}\n`
+        const title = /^==> (.*)$/.exec(line)?.[1]
+        if (title === undefined) continue
+        if (step !== '') cut.cuts[step] = (cut.cuts[step] ?? 0) + proxy.cuts - before
+        before = proxy.cuts
+        step = title
+        // A step that was cut already is let through when it is tried again.
+        proxy.arm(Math.max(0, cutsInStep - (cut.cuts[title] ?? 0)))
+      }
+      if (step !== '') cut.cuts[step] = (cut.cuts[step] ?? 0) + proxy.cuts - before
+      proxy.arm(0)
+      cut.code = ((await ended) as [number | null])[0] ?? 1
+      cut.resumed += 1
+      cut.run = (await this.runs())[0]
+    }
+    return cut
   }
 
   async runs(): Promise<RunView[]> {
