@@ -7,6 +7,7 @@ import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
 import type { Backup } from '#shared/contract/backups.ts'
 import type { RequestHandlers, SubscriptionHandlers } from '#shared/contract/contract.ts'
+import type { UpgradeFinding } from '#shared/contract/runbooks.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import { accessHandlers } from './api/access.ts'
@@ -40,6 +41,8 @@ import { etcdHashes } from './runbooks/restore/etcdHashes.ts'
 import { restoreRunbook } from './runbooks/restore/restoreRunbook.ts'
 import { nodeEtcd } from './runbooks/nodeEtcd.ts'
 import { RunbookEngine } from './runbooks/engine.ts'
+import { rehearsalFinding, rehearsalOf } from './runbooks/rehearsals.ts'
+import type { ClusterIdentity } from './runbooks/runbook.ts'
 import type { NodeShellFactory } from './runbooks/nodeShell/nodeShell.ts'
 import { connectSsh } from './runbooks/nodeShell/ssh.ts'
 import { sshTargetOf } from './runbooks/nodeShell/sshConfig.ts'
@@ -97,7 +100,7 @@ export class Application {
       { theme: 'system', kubeconfigPaths: [], backupDirectory: join(dataDir, 'backups'), metricsRetentionHours: 6, firstRunCardClosed: false },
       logger,
     )
-    this.#registry = new ClusterRegistry({ clock, random, logger })
+    this.#registry = new ClusterRegistry({ clock, random, logger, protection: (id) => this.#settings.protections[id] })
     this.#embedded = new EmbeddedCluster({
       dataDir: join(dataDir, 'cluster'),
       command: options.clusterCommand,
@@ -141,8 +144,9 @@ export class Application {
     })
     const api = (clusterId: string): Promise<ClusterApi> => Promise.resolve(new ClusterApi(this.#registry.session(clusterId).transport))
     const shell = (clusterId: string): Promise<NodeShellFactory> => Promise.resolve(this.#nodeShells(clusterId))
-    const preflight: UpgradeDependencies['preflight'] = async (clusterId, versions) =>
-      readPreflight(
+    const preflight: UpgradeDependencies['preflight'] = async (clusterId, versions) => [
+      ...(await this.#rehearsalFindings(clusterId, versions)),
+      ...(await readPreflight(
         {
           api: await api(clusterId),
           shells: this.#nodeShells(clusterId),
@@ -152,12 +156,14 @@ export class Application {
           nowMs: clock.now(),
         },
         versions,
-      )
+      )),
+    ]
     this.#engine = new RunbookEngine({
       directory: join(dataDir, 'runs'),
       clock,
       logger,
       newId: randomUUID,
+      identify: (clusterId, context) => this.#identify(clusterId, context),
       hold: async (clusterId, request) => holdCluster({ api: await api(clusterId), clock, operator: `${userInfo().username}@${hostname()}` }, request),
       runbooks: [
         drainRunbook({ api }),
@@ -187,6 +193,9 @@ export class Application {
         },
         restartEmbedded: () => {
           void this.#startEmbedded()
+        },
+        rememberProtection: (clusterId, protection) => {
+          this.#settings.change({ protections: { ...this.#settings.protections, [clusterId]: protection } })
         },
         // Usage is kept from the moment a cluster is looked at.
         opened: (clusterId) => {
@@ -293,6 +302,20 @@ export class Application {
 
   #pki(clusterId: string): { node: string; pkiDir: string } | null {
     return clusterId === EMBEDDED && this.#embedded.state.state === 'running' ? { node: 'controlplane', pkiDir: this.#embedded.state.endpoints.pkiDir } : null
+  }
+
+  async #identify(clusterId: string, { signal }: { signal: AbortSignal }): Promise<ClusterIdentity> {
+    const api = new ClusterApi(this.#registry.session(clusterId).transport)
+    const namespace = await api.get('/api/v1/namespaces/kube-system', signal).catch(() => null)
+    return { clusterUid: namespace?.metadata.uid ?? '', onTwin: this.#registry.summary(clusterId).kind === 'twin' }
+  }
+
+  async #rehearsalFindings(clusterId: string, { targetVersion, signal }: { targetVersion: string; signal: AbortSignal }): Promise<UpgradeFinding[]> {
+    const { clusterUid, onTwin } = await this.#identify(clusterId, { signal })
+    if (onTwin) return []
+    const rehearsal = rehearsalOf(this.#engine.list(), { runbook: 'upgrade', clusterUid, subject: targetVersion })
+    const isProtected = this.#registry.summary(clusterId).protection === 'protected'
+    return [rehearsalFinding(rehearsal, { isProtected, targetVersion, nowMs: this.#options.clock.now() })]
   }
 
   #nodeShells(clusterId: string): NodeShellFactory {

@@ -1,11 +1,17 @@
 import type { RequestHandlers, SubscriptionHandlers } from '#shared/contract/contract.ts'
+import type { ClusterSummary } from '#shared/contract/clusters.ts'
 import type { ClusterRegistry } from '../clusters/clusterRegistry.ts'
 import { following } from './changes.ts'
 
 /** The contract's namespaces `clusters` and `table`. */
 export function clusterHandlers(
   registry: ClusterRegistry,
-  options: { rememberKubeconfig: (path: string) => Promise<void>; restartEmbedded: () => void; opened: (clusterId: string) => void },
+  options: {
+    rememberKubeconfig: (path: string) => Promise<void>
+    rememberProtection: (clusterId: string, protection: ClusterSummary['protection']) => void
+    restartEmbedded: () => void
+    opened: (clusterId: string) => void
+  },
 ): {
   requests: Pick<RequestHandlers, 'clusters.open' | 'clusters.setProtection' | 'clusters.addKubeconfig' | 'clusters.retry' | 'table.export'>
   subscriptions: Pick<SubscriptionHandlers, 'clusters.watch' | 'table.watch'>
@@ -19,6 +25,7 @@ export function clusterHandlers(
       },
       'clusters.setProtection': ({ clusterId, protection }) => {
         registry.setProtection(clusterId, protection)
+        options.rememberProtection(clusterId, protection)
         return Promise.resolve(null)
       },
       'clusters.addKubeconfig': async ({ path }) => {

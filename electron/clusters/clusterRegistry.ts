@@ -26,15 +26,23 @@ interface Entry {
   protection: ClusterSummary['protection']
 }
 
+export interface RegistryOptions {
+  clock: Clock
+  random: Random
+  logger: Logger
+  /** What the user set for a cluster before; undefined when nothing. */
+  protection: (id: ClusterId) => ClusterSummary['protection'] | undefined
+}
+
 /** Every cluster Drydock knows: the contexts of its kubeconfig files, followed as the files change. */
 export class ClusterRegistry {
   readonly changes = new Emitter<void>()
-  readonly #options: { clock: Clock; random: Random; logger: Logger }
+  readonly #options: RegistryOptions
   readonly #entries = new Map<ClusterId, Entry>()
   readonly #watchers = new Map<string, FSWatcher>()
   readonly #stop = new AbortController()
 
-  constructor(options: { clock: Clock; random: Random; logger: Logger }) {
+  constructor(options: RegistryOptions) {
     this.#options = options
   }
 
@@ -85,7 +93,7 @@ export class ClusterRegistry {
         session: null,
         stop: new AbortController(),
         ended: Promise.resolve(),
-        protection: before?.protection ?? 'none',
+        protection: before?.protection ?? this.#options.protection(id) ?? 'none',
       })
       if (wasOpen && context.problem === '') this.session(id)
     }
@@ -105,7 +113,7 @@ export class ClusterRegistry {
       session: null,
       stop: new AbortController(),
       ended: Promise.resolve(),
-      protection: before?.protection ?? (kind === 'snapshot' ? 'read-only' : 'none'),
+      protection: before?.protection ?? this.#options.protection(id) ?? (kind === 'snapshot' ? 'read-only' : 'none'),
     }
     // The embedded cluster stands first.
     const others = [...this.#entries].filter(([each]) => each !== id)

@@ -6,7 +6,8 @@ import type { Logger } from '#shared/base/logger.ts'
 import { settings, type Settings } from '#shared/contract/settings.ts'
 
 const endpoint = v.object({ endpoint: v.string(), caFile: v.optional(v.string()), certFile: v.optional(v.string()), keyFile: v.optional(v.string()) })
-const stored = v.object({ ...settings.entries, etcdEndpoints: v.record(v.string(), endpoint) })
+const protection = v.picklist(['none', 'protected', 'read-only'])
+const stored = v.object({ ...settings.entries, etcdEndpoints: v.record(v.string(), endpoint), protections: v.record(v.string(), protection) })
 type Stored = v.InferOutput<typeof stored>
 
 /** The user's settings in one JSON file, written whole and renamed into place. */
@@ -18,7 +19,7 @@ export class SettingsFile {
   /** A file that cannot be read is kept beside and the defaults are used. */
   constructor(path: string, defaults: Settings, logger: Logger) {
     this.#path = path
-    this.#value = { ...defaults, etcdEndpoints: {} }
+    this.#value = { ...defaults, etcdEndpoints: {}, protections: {} }
     try {
       const parsed = v.safeParse(v.partial(stored), JSON.parse(readFileSync(path, 'utf8')))
       if (parsed.success) this.#value = { ...this.#value, ...(parsed.output as Partial<Stored>) }
@@ -31,12 +32,17 @@ export class SettingsFile {
   }
 
   get value(): Settings {
-    const { etcdEndpoints: _, ...visible } = this.#value
+    const { etcdEndpoints: _, protections: __, ...visible } = this.#value
     return visible
   }
 
   get etcdEndpoints(): Readonly<Record<string, v.InferOutput<typeof endpoint>>> {
     return this.#value.etcdEndpoints
+  }
+
+  /** By cluster, as the user set it. */
+  get protections(): Readonly<Record<string, v.InferOutput<typeof protection>>> {
+    return this.#value.protections
   }
 
   /** On disk when it returns. */

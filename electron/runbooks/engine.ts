@@ -6,7 +6,8 @@ import type { RunView } from '#shared/contract/runbooks.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { Hold, HoldRequest } from './clusterHold.ts'
 import { Journal, readJournals, type JournalRecord } from './journal.ts'
-import type { Runbook, Step, StepContext } from './runbook.ts'
+import type { ClusterIdentity, Runbook, Step, StepContext } from './runbook.ts'
+import { rehearsalOf } from './rehearsals.ts'
 import { applyRecord, createdView, foldJournal, withStep } from './runView.ts'
 
 export interface EngineOptions {
@@ -19,6 +20,8 @@ export interface EngineOptions {
   newId: () => string
   /** Keeps others off the cluster while a run works on it. @throws StatusError Conflict that names who has it */
   hold: (clusterId: string, request: HoldRequest) => Promise<Hold>
+  /** Which cluster it is, wherever it runs. */
+  identify: (clusterId: string, options: { signal: AbortSignal }) => Promise<ClusterIdentity>
 }
 
 /** A run in such a state keeps others off its cluster. */
@@ -98,6 +101,9 @@ export class RunbookEngine {
     if (busy !== undefined) throw new StatusError(failure(409, 'Conflict', `"${busy.title}" has not ended on this cluster: resume or abort it first`))
     const id = this.#options.newId()
     const title = runbook.title(input as never)
+    const identity = await this.#options.identify(cluster.id, { signal: this.#closing.signal })
+    const subject = runbook.subject?.(input as never) ?? ''
+    const rehearsal = identity.onTwin ? null : rehearsalOf(this.list(), { runbook: name, clusterUid: identity.clusterUid, subject })
     const hold = await this.#options.hold(cluster.id, { runId: id, title, signal: this.#closing.signal })
     const record: Extract<JournalRecord, { type: 'created' }> = {
       type: 'created',
@@ -107,8 +113,17 @@ export class RunbookEngine {
       title,
       clusterId: cluster.id,
       clusterName: cluster.name,
+      ...identity,
+      subject,
       input,
-      steps: steps.map(({ id: stepId, title, description, commands, expectedMs }) => ({ id: stepId, title, description, commands: [...commands], expectedMs })),
+      steps: steps.map(({ id: stepId, title: stepTitle, description, commands, expectedMs }) => ({
+        id: stepId,
+        title: stepTitle,
+        description,
+        commands: [...commands],
+        expectedMs,
+        rehearsedMs: rehearsal?.steps.find((step) => step.id === stepId)?.tookMs ?? null,
+      })),
     }
     const run: Run = { view: createdView(record), input, journal: Journal.open(this.#options.directory, id), controller: null, finished: Promise.resolve() }
     run.journal.append(record)

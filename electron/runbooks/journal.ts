@@ -9,6 +9,7 @@ export interface JournalledStep {
   description: string
   commands: string[]
   expectedMs: number
+  rehearsedMs?: number | null
 }
 
 /** One line of a run's journal. Folding the lines in order gives the run (runView.ts). */
@@ -21,6 +22,10 @@ export type JournalRecord =
       title: string
       clusterId: string
       clusterName: string
+      /** These three are missing in journals of before there were rehearsals. */
+      clusterUid?: string
+      onTwin?: boolean
+      subject?: string
       input: unknown
       steps: JournalledStep[]
     }

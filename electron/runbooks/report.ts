@@ -12,9 +12,12 @@ export function reportMarkdown(view: RunView): string {
     `- Started: ${started}`,
     `- Went on after an interruption: ${view.resumed} ${view.resumed === 1 ? 'time' : 'times'}`,
     '',
-    '| Step | State | Took | Expected |',
-    '| --- | --- | ---: | ---: |',
-    ...view.steps.map((step) => `| ${step.title} | ${step.state} | ${took(step)} | ${seconds(step.expectedMs)} |`),
+    '| Step | State | Took | Expected | In the rehearsal |',
+    '| --- | --- | ---: | ---: | ---: |',
+    ...view.steps.map(
+      (step) =>
+        `| ${step.title} | ${step.state} | ${took(step)} | ${seconds(step.expectedMs)} | ${step.rehearsedMs === null ? '' : seconds(step.rehearsedMs)} |`,
+    ),
   ]
   for (const step of view.steps) {
     lines.push('', `## ${step.title}`, '', step.description)

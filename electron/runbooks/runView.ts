@@ -15,12 +15,25 @@ export function createdView(record: Extract<JournalRecord, { type: 'created' }>)
     title: record.title,
     clusterId: record.clusterId,
     clusterName: record.clusterName,
+    clusterUid: record.clusterUid ?? '',
+    onTwin: record.onTwin ?? false,
+    subject: record.subject ?? '',
     state: 'planned',
     createdAtMs: record.atMs,
     startedAtMs: null,
     endedAtMs: null,
     resumed: 0,
-    steps: record.steps.map((step) => ({ ...step, state: 'pending', startedAtMs: null, endedAtMs: null, waitingFor: '', blockers: [], log: [], error: '' })),
+    steps: record.steps.map((step) => ({
+      ...step,
+      rehearsedMs: step.rehearsedMs ?? null,
+      state: 'pending',
+      startedAtMs: null,
+      endedAtMs: null,
+      waitingFor: '',
+      blockers: [],
+      log: [],
+      error: '',
+    })),
   }
 }
 

@@ -46,6 +46,15 @@ export interface Runbook<Input = unknown> {
   title(input: Input): string
   /** The cluster the run works on. */
   cluster(input: Input): { id: string; name: string }
+  /** What it works towards: a rehearsal counts for a run of the same. @default '' */
+  subject?(input: Input): string
   /** @throws when the input cannot be worked on (any longer) */
   steps(input: Input): Promise<Step[]>
+}
+
+/** Which cluster a run works on, so that a run on its twin is known for a rehearsal of it. */
+export interface ClusterIdentity {
+  /** Uid of the namespace kube-system; '' when it could not be read. */
+  clusterUid: string
+  onTwin: boolean
 }

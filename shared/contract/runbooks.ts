@@ -22,6 +22,8 @@ export interface StepView {
   startedAtMs: number | null
   endedAtMs: number | null
   expectedMs: number
+  /** How long it took when the same was rehearsed on a twin of this cluster; null when it was not. */
+  rehearsedMs: number | null
   /** What it waits for, by name; '' when nothing. */
   waitingFor: string
   /** What holds it up now, one by one, each with its reason. */
@@ -36,6 +38,12 @@ export interface RunView {
   title: string
   clusterId: string
   clusterName: string
+  /** Uid of the cluster's kube-system namespace: a twin has that of the cluster it was made from. '' when it could not be read. */
+  clusterUid: string
+  /** Whether it ran on a twin. */
+  onTwin: boolean
+  /** What it works towards, to be compared with a rehearsal: the target version of an upgrade, the nodes of a drain. */
+  subject: string
   state: RunState
   createdAtMs: number
   startedAtMs: number | null

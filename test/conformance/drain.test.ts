@@ -13,7 +13,7 @@ import { RunbookEngine } from '#electron/runbooks/engine.ts'
 import { hasProgram, temporaryDirectory } from '#test/support/peers.ts'
 import { startRealApiServer, type RealApiServer } from '#test/support/realApiServer.ts'
 import { randomCluster, type RandomCluster } from './drain/randomCluster.ts'
-import { freeHold } from '#test/support/freeHold.ts'
+import { freeHold, noCluster } from '#test/support/freeHold.ts'
 
 // Random clusters are drained by the runbook against a real kube-apiserver whose real disruption controller keeps the budgets.
 // Its nodes have no kubelet, so what was evicted stays in its ending and nothing comes back: what the plan foresees has to be
@@ -142,6 +142,7 @@ async function round(
     logger: silentLogger,
     newId: randomUUID,
     hold: freeHold,
+    identify: noCluster,
   })
   engine.open()
   const refusals = new Map<string, number>()

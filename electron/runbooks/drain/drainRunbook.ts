@@ -50,6 +50,7 @@ export function drainRunbook(dependencies: { api(clusterId: string): Promise<Clu
     name: 'drain',
     title: ({ nodes, clusterName }) => `Drain ${nodes.length === 1 ? (nodes[0]?.name ?? '') : `${String(nodes.length)} nodes`} of ${clusterName}`,
     cluster: ({ clusterId, clusterName }) => ({ id: clusterId, name: clusterName }),
+    subject: ({ nodes }) => nodes.map(({ name }) => name).join(' '),
     steps: async (input) => {
       const api = await dependencies.api(input.clusterId)
       return [cordonStep(api, input), ...input.nodes.map(({ name }) => drainStep(api, name, input.options))]

@@ -62,6 +62,7 @@ export function upgradeRunbook(dependencies: UpgradeDependencies): Runbook<Upgra
     name: 'upgrade',
     title: ({ targetVersion, clusterName }) => `Upgrade ${clusterName} to ${targetVersion}`,
     cluster: ({ clusterId, clusterName }) => ({ id: clusterId, name: clusterName }),
+    subject: ({ targetVersion }) => targetVersion,
     steps: async (input) => {
       const work = {
         input,

@@ -56,6 +56,7 @@ export const changes = {
     took: 'took {age}',
     expected: 'usually {age}',
     running: 'running for {age}',
+    rehearsed: 'rehearsal {age}',
     resumed: 'Not resumed | Resumed once | Resumed {n} times',
     resumeFailed: 'The run was not resumed',
     abortFailed: 'The run was not aborted',

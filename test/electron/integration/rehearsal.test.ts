@@ -14,6 +14,11 @@ async function nodeVersions(app: RunningApplication, clusterId: string): Promise
     .sort()
 }
 
+async function rehearsalFindings(app: RunningApplication): Promise<string[]> {
+  const { findings } = await app.invoke('upgrade.plan', { clusterId: EMBEDDED })
+  return findings.filter(({ title }) => title.includes('rehearsed')).map(({ level, title }) => `${level}: ${title}`)
+}
+
 describe('an upgrade rehearsed on a twin', () => {
   it('runs on the twin from plan to report and leaves the cluster it was made from as it is', { timeout: 240_000 }, async () => {
     const app = await startApplication(join(temporaryDirectory('rehearsal'), 'data'))
@@ -24,6 +29,10 @@ describe('an upgrade rehearsed on a twin', () => {
       if (!findings.some(({ level }) => level === 'blocking')) break
     }
     const before = await nodeVersions(app, EMBEDDED)
+    // Protected: what was not rehearsed is not run, unless somebody writes why.
+    await app.invoke('clusters.setProtection', { clusterId: EMBEDDED, protection: 'protected' })
+    expect(await rehearsalFindings(app)).toEqual(['blocking: the upgrade to v1.36.4 was not rehearsed on a twin of this cluster, which is protected'])
+    await expect(app.invoke('upgrade.start', { clusterId: EMBEDDED, targetVersion: 'v1.36.4' })).rejects.toThrow('was not rehearsed')
     const saved = await app.first('backups.save', { clusterId: EMBEDDED }, ({ phase }) => phase === 'done')
     if (saved.phase !== 'done') throw new Error('no backup')
     const { clusterId } = await app.invoke('backups.makeTwin', { id: saved.backup.id })
@@ -42,5 +51,11 @@ describe('an upgrade rehearsed on a twin', () => {
     const { markdown } = await app.invoke('runbooks.report', { runId })
     expect(markdown).toContain('Twin of Local cluster')
     await app.invoke('instances.discard', { clusterId })
+
+    expect(await rehearsalFindings(app)).toEqual([expect.stringMatching(/^note: the upgrade to v1\.36\.4 was rehearsed within the last hour, in \d+ s$/)])
+    const real = await app.invoke('upgrade.start', { clusterId: EMBEDDED, targetVersion: 'v1.36.4' })
+    const begun = await app.first('runbooks.watchOne', { runId: real.runId }, ({ steps }) => steps[1]?.state === 'done')
+    expect(begun.steps.map(({ id, rehearsedMs }) => [id, (rehearsedMs ?? 0) > 0])).toEqual(run.steps.map(({ id }) => [id, true]))
+    await app.invoke('runbooks.abort', real)
   })
 })

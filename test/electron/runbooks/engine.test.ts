@@ -8,7 +8,7 @@ import { RunbookEngine } from '#electron/runbooks/engine.ts'
 import { reportMarkdown } from '#electron/runbooks/report.ts'
 import type { Runbook, Step } from '#electron/runbooks/runbook.ts'
 import { runProgram, temporaryDirectory } from '#test/support/peers.ts'
-import { freeHold } from '#test/support/freeHold.ts'
+import { freeHold, noCluster } from '#test/support/freeHold.ts'
 
 const root = temporaryDirectory('runbooks')
 let sequence = 0
@@ -26,6 +26,7 @@ function engineWith(steps: Step[], directory = join(root, String(++sequence))): 
     logger: silentLogger,
     newId: () => `run-${String(++sequence)}`,
     hold: freeHold,
+    identify: noCluster,
   })
   engine.open()
   return engine

@@ -3,7 +3,7 @@ import { SystemClock } from '#shared/base/clock.ts'
 import { silentLogger } from '#shared/base/logger.ts'
 import { RunbookEngine } from '#electron/runbooks/engine.ts'
 import type { Runbook } from '#electron/runbooks/runbook.ts'
-import { freeHold } from '#test/support/freeHold.ts'
+import { freeHold, noCluster } from '#test/support/freeHold.ts'
 
 /**
  * A process for the kill test: runs (or resumes) ten steps, each of which adds its line to a file, and prints the step it has
@@ -30,7 +30,15 @@ const runbook: Runbook<{ count: number }> = {
     })),
 }
 
-const engine = new RunbookEngine({ directory, runbooks: [runbook], clock: new SystemClock(), logger: silentLogger, newId: () => 'run-1', hold: freeHold })
+const engine = new RunbookEngine({
+  directory,
+  runbooks: [runbook],
+  clock: new SystemClock(),
+  logger: silentLogger,
+  newId: () => 'run-1',
+  hold: freeHold,
+  identify: noCluster,
+})
 engine.open()
 if (mode === 'hang') {
   const keepAlive = setInterval(() => undefined, 1000)
