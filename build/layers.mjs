@@ -14,7 +14,7 @@ export const layers = {
   'electron/platform': ['shared/base', 'shared/kubernetes', 'shared/contract'],
   'electron/client': ['electron/platform', 'shared/base', 'shared/kubernetes', 'shared/etcd'],
   'electron/pki': ['electron/platform', 'shared/base', 'shared/kubernetes', 'shared/planning', 'shared/contract'],
-  'electron/snapshot': ['electron/platform', 'shared/base', 'shared/etcd', 'shared/kubernetes', 'shared/contract'],
+  'electron/snapshot': ['electron/platform', 'shared/base', 'shared/etcd', 'shared/kubernetes', 'shared/planning', 'shared/contract'],
   'electron/metrics': ['electron/client', 'electron/platform', 'shared/*'],
   'electron/clusters': ['electron/client', 'electron/platform', 'electron/metrics', 'electron/pki', 'shared/*'],
   'electron/runbooks': ['electron/client', 'electron/snapshot', 'electron/clusters', 'electron/platform', 'electron/pki', 'shared/*'],

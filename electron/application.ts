@@ -24,12 +24,14 @@ import { objectHandlers } from './api/objects.ts'
 import { schedulingHandlers } from './api/scheduling.ts'
 import { restoreHandlers } from './api/restoreObjects.ts'
 import { runbookHandlers } from './api/runbooks.ts'
+import { scheduleHandlers } from './api/schedules.ts'
 import { connectEtcd } from './client/etcd/connectEtcd.ts'
 import { ClusterInstances } from './clusters/clusterInstances.ts'
 import { ClusterRegistry } from './clusters/clusterRegistry.ts'
 import { EmbeddedCluster, type ClusterCommand, type EmbeddedEndpoints } from './clusters/embeddedCluster.ts'
 import { EtcdConnections, type EtcdEndpoint, type ReachedEtcd } from './clusters/etcdConnections.ts'
 import { parseKubeconfig, type KubeContext } from './clusters/kubeconfig.ts'
+import { testRestore } from './clusters/testRestore.ts'
 import { lockDataDir } from './controlplane/dataDirLock.ts'
 import { loadStore } from './controlplane/etcd/loadStore.ts'
 import { SettingsFile } from './platform/settingsFile.ts'
@@ -52,6 +54,8 @@ import { upgradeRunbook, type UpgradeDependencies } from './runbooks/upgrade/upg
 import { Backups } from './snapshot/backups.ts'
 import { Catalogue } from './snapshot/catalogue.ts'
 import type { RestoreTarget } from './snapshot/restoreStore.ts'
+import { BackupScheduler } from './snapshot/schedules/backupScheduler.ts'
+import { ScheduleFile } from './snapshot/schedules/scheduleFile.ts'
 
 export const EMBEDDED = 'embedded'
 /** One release below the newest, so that there is an upgrade to walk through. */
@@ -65,6 +69,8 @@ export interface ApplicationOptions {
   sshConfigFile?: string
   /** Without it no embedded cluster is started: for commands that work on another one. @default true */
   embedded?: boolean
+  /** Without it no scheduled backups run. @default true */
+  schedules?: boolean
   /** False leaves $KUBECONFIG and ~/.kube/config alone. @default true */
   userKubeconfigs?: boolean
   clusterCommand: ClusterCommand
@@ -88,6 +94,9 @@ export class Application {
   readonly #catalogue: Catalogue
   readonly #engine: RunbookEngine
   readonly #etcd: EtcdConnections
+  readonly #scheduler: BackupScheduler
+  readonly #stop = new AbortController()
+  #scheduling: Promise<void> = Promise.resolve()
   #restoreEtcd: EtcdClient | null = null
 
   /** @throws Error when another Drydock uses the data directory */
@@ -137,10 +146,20 @@ export class Application {
       clock,
       logger,
       restoreTarget: () => this.#restoreTarget(),
+      testRestore: (backup, context) =>
+        testRestore(backup, { directory: join(dataDir, 'test-restores'), command: options.clusterCommand, clock, logger }, context),
       connect: async ({ clusterId, etcd: given }) => {
         const { etcd, endpoint } = await this.#etcd.connect(clusterId, given)
         return { etcd, endpoint, clusterName: this.#registry.summary(clusterId).name, close: () => etcd.close() }
       },
+    })
+    this.#scheduler = new BackupScheduler({
+      file: new ScheduleFile({ path: join(dataDir, 'schedules.json'), logger }),
+      backups,
+      clock,
+      logger,
+      nameOf: (clusterId) => this.#registry.nameOf(clusterId),
+      settled: (clusterId, context) => settled(this.#local(clusterId), context),
     })
     const api = (clusterId: string): Promise<ClusterApi> => Promise.resolve(new ClusterApi(this.#registry.session(clusterId).transport))
     const shell = (clusterId: string): Promise<NodeShellFactory> => Promise.resolve(this.#nodeShells(clusterId))
@@ -205,6 +224,7 @@ export class Application {
       objectHandlers(this.#registry, clock),
       metricHandlers(this.#samplers),
       backupHandlers(backups),
+      scheduleHandlers(this.#scheduler, clock),
       instanceHandlers(this.#instances, this.#catalogue),
       restoreHandlers(this.#registry),
       runbookHandlers(this.#registry, this.#engine, { shells: (clusterId) => this.#nodeShells(clusterId), catalogue: this.#catalogue, preflight }),
@@ -246,9 +266,13 @@ export class Application {
         this.#options.logger.info('kubeconfig not read', { path, error: error instanceof Error ? error.message : String(error) })
       }
     }
+    await this.#scheduler.open()
+    if (this.#options.schedules !== false) this.#scheduling = this.#scheduler.run({ signal: this.#stop.signal })
   }
 
   async stop(): Promise<void> {
+    this.#stop.abort(new DOMException('Drydock ends', 'AbortError'))
+    await this.#scheduling
     this.#samplers.stop()
     await this.#engine.close()
     await this.#registry.stop()
@@ -262,6 +286,7 @@ export class Application {
       this.#registry.put(EMBEDDED, 'embedded', contextOf(endpoints), endpoints.etcdUrl)
       this.#samplers.of(EMBEDDED)
     } catch (error) {
+      if (this.#stop.signal.aborted) return
       this.#registry.put(
         EMBEDDED,
         'embedded',
@@ -432,6 +457,24 @@ export class Application {
 
 const backupLine = ({ path, verdict, status }: Backup): string =>
   `backup ${path}: ${verdict}, revision ${String(status?.revision ?? 0)}, ${String(status?.totalKeys ?? 0)} keys`
+
+/** Resolves when a cluster's process has stopped starting. */
+function settled(cluster: EmbeddedCluster | null, { signal }: { signal: AbortSignal }): Promise<void> {
+  return new Promise((resolve) => {
+    if (cluster?.state.state !== 'starting' || signal.aborted) {
+      resolve()
+      return
+    }
+    const done = (): void => {
+      if (cluster.state.state === 'starting' && !signal.aborted) return
+      unsubscribe()
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const unsubscribe = cluster.changes.subscribe(done)
+    signal.addEventListener('abort', done)
+  })
+}
 
 /** An etcd client that connects at its first call. */
 function lazily(connect: () => Promise<EtcdClient | null>): EtcdClient {

@@ -182,6 +182,11 @@ export class ClusterRegistry {
     if (protection === 'read-only') throw new StatusError(failure(403, 'Forbidden', `${context.name} is set to read-only in Drydock`))
   }
 
+  /** As a cluster is called; '' when it is not known. */
+  nameOf(id: ClusterId): string {
+    return this.#entries.has(id) ? this.summary(id).name : ''
+  }
+
   summary(id: ClusterId): ClusterSummary {
     const { context, session, protection, kind, etcdEndpoint } = this.#entry(id)
     return {

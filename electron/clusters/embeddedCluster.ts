@@ -76,7 +76,10 @@ export class EmbeddedCluster {
         resolve(endpoints)
       })
       const failed = (why: string): void => {
-        if (this.#child !== child) return
+        if (this.#child !== child) {
+          reject(new Error('it was stopped before it had started'))
+          return
+        }
         this.#child = null
         const message = said.findLast((line) => line.startsWith('drydock: '))?.slice('drydock: '.length) ?? said.findLast((line) => line.trim() !== '') ?? why
         const wanted = this.#state.state === 'stopped'

@@ -62,6 +62,7 @@ export class Headless {
       kubeconfigs: options.kubeconfig === undefined ? [] : [resolve(options.kubeconfig)],
       userKubeconfigs: false,
       embedded: false,
+      schedules: false,
       clusterCommand: { program: process.execPath, args: ['--disable-warning=ExperimentalWarning', join(top, 'electron/cli.ts')] },
       ...(options.sshConfig === undefined ? {} : { sshConfigFile: resolve(options.sshConfig) }),
       shell: 'browser',

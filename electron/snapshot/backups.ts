@@ -1,9 +1,10 @@
 import { copyFile, open, rename, rm } from 'node:fs/promises'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
-import type { Backup, BackupProgress, RestoreProgress } from '#shared/contract/backups.ts'
+import type { Backup, BackupProgress, RestoreProgress, TestRestore } from '#shared/contract/backups.ts'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
+import { retentionPlan, type Retention } from '#shared/planning/backups/retention.ts'
 import type { Catalogue } from './catalogue.ts'
 import { progressStream } from './progressStream.ts'
 import { restoreStore, type RestoreTarget } from './restoreStore.ts'
@@ -34,6 +35,16 @@ export interface BackupsOptions {
   connect(request: { clusterId: string; etcd?: EtcdEndpoint | undefined }, context: { signal: AbortSignal }): Promise<BackupTarget>
   /** The embedded cluster, once it runs; null without one. */
   restoreTarget(): RestoreTarget | null
+  /** Opens a snapshot, reads it through the API and removes what it made. A snapshot that does not open is an answer. */
+  testRestore(backup: Backup, context: { signal: AbortSignal; onProgress: (detail: string, ratio: number | null) => void }): Promise<TestRestore>
+}
+
+/** What to back up, and on whose behalf. */
+export interface SaveInput {
+  clusterId: string
+  etcd?: EtcdEndpoint | undefined
+  /** @default 'manual' */
+  origin?: Backup['origin']
 }
 
 interface Context {
@@ -77,7 +88,7 @@ export class Backups {
   }
 
   /** Saves, enters the file in the catalogue, then verifies it by reading it back. */
-  save(input: { clusterId: string; etcd?: EtcdEndpoint | undefined }, { signal }: Context): AsyncGenerator<BackupProgress> {
+  save(input: SaveInput, { signal }: Context): AsyncGenerator<BackupProgress> {
     return progressStream<BackupProgress>(
       async (report, workSignal) => {
         const { catalogue, clock, logger } = this.#options
@@ -102,6 +113,9 @@ export class Backups {
             failure: '',
             present: false,
             objectCounts: {},
+            pinned: false,
+            origin: input.origin ?? 'manual',
+            testRestore: null,
           }
           // Before the first byte: whatever ends this process, the catalogue knows that a backup was tried.
           await catalogue.put(begun)
@@ -134,6 +148,41 @@ export class Backups {
       async (report, workSignal) => ({ phase: 'done', backup: await this.#verify(await this.#find(id), report, workSignal) }),
       { signal },
     )
+  }
+
+  testRestore({ id }: { id: string }, { signal }: Context): AsyncGenerator<BackupProgress> {
+    return progressStream<BackupProgress>(
+      async (report, workSignal) => {
+        const { catalogue, testRestore } = this.#options
+        const backup = await this.#find(id)
+        const result = await testRestore(backup, { signal: workSignal, onProgress: (detail, ratio) => report({ phase: 'testing', detail, ratio }) })
+        // Read again: it may have been pinned or verified meanwhile.
+        const tested = { ...(await this.#find(id)), testRestore: result }
+        await catalogue.put(tested)
+        return { phase: 'done', backup: tested }
+      },
+      { signal },
+    )
+  }
+
+  async pin({ id, pinned }: { id: string; pinned: boolean }): Promise<null> {
+    await this.#options.catalogue.put({ ...(await this.#find(id)), pinned })
+    return null
+  }
+
+  /** Removes what a schedule's retention lets go of one cluster. @returns the ids removed */
+  async retain({ clusterId, retention, timeZone }: { clusterId: string; retention: Retention; timeZone: string }): Promise<string[]> {
+    const { catalogue, logger } = this.#options
+    const own = (await catalogue.list()).filter((each) => each.clusterId === clusterId)
+    const removed: string[] = []
+    for (const { id, keep } of retentionPlan(own, retention, timeZone)) {
+      const backup = own.find((each) => each.id === id)
+      if (keep || backup === undefined) continue
+      await catalogue.delete(backup)
+      logger.info('backup removed by retention', { id })
+      removed.push(id)
+    }
+    return removed
   }
 
   async delete({ id }: { id: string }): Promise<null> {
@@ -187,6 +236,9 @@ export class Backups {
       failure: '',
       present: true,
       objectCounts,
+      pinned: false,
+      origin: 'manual',
+      testRestore: null,
     }
     await catalogue.put(backup)
     return backup

@@ -25,6 +25,24 @@ const facts: v.GenericSchema<unknown, Facts> = v.object({
   verdict: v.picklist(['good', 'suspicious', 'broken', 'unverified', 'saving', 'interrupted']),
   failure: v.optional(v.string(), ''),
   objectCounts: v.record(v.string(), v.number()),
+  pinned: v.optional(v.boolean(), false),
+  origin: v.optional(v.picklist(['manual', 'scheduled']), 'manual'),
+  testRestore: v.optional(
+    v.nullable(
+      v.object({
+        atMs: v.number(),
+        durationMs: v.number(),
+        outcome: v.picklist(['good', 'failed']),
+        kinds: v.number(),
+        objects: v.number(),
+        short: v.array(v.object({ resource: v.string(), inFile: v.number(), read: v.number() })),
+        notServed: v.array(v.string()),
+        sample: v.string(),
+        failure: v.string(),
+      }),
+    ),
+    null,
+  ),
 })
 
 /**

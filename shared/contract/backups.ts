@@ -18,6 +18,24 @@ export interface SnapshotCheck {
   detail: string
 }
 
+/** What came of opening a backup with the embedded engine and reading it through the Kubernetes API. */
+export interface TestRestore {
+  atMs: number
+  durationMs: number
+  outcome: 'good' | 'failed'
+  /** Kinds read, and objects of all kinds. */
+  kinds: number
+  objects: number
+  /** Kinds of which the API gave fewer objects than the file holds. */
+  short: { resource: string; inFile: number; read: number }[]
+  /** Kinds in the file that this version of Kubernetes does not serve. */
+  notServed: string[]
+  /** One object that was read whole, e.g. `Deployment default/web`; '' when there is none. */
+  sample: string
+  /** Why it failed; '' otherwise. */
+  failure: string
+}
+
 export interface Backup {
   id: string
   clusterName: string
@@ -40,11 +58,17 @@ export interface Backup {
   present: boolean
   /** Kubernetes objects by resource, counted from the file's live keys. */
   objectCounts: Record<string, number>
+  /** Whether retention leaves it alone. */
+  pinned: boolean
+  origin: 'manual' | 'scheduled'
+  /** The last one; null before the first. */
+  testRestore: TestRestore | null
 }
 
 export type BackupProgress =
   | { phase: 'saving'; receivedBytes: number; totalBytes: number | null; bytesPerSecond: number }
   | { phase: 'verifying'; readBytes: number; totalBytes: number }
+  | { phase: 'testing'; detail: string; ratio: number | null }
   | { phase: 'done'; backup: Backup }
 
 export type RestoreProgress =
@@ -104,6 +128,10 @@ export const backupChannels = {
   /** Without `etcd` the cluster's own endpoint is used (embedded: always known). */
   'backups.save': subscription<BackupProgress>()(v.object({ clusterId, etcd: v.optional(etcdEndpoint) })),
   'backups.verify': subscription<BackupProgress>()(v.object({ id: v.string() })),
+  /** Opens it in a control plane of its own, reads every kind through its API, and removes that again. */
+  'backups.testRestore': subscription<BackupProgress>()(v.object({ id: v.string() })),
+  /** Pinned ones are left alone by retention. */
+  'backups.pin': request<null>()(v.object({ id: v.string(), pinned: v.boolean() })),
   'backups.delete': request<null>()(v.object({ id: v.string() })),
   /** A snapshot file from elsewhere joins the catalogue after verification. */
   'backups.import': request<Backup>()(v.object({ path: v.string() })),

@@ -6,6 +6,7 @@ import { instanceChannels } from './instances.ts'
 import { metricChannels } from './metrics.ts'
 import { objectChannels } from './objects.ts'
 import { runbookChannels } from './runbooks.ts'
+import { scheduleChannels } from './schedules.ts'
 import { securityChannels } from './security.ts'
 import { settingsChannels } from './settings.ts'
 import { tableChannels } from './table.ts'
@@ -18,6 +19,7 @@ export const contract = {
   ...objectChannels,
   ...metricChannels,
   ...backupChannels,
+  ...scheduleChannels,
   ...instanceChannels,
   ...compareChannels,
   ...securityChannels,

@@ -20,6 +20,8 @@ export function useHealth(overview: ReturnType<typeof useOverview>, now: Ref<num
   const files = useRequest('certificates.list', live, { everyMs: CERTIFICATES_EVERY_MS })
   const served = useRequest('certificates.served', live, { everyMs: CERTIFICATES_EVERY_MS })
   const backups = useSubscription('backups.watch', {})
+  const schedules = useSubscription('schedules.watch', {})
+  const schedule = computed(() => schedules.data.value?.find((each) => each.clusterId === clusters.currentId && each.enabled) ?? null)
   const newest = computed(
     () => [...(backups.data.value ?? [])].filter((each) => each.clusterId === clusters.currentId).sort((a, b) => b.createdAtMs - a.createdAtMs)[0] ?? null,
   )
@@ -42,6 +44,38 @@ export function useHealth(overview: ReturnType<typeof useOverview>, now: Ref<num
     const text =
       left <= 0 ? t('overview.certificatesExpired') : t(tone === 'good' ? 'overview.certificates' : 'overview.certificatesBad', { age: duration(left) })
     return [{ id: 'certificates', text, tone, to: page('certificates') }]
+  }
+
+  /** With a schedule the question is whether its target is met; without one, how the newest backup is. */
+  function backupParts(): HealthPart[] {
+    if (schedule.value === null)
+      return [
+        {
+          id: 'backup',
+          text:
+            newest.value === null
+              ? t('overview.noBackup')
+              : t('overview.lastBackup', { age: duration(now.value - newest.value.createdAtMs), verdict: t(`overview.verdict.${newest.value.verdict}`) }),
+          tone: newest.value?.verdict === 'good' ? 'good' : 'warn',
+          to: page('backups'),
+        },
+      ]
+    const { missed, targetMs } = schedule.value
+    const good = (backups.data.value ?? [])
+      .filter((each) => each.clusterId === clusters.currentId && each.present && each.verdict === 'good')
+      .sort((a, b) => b.createdAtMs - a.createdAtMs)[0]
+    const target = duration(targetMs)
+    const part: HealthPart =
+      good === undefined
+        ? { id: 'backup', text: t('overview.noGoodBackup', { target }), tone: 'bad', to: page('backups') }
+        : {
+            id: 'backup',
+            text: t('overview.lastGoodBackup', { age: duration(now.value - good.createdAtMs), target }),
+            tone: now.value - good.createdAtMs > targetMs ? 'bad' : 'good',
+            to: page('backups'),
+          }
+    if (missed === null || missed.caughtUpAtMs !== null) return [part]
+    return [part, { id: 'missed', text: t('overview.missedBackups', { n: missed.count }, missed.count), tone: 'warn', to: page('backups') }]
   }
 
   return computed(() => {
@@ -69,15 +103,7 @@ export function useHealth(overview: ReturnType<typeof useOverview>, now: Ref<num
         to: table('pods', pods.trouble > 0 ? { attention: '1' } : {}),
       },
       ...certificatePart(),
-      {
-        id: 'backup',
-        text:
-          newest.value === null
-            ? t('overview.noBackup')
-            : t('overview.lastBackup', { age: duration(now.value - newest.value.createdAtMs), verdict: t(`overview.verdict.${newest.value.verdict}`) }),
-        tone: newest.value?.verdict === 'good' ? 'good' : 'warn',
-        to: page('backups'),
-      },
+      ...backupParts(),
     ]
   })
 }

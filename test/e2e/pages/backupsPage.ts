@@ -13,11 +13,13 @@ export interface ShownBackup {
 export class BackupsPage {
   readonly frame: Frame
   readonly list: Locator
+  readonly schedule: Locator
 
   constructor(frame: Frame) {
     this.frame = frame
+    this.schedule = frame.main.getByRole('region', { name: 'Schedule' })
     this.list = frame.main
-      .getByRole('region', { name: 'Backups' })
+      .getByRole('region', { name: 'Backups', exact: true })
       .getByRole('row')
       .filter({ has: frame.page.getByRole('cell') })
   }
@@ -26,6 +28,20 @@ export class BackupsPage {
   async backUpNow(): Promise<void> {
     await this.frame.main.getByRole('button', { name: 'Back up now' }).click()
     await expect(this.frame.messages.getByText('The backup is verified').last()).toBeVisible({ timeout: 30_000 })
+  }
+
+  async changeSchedule(cron: string): Promise<void> {
+    await this.schedule.getByRole('button', { name: 'Change…' }).click()
+    const dialog = this.frame.page.getByRole('dialog')
+    await dialog.getByLabel('Cron expression').fill(cron)
+    await dialog.getByRole('button', { name: 'Save schedule' }).click()
+    await expect(dialog).toBeHidden()
+  }
+
+  async removeSchedule(): Promise<void> {
+    await this.schedule.getByRole('button', { name: 'Change…' }).click()
+    await this.frame.page.getByRole('dialog').getByRole('button', { name: 'Remove schedule' }).click()
+    await expect(this.frame.page.getByRole('dialog')).toBeHidden()
   }
 
   /** Of the backup whose details are open. */

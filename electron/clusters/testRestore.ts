@@ -1,0 +1,130 @@
+import { readFileSync } from 'node:fs'
+import { mkdtemp, mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '#shared/base/clock.ts'
+import type { Logger } from '#shared/base/logger.ts'
+import type { Backup, TestRestore } from '#shared/contract/backups.ts'
+import type { KubeObject } from '#shared/kubernetes/object.ts'
+import type { Transport } from '#shared/kubernetes/transport.ts'
+import { listedResources, objectOrNull, objectsOf, type ListedResource } from './allObjects.ts'
+import { ContextTransport } from './contextTransport.ts'
+import { EmbeddedCluster, type ClusterCommand } from './embeddedCluster.ts'
+import { parseKubeconfig } from './kubeconfig.ts'
+
+export interface TestRestoreOptions {
+  /** Where the control plane's files are while it runs. */
+  directory: string
+  command: ClusterCommand
+  clock: Clock
+  logger: Logger
+}
+
+interface Context {
+  signal: AbortSignal
+  onProgress: (detail: string, ratio: number | null) => void
+}
+
+/** Kinds that are no API resources: the API server keeps them for itself. */
+const INTERNAL = new Set(['masterleases', 'peerserverleases'])
+
+/**
+ * Proves that a backup can be used: a control plane of its own is started from it, every kind is listed through the Kubernetes API and
+ * counted against the file, one object is read by name. Nothing of it is left. That it does not start is a result, not an error.
+ * @throws the signal's reason, or the system's error when there is no place for it
+ */
+export async function testRestore(backup: Backup, options: TestRestoreOptions, { signal, onProgress }: Context): Promise<TestRestore> {
+  const { clock, command, logger, directory } = options
+  const startedMs = clock.now()
+  const none = { kinds: 0, objects: 0, short: [], notServed: [], sample: '' }
+  const answer = (found: Omit<TestRestore, 'atMs' | 'durationMs' | 'outcome'>): TestRestore => ({
+    ...found,
+    atMs: startedMs,
+    durationMs: clock.now() - startedMs,
+    outcome: found.failure === '' ? 'good' : 'failed',
+  })
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const folder = await mkdtemp(join(directory, 'test-'))
+  const cluster = new EmbeddedCluster({
+    dataDir: join(folder, 'cluster'),
+    command,
+    args: ['--from-snapshot', backup.path, '--read-only'],
+    logger: logger.with({ instance: 'test-restore' }),
+  })
+  const stop = (): void => {
+    void cluster.stop()
+  }
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    onProgress('opening the backup', null)
+    const { kubeconfigPath } = await cluster.start()
+    const [context] = parseKubeconfig(readFileSync(kubeconfigPath, 'utf8'), kubeconfigPath)
+    if (context === undefined) return answer({ ...none, failure: 'the control plane that opened it has no kubeconfig' })
+    const transport = new ContextTransport(context, clock)
+    try {
+      return answer(await readThrough(transport, backup.objectCounts, { signal, onProgress }))
+    } finally {
+      transport.close()
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    return answer({ ...none, failure: error instanceof Error ? error.message : String(error) })
+  } finally {
+    signal.removeEventListener('abort', stop)
+    await cluster.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function readThrough(
+  transport: Transport,
+  inFile: Readonly<Record<string, number>>,
+  { signal, onProgress }: Context,
+): Promise<Omit<TestRestore, 'atMs' | 'durationMs' | 'outcome'>> {
+  const { resources, failed } = await listedResources(transport, signal)
+  const problems = failed.map(({ resource, why }) => `${resource}: ${why}`)
+  const short: TestRestore['short'] = []
+  const served = new Set<string>()
+  let objects = 0
+  let sample: { resource: ListedResource; object: KubeObject } | null = null
+  for (const [index, resource] of resources.entries()) {
+    onProgress(`reading ${resource.resource}`, index / resources.length)
+    const names = namesOf(resource)
+    for (const name of names) served.add(name)
+    let read = 0
+    try {
+      for await (const object of objectsOf(transport, resource, { signal })) {
+        read++
+        sample ??= resource.namespaced && resource.resource !== 'events' ? { resource, object } : null
+      }
+    } catch (error) {
+      signal.throwIfAborted()
+      problems.push(`${resource.resource}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+    objects += read
+    const expected = names.reduce((sum, name) => sum + (inFile[name] ?? 0), 0)
+    if (read < expected) short.push({ resource: resource.resource, inFile: expected, read })
+  }
+  if (short.length > 0)
+    problems.push(`fewer than in the file: ${short.map((each) => `${each.resource} ${String(each.read)} of ${String(each.inFile)}`).join(', ')}`)
+  const found = sample === null ? '' : await readSample(transport, sample, signal)
+  return {
+    kinds: resources.length,
+    objects,
+    short,
+    notServed: Object.keys(inFile).filter((name) => !served.has(name) && !INTERNAL.has(name)),
+    sample: found,
+    failure: problems.join('; '),
+  }
+}
+
+/** What a file's counts may call a resource: built-in groups have no group in their keys. */
+function namesOf({ group, resource }: ListedResource): string[] {
+  return group === '' ? [resource] : [...(group.endsWith('.k8s.io') || !group.includes('.') ? [resource] : []), `${resource}.${group}`]
+}
+
+async function readSample(transport: Transport, { resource, object }: { resource: ListedResource; object: KubeObject }, signal: AbortSignal): Promise<string> {
+  const { namespace = '', name = '' } = object.metadata
+  const read = await objectOrNull(transport, resource, { namespace, name, signal })
+  if (read === null) throw new Error(`${resource.kind} ${namespace}/${name} is listed but cannot be read`)
+  return `${resource.kind} ${namespace}/${name}`
+}
