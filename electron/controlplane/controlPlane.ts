@@ -153,8 +153,10 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
     // A snapshot's cluster has what its own kubeadm, if any, left in it.
     if (origin === null)
       await ensureClusterObjects(client, { kubernetesVersion, clusterName, serviceSubnet, podSubnet, dnsAddress: DNS_ADDRESS, apiUrl, ca }, signal)
+    const proxyTransport = asUser({ username: 'system:kube-proxy', groups: [] })
+    const proxy = new RestClient(proxyTransport, { userAgent: 'kube-proxy' })
     const network = new ClusterNetwork({
-      transport: asUser({ username: 'system:kube-proxy', groups: [] }),
+      transport: proxyTransport,
       random: random.fork('network'),
       clock,
       placeAt: (address) => connections.placeAt(address),
@@ -174,6 +176,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
         logger: logger.with({ node: plan.name }),
         transport: asUser({ username: `system:node:${plan.name}`, groups: ['system:nodes'] }),
         admin: client,
+        proxy,
         onApiServerVersion: (own) => {
           const version = versions.newestWith(plan.name, own)
           writeFileSync(join(dataDir, 'kubernetes-version'), `${version}\n`)

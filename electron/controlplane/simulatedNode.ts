@@ -11,6 +11,8 @@ import { coreDnsImage, kubeProxyImage } from './kubeadm/clusterObjects.ts'
 import { COMPONENTS, componentImage, REGISTRY, type ManifestOptions } from './kubeadm/manifests.ts'
 import { nodePrograms } from './kubeadm/nodePrograms.ts'
 import { Packages } from './kubeadm/packages.ts'
+import { iptablesPrograms } from './kube-proxy/iptablesPrograms.ts'
+import { NodeRules } from './kube-proxy/nodeRules.ts'
 import { Kubelet } from './kubelet/kubelet.ts'
 import type { NodeCapacity } from './kubelet/nodeStatus.ts'
 import { basePrograms } from './kubelet/shell/basePrograms.ts'
@@ -63,6 +65,8 @@ export interface SimulatedNodeOptions {
   localhost: () => { certificate: string; key: string }
   /** What kubeadm on the node uses. */
   admin: RestClient
+  /** As kube-proxy. */
+  proxy: RestClient
   manifestOptions: ManifestOptions
   /** PEM. */
   ca: string
@@ -83,6 +87,7 @@ export class SimulatedNode {
   /** Transient units that run, by name, and what ends them with the node. */
   readonly #units = new Map<string, Promise<void>>()
   readonly #unitsEnd = new AbortController()
+  readonly #rules: NodeRules
 
   constructor(options: SimulatedNodeOptions) {
     this.#options = options
@@ -93,6 +98,12 @@ export class SimulatedNode {
     const { kubeletVersion = '' } = plan.existing ?? {}
     this.packages.ensure(kubeletVersion === '' ? kubernetesVersion : kubeletVersion)
     prepareFiles(rootDir, options)
+    this.#rules = new NodeRules({
+      client: options.proxy,
+      clusterCIDR: options.manifestOptions.podSubnet,
+      node: plan,
+      runningMinor: () => this.#kubeProxyMinor(),
+    })
     this.kubelet = new Kubelet({
       transport,
       clock,
@@ -129,6 +140,14 @@ export class SimulatedNode {
     await Promise.all(this.#units.values())
   }
 
+  /** Of the kube-proxy that runs here. */
+  #kubeProxyMinor(): number | null {
+    for (const { containers } of this.kubelet.pods.workers())
+      for (const { container, current } of containers)
+        if (current !== null && container.name === 'kube-proxy') return minorOf(container.image.slice(container.image.lastIndexOf(':') + 1))
+    return null
+  }
+
   #startUnit(unit: string, argv: string[]): boolean {
     if (this.#units.has(unit)) return false
     const nowhere = { input: emptyInput, out: () => undefined, err: () => undefined }
@@ -162,6 +181,7 @@ export class SimulatedNode {
     const { clock, plan, admin, manifestOptions, random } = this.#options
     const programs = new Map([
       ...basePrograms,
+      ...iptablesPrograms(this.#rules),
       ...nodePrograms({
         node: { name: plan.name, controlPlane: plan.controlPlane },
         kubelet: this.kubelet,

@@ -3,10 +3,13 @@ import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
 import type { Transport } from '#shared/kubernetes/transport.ts'
+import { categorizeEndpoints } from '#shared/planning/kube-proxy/categorizedEndpoints.ts'
+import { ProxyEndpoints } from '#shared/planning/kube-proxy/proxyEndpoints.ts'
+import { servicePorts, type ServicePortInfo } from '#shared/planning/kube-proxy/servicePorts.ts'
 import { ApiClient } from './apiClient.ts'
-import { dnsRecords, readyEndpoints } from './clusterDns.ts'
+import { dnsRecords } from './clusterDns.ts'
 import type { ServiceFacts } from './environment.ts'
-import { ServiceView, type Service, type ServicePort } from './serviceView.ts'
+import { ServiceView, type Service } from './serviceView.ts'
 import type { DnsRecord, DnsType } from './shell/process.ts'
 
 /** Who resolves or connects: a container of this pod. */
@@ -14,6 +17,8 @@ export interface NetworkPeer {
   namespace: string
   hostname: string
   podIP: string
+  /** Its node's name. */
+  node: string
   /** A port of the pod itself; null when nobody listens. */
   connectLocal(port: number): Duplex | null
   /** The answer of the pod itself to a datagram; undefined when nobody receives. */
@@ -56,7 +61,6 @@ export interface ClusterNetworkOptions {
 
 type Protocol = 'TCP' | 'UDP'
 const DOMAIN = ['svc', 'cluster', 'local']
-const AFFINITY_SECONDS = 10_800
 
 /** The pod network of all nodes of this process, with what DNS and kube-proxy do of Services. NetworkPolicies are not looked at. */
 export class ClusterNetwork implements PodNetwork {
@@ -131,15 +135,13 @@ export class ClusterNetwork implements PodNetwork {
     const place = this.#options.placeAt(address)
     if (place !== undefined && !place.isNode) return to
     const view = new ServiceView(this.#api, signal)
-    const services = await view.all()
-    const wanted = (each: ServicePort): boolean => (each.protocol ?? 'TCP') === protocol
     const local = place?.isNode === true || isOwn(address, from)
-    for (const service of services) {
-      const { spec, status } = service
-      const outside = [...(spec?.externalIPs ?? []), ...(status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? [])]
-      const isService = spec?.clusterIP === address || outside.includes(address)
-      const found = (spec?.ports ?? []).find((each) => wanted(each) && ((isService && each.port === port) || (local && each.nodePort === port)))
-      if (found !== undefined) return this.#endpoint(service, found, { from, view })
+    for (const service of await view.all()) {
+      const all = servicePorts(service)
+      const isService = all.some((each) => addressesOf(each).includes(address))
+      const ports = all.filter((each) => each.protocol === protocol.toLowerCase())
+      const found = ports.find((each) => (isService && each.port === port) || (local && each.nodePort === port && port !== 0))
+      if (found !== undefined) return this.#endpoint(service, found, { to: address, from, view })
       if (isService) throw new NetworkFault(protocol === 'TCP' ? 'Connection timed out' : 'Connection refused')
     }
     if (place !== undefined) return to
@@ -147,30 +149,28 @@ export class ClusterNetwork implements PodNetwork {
     throw new NetworkFault('No route to host')
   }
 
+  /** By the same choice as the rules: what comes from a pod to an external address stays within the cluster. */
   async #endpoint(
     service: Service,
-    { name = '', protocol = 'TCP' }: ServicePort,
-    { from, view }: { from: NetworkPeer; view: ServiceView },
+    port: ServicePortInfo,
+    { to, from, view }: { to: string; from: NetworkPeer; view: ServiceView },
   ): Promise<{ address: string; port: number }> {
-    const targets = (await view.slices(service)).flatMap((slice) => {
-      const port = (slice.ports ?? []).find((each) => (each.name ?? '') === name && (each.protocol ?? 'TCP') === protocol)?.port
-      return port === undefined ? [] : readyEndpoints([slice]).map(({ address }) => ({ address, port }))
-    })
+    const endpoints = new ProxyEndpoints(await view.slices(service), from.node)
+    const { cluster, local, any } = categorizeEndpoints(port, endpoints.of(port), '')
+    const targets = port.internalLocal && to === port.clusterIP ? local : cluster
     const [first] = targets
-    if (first === undefined) throw new NetworkFault('Connection refused')
+    if (first === undefined) throw new NetworkFault(any ? 'Connection timed out' : 'Connection refused')
     const { clock, random } = this.#options
-    const { sessionAffinity, sessionAffinityConfig } = service.spec ?? {}
-    const key = `${service.metadata.uid ?? ''}/${name}/${from.podIP}`
-    const kept = sessionAffinity === 'ClientIP' ? this.#affinity.get(key) : undefined
-    const same = kept !== undefined && kept.untilMs > clock.now() ? targets.find(({ address }) => address === kept.address) : undefined
+    const key = `${service.metadata.uid ?? ''}/${port.name}/${from.podIP}`
+    const kept = port.stickySeconds === null ? undefined : this.#affinity.get(key)
+    const same = kept !== undefined && kept.untilMs > clock.now() ? targets.find(({ ip }) => ip === kept.address) : undefined
     const chosen = same ?? targets[random.below(targets.length)] ?? first
-    if (sessionAffinity === 'ClientIP') {
-      const seconds = sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_SECONDS
-      this.#affinity.set(key, { address: chosen.address, untilMs: clock.now() + seconds * 1000 })
-    }
-    return chosen
+    if (port.stickySeconds !== null) this.#affinity.set(key, { address: chosen.ip, untilMs: clock.now() + port.stickySeconds * 1000 })
+    return { address: chosen.ip, port: chosen.port }
   }
 }
+
+const addressesOf = ({ clusterIP, externalIPs, loadBalancerIPs }: ServicePortInfo): string[] => [clusterIP, ...externalIPs, ...loadBalancerIPs]
 
 const isOwn = (address: string, from: NetworkPeer): boolean => address.startsWith('127.') || address === from.podIP
 

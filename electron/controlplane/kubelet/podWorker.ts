@@ -62,7 +62,7 @@ const VOLUME_REFRESH_MS = 20_000
 
 /** Who asks when the kubelet itself does. */
 function nodePeer({ node, hostIP }: PodWorkerOptions): NetworkPeer {
-  return { namespace: '', hostname: node, podIP: hostIP, connectLocal: () => null, exchangeLocal: () => undefined }
+  return { namespace: '', hostname: node, node, podIP: hostIP, connectLocal: () => null, exchangeLocal: () => undefined }
 }
 
 /** One pod on this node, from admission to the end of its last container. */
@@ -345,11 +345,12 @@ export class PodWorker {
 
   /** The network as the pod sees it: under its own name and address. */
   #network(hostname: string): Network | null {
-    const { network } = this.#options
+    const { network, node } = this.#options
     if (network === null) return null
     const self = (): NetworkPeer => ({
       namespace: this.pod.metadata.namespace ?? 'default',
       hostname,
+      node,
       podIP: this.#podIP,
       connectLocal: (port) => this.connect(port, this.#podIP),
       exchangeLocal: (port, message) => this.exchange(port, message, this.#podIP),

@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url'
 export interface RealKubeProxy {
   /** The text of its last iptables-restore that the kernel took; '' before the first. */
   restored(): string
+  /** The kernel's rules after it, as the real iptables-save prints them. */
+  saved(): string
   log(): string
   end(): Promise<void>
 }
@@ -19,6 +21,8 @@ const relay = fileURLToPath(new URL('namespaceRelay.mjs', import.meta.url))
 const recorder = (directory: string): string => `#!/bin/sh
 cat > "${directory}/text.$$"
 /usr/sbin/iptables-restore "$@" < "${directory}/text.$$" || { code=$?; mv "${directory}/text.$$" "${directory}/refused"; exit $code; }
+/usr/sbin/iptables-save > "${directory}/saved.$$"
+mv "${directory}/saved.$$" "${directory}/saved"
 mv "${directory}/text.$$" "${directory}/restored"
 `
 
@@ -61,6 +65,7 @@ export async function startRealKubeProxy({
   const read = (name: string): string => (existsSync(join(directory, name)) ? readFileSync(join(directory, name), 'utf8') : '')
   return {
     restored: () => read('restored'),
+    saved: () => read('saved'),
     log: () => log + read('refused'),
     end: async () => {
       if (child.exitCode === null && child.signalCode === null) {
