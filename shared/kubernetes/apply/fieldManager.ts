@@ -1,7 +1,9 @@
+import { emptiedPaths } from '../codec/canonical.ts'
 import { deepEqual, isObject, type JsonObject } from '../json.ts'
 import type { KubeObject, ManagedFieldsEntry } from '../object.ts'
 import type { StatusCause } from '../status.ts'
-import { difference, EMPTY, equalSets, fromChildren, intersection, isEmpty, paths, pathText, union, without, type FieldSet } from './fieldSet.ts'
+import { emptiedLeaves } from './emptied.ts'
+import { difference, EMPTY, equalSets, fromChildren, intersection, isEmpty, LEAF, paths, pathText, union, without, type FieldSet } from './fieldSet.ts'
 import { capManagers, identity, managedFieldsEntries, parseManagers, sameOwnership, takeFrom, withoutEmpty, type Manager, type Managers } from './managers.ts'
 import type { MergeType } from './mergeType.ts'
 import { prunedByVersion4, reconciled } from './mergeDiff4.ts'
@@ -87,7 +89,8 @@ export function trackUpdate(live: KubeObject | null, updated: KubeObject, writer
   const asWritten = (object: JsonObject): JsonObject => context.asWritten?.(object) ?? object
   const [was, is] = [withoutManagedFields(live) ?? context.zero, withoutManagedFields(updated) ?? {}]
   const comparison = compare(asWritten(was), asWritten(is), context.type)
-  const [added, modified, removed] = [comparison.added, comparison.modified, comparison.removed].map((set) => owned(set, context)) as [
+  const emptied = live === null ? EMPTY : emptiedLeaves(emptiedPaths(updated), is, context.type)
+  const [added, modified, removed] = [comparison.added, union(comparison.modified, emptied), comparison.removed].map((set) => owned(set, context)) as [
     FieldSet,
     FieldSet,
     FieldSet,
@@ -109,6 +112,27 @@ export function trackUpdate(live: KubeObject | null, updated: KubeObject, writer
   const same = mine !== undefined && (isEmpty(changed) || (context.version4 === true && equalSets(mine.set, set)))
   managers.set(key, { ...me, set, time: same ? mine.time : writer.now })
   return withManagers(updated, capManagers(withoutEmpty(managers)))
+}
+
+/**
+ * The same for a write of `/scale`, which upstream tracks by itself: where nobody owns the number, nobody comes to, and when who owns it
+ * came to is not told.
+ *
+ * @param path of the number, as FieldsV1 elements
+ * @see apimachinery managedfields/scalehandler.go
+ */
+export function trackScale(live: KubeObject, updated: KubeObject, path: readonly string[], writer: Writer, context: FieldManagerContext): KubeObject {
+  const known = parseManagers(live.metadata.managedFields)
+  const isOwned = [...known.values()].some(({ set }) => path.reduce<FieldSet>((node, step) => node.children.get(step) ?? EMPTY, set).member)
+  if (!isOwned) return withManagers(updated, known)
+  // In a Scale no replicas are the same as none: who had the number no longer does, and nobody else comes to.
+  const none = path.reduce<unknown>((value, step) => (isObject(value) ? value[step.slice(2)] : undefined), updated) === 0
+  if (none) return withManagers(updated, withoutEmpty(takeFrom(known, at(path, LEAF), '')))
+  return trackUpdate(live, updated, { ...writer, now: '' }, context)
+}
+
+function at(path: readonly string[], set: FieldSet): FieldSet {
+  return path.reduceRight<FieldSet>((inner, step) => fromChildren([[step, inner]]), set)
 }
 
 /** What an apply comes to: the object to write (equal to the live one when nothing changed), or who stands against it. */

@@ -42,7 +42,9 @@ function fieldMergeType(field: Field, early: boolean): MergeType {
   if (field.atomic && !early) return LEAF_TYPE
   if (field.type.kind !== 'list') return refMergeType(field.type, early)
   if (field.listType === 'set') return { kind: 'set' }
-  if (field.listType !== 'map' || field.listMapKeys.length === 0) return LEAF_TYPE
+  // Before 1.21 the key of patches told the type of a list, whatever was declared besides.
+  const keyed = field.listType === 'map' || (early && field.patchStrategies.includes('merge'))
+  if (!keyed || field.listMapKeys.length === 0) return LEAF_TYPE
   const struct = field.type.of.kind === 'struct' ? builtinSchema.struct(field.type.of.name) : null
   const defaults: Record<string, unknown> = {}
   for (const key of field.listMapKeys) {
@@ -55,11 +57,14 @@ function fieldMergeType(field: Field, early: boolean): MergeType {
 /** The only key with a declared default before 1.21; keys that Go always writes have their zero. */
 const EARLY_DEFAULT = 'core.v1.ContainerPort:protocol'
 
+/** Keys that Go could leave out before 1.21, and writes since. */
+const EARLY_OPTIONAL = 'core.v1.HostAlias:ip'
+
 function earlyDefault(struct: StructType | null, key: string): unknown {
   const field = struct?.fields.get(key)
   if (struct === null || field === undefined) return undefined
   if (`${struct.name}:${key}` === EARLY_DEFAULT) return field.default
-  if (field.omitEmpty || field.pointer || field.type.kind !== 'scalar') return undefined
+  if (field.omitEmpty || field.pointer || field.type.kind !== 'scalar' || `${struct.name}:${key}` === EARLY_OPTIONAL) return undefined
   return field.type.scalar === 'string' ? '' : 0
 }
 

@@ -82,7 +82,8 @@ function* typeFaults(value: unknown, type: MergeType, path: readonly string[]): 
     const lacking = type.kind === 'keyed' ? type.keys.find((key) => isObject(item) && item[key] === undefined && type.defaults[key] === undefined) : undefined
     if (lacking !== undefined) {
       yield `${pathText(path)}: element ${String(index)}: associative list with keys has an element that omits key field ${JSON.stringify(lacking)} (and doesn't have default value)`
-      continue
+      // Version 4 looks no further in such a list.
+      return
     }
     const element = elementOf(type, item)
     if (seen.has(element)) yield `${pathText(path)}: duplicate entries for key ${pathText([element])}`

@@ -1,4 +1,4 @@
-import { isObject, setOwn, type JsonObject } from '../json.ts'
+import { deepCopy, isObject, setOwn, type JsonObject } from '../json.ts'
 import type { KubeObject } from '../object.ts'
 import { canonicalQuantity, parseQuantity } from '../quantity.ts'
 import { builtinSchema, type Field, type Scalar, type StructType, type TypeRef } from '../schema/schema.ts'
@@ -18,9 +18,41 @@ interface Walk {
   unknown: string[]
   /** Protobuf does not tell an empty list from none; kinds that are stored as JSON keep the difference. */
   emptyIsNull: boolean
+  emptied: string[]
+  /** Reading from maps, as a strategic merge patch does, takes empty bytes for none. */
+  fromMaps: boolean
+}
+
+const EMPTIED = new WeakMap<object, readonly string[]>()
+
+/**
+ * Paths of empty lists and maps that were written and are gone or null in the canonical object, and have got no default since: Go tells them
+ * from those that were never made, which is all that storage can give back, wherever upstream compares by reflect.DeepEqual.
+ */
+export function emptiedPaths(canonical: object): readonly string[] {
+  return (EMPTIED.get(canonical) ?? []).filter((path) => isBare(valueAt(canonical, path)))
+}
+
+const isBare = (value: unknown): boolean =>
+  value === undefined || value === null || value === '' || (Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0)
+
+/** @param path as in `spec.containers[0].ports` */
+function valueAt(object: unknown, path: string): unknown {
+  return (path.match(/[^.[\]]+/g) ?? []).reduce<unknown>(
+    (value, step) => (isObject(value) ? value[step] : Array.isArray(value) ? (value[Number(step)] as unknown) : undefined),
+    object,
+  )
 }
 
 const JSON_STORED = ['apiextensions.', 'apiregistration.']
+
+/** A copy of a canonical object that knows the same of what was written. */
+export function copyCanonical(canonical: KubeObject): KubeObject {
+  const copy = deepCopy(canonical)
+  const emptied = EMPTIED.get(canonical)
+  if (emptied !== undefined) EMPTIED.set(copy, emptied)
+  return copy
+}
 
 /**
  * What is left of JSON after Go has decoded it into the type and encoded it again: unknown fields, nulls and `omitempty` zeros
@@ -28,14 +60,13 @@ const JSON_STORED = ['apiextensions.', 'apiregistration.']
  *
  * @throws DecodeError with Go's message when a value is not of its field's type
  */
-export function canonicalize(object: KubeObject, struct: StructType): Canonical {
-  const walk: Walk = { unknown: [], emptyIsNull: !JSON_STORED.some((room) => struct.name.startsWith(room)) }
+export function canonicalize(object: KubeObject, struct: StructType, { fromMaps = false } = {}): Canonical {
+  const walk: Walk = { unknown: [], emptyIsNull: !JSON_STORED.some((room) => struct.name.startsWith(room)), emptied: [...emptiedPaths(object)], fromMaps }
   const result = canonicalStruct(object, struct, '', walk)
   const { kind, apiVersion } = object
-  return {
-    object: { ...(kind === undefined ? {} : { kind }), ...(apiVersion === undefined ? {} : { apiVersion }), ...result } as KubeObject,
-    unknown: walk.unknown,
-  }
+  const canonical = { ...(kind === undefined ? {} : { kind }), ...(apiVersion === undefined ? {} : { apiVersion }), ...result } as KubeObject
+  if (walk.emptied.length > 0) EMPTIED.set(canonical, walk.emptied)
+  return { object: canonical, unknown: walk.unknown }
 }
 
 function goType(type: TypeRef): string {
@@ -84,10 +115,13 @@ function canonicalField(field: Field, value: unknown, path: string, walk: Walk):
     if (type.kind === 'struct' && !field.pointer) return canonicalValue(type, {}, path, walk)
     // Go's omitempty does not see that a time is zero.
     if (!field.pointer && !field.omitZero && type.kind === 'scalar' && (type.scalar === 'time' || type.scalar === 'microtime')) return null
+    // Nor that a quantity is.
+    if (!field.pointer && type.kind === 'scalar' && type.scalar === 'quantity') return '0'
     if (field.omitEmpty) return undefined
     return field.pointer ? null : zero(type, { unknown: [], depth: 0 })
   }
   const canonical = canonicalValue(type, value, path, walk)
+  if (isEmpty(type, canonical)) walk.emptied.push(path)
   if (walk.emptyIsNull && !field.omitEmpty && isEmpty(type, canonical)) return null
   if (!field.omitEmpty || field.pointer || type.kind === 'struct') return canonical
   if (canonical === '' || canonical === 0 || canonical === false) return type.kind === 'scalar' && type.scalar === 'intstr' ? canonical : undefined
@@ -115,6 +149,7 @@ function canonicalValue(type: TypeRef, value: unknown, path: string, walk: Walk)
       return result
     }
     case 'scalar':
+      if (walk.fromMaps && type.scalar === 'bytes' && value === '') walk.emptied.push(path)
       return canonicalScalar(type.scalar, value, path)
   }
 }

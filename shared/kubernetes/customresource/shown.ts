@@ -2,7 +2,7 @@ import { isObject } from '../json.ts'
 import type { FieldError } from '../validation/fieldError.ts'
 
 /** JSON as Go's encoder writes it: keys sorted, `<`, `>` and `&` escaped. */
-function goJson(value: unknown): string {
+export function goJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(goJson).join(',')}]`
   if (isObject(value))
     return `{${Object.keys(value)
@@ -15,6 +15,15 @@ function goJson(value: unknown): string {
 /** A bad value in a message: texts as Go's `%q`, everything else as its JSON. */
 export function goShown(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : goJson(value)
+}
+
+/** A value within a path of structured-merge-diff: `[key="a"]`. @see structured-merge-diff value.ToString */
+export function pathShown(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(pathShown).join(',')}]`
+  if (!isObject(value)) return goShown(value)
+  return Object.entries(value)
+    .map(([key, each]) => `${key}=${pathShown(each)}`)
+    .join('')
 }
 
 /** A decoded value as Go's `%v` prints it. */

@@ -1,6 +1,6 @@
 import { isObject, type JsonObject } from '../json.ts'
 import { builtinSchema, type StructType, type TypeRef } from '../schema/schema.ts'
-import { goShown } from './shown.ts'
+import { pathShown } from './shown.ts'
 import { isEmbedded, isIntOrString, itemsOf, listMapKeysOf, listTypeOf, preserves, propertiesOf, typeOf, valuesOf, type SchemaNode } from './schemaNode.ts'
 
 /** Where and why a value cannot be taken as its type, as structured-merge-diff says it. */
@@ -110,7 +110,7 @@ function keyedElement(item: unknown, items: SchemaNode, keys: readonly string[])
   const parts: string[] = []
   for (const key of [...keys].sort()) {
     const value = Object.hasOwn(item, key) ? item[key] : propertiesOf(items)[key]?.['default']
-    if (value !== undefined) parts.push(`${key}=${goShown(value)}`)
+    if (value !== undefined) parts.push(`${key}=${pathShown(value)}`)
   }
   if (parts.length === 0)
     return {
@@ -123,7 +123,7 @@ function setElement(item: unknown): Element {
   if (item === null) return { error: "associative list without keys has an element that's an explicit null" }
   if (Array.isArray(item)) return { error: 'not supported: associative list with lists as elements' }
   if (isObject(item)) return { error: "associative list without keys has an element that's a map type" }
-  return { element: `[=${goShown(item)}]` }
+  return { element: `[=${pathShown(item)}]` }
 }
 
 function structErrors(value: unknown, struct: StructType, path: string): TypedError[] {

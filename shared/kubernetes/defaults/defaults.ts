@@ -37,9 +37,18 @@ function defaultPodRanges(spec: JsonObject): void {
   else if (ranges.length > 0 && one === '') spec['podCIDR'] = ranges[0]
 }
 
+/** The single address of a pod and its list, in the same way. @see pkg/apis/core/v1/conversion.go */
+function defaultPodAddresses(status: JsonObject): void {
+  const addresses = objectsIn(status['podIPs'])
+  const one = typeof status['podIP'] === 'string' ? status['podIP'] : ''
+  if (one !== '' && addresses[0]?.['ip'] !== one) status['podIPs'] = [{ ip: one }]
+  else if (one === '' && typeof addresses[0]?.['ip'] === 'string' && addresses[0]['ip'] !== '') status['podIP'] = addresses[0]['ip']
+}
+
 const WORKLOADS: Readonly<Record<string, Defaulter>> = {
   Pod: (object) => {
     defaultPod(object)
+    if (isObject(object['status'])) defaultPodAddresses(object['status'])
   },
   PodTemplate: (object) => {
     defaultTemplate(object)
@@ -83,8 +92,8 @@ const WORKLOADS: Readonly<Record<string, Defaulter>> = {
       setDefault(ensureObject(claim, 'spec'), 'volumeMode', 'Filesystem')
       roundUpResources(ensureObject(claim, 'spec')['resources'])
       setDefaultText(ensureObject(claim, 'status'), 'phase', 'Pending')
-      setDefaultText(claim, 'apiVersion', 'v1')
-      setDefaultText(claim, 'kind', 'PersistentVolumeClaim')
+      // Written over whatever was sent: upstream's type has no place for them.
+      Object.assign(claim, { apiVersion: 'v1', kind: 'PersistentVolumeClaim' })
     }
     defaultTemplate(spec)
   },

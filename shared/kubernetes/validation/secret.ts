@@ -1,4 +1,5 @@
 import { fromBase64 } from '../codec/base64.ts'
+import { emptiedPaths } from '../codec/canonical.ts'
 import type { JsonObject } from '../json.ts'
 import type { KubeObject } from '../object.ts'
 import { forbidden, invalid, required, tooLong, type FieldError } from './fieldError.ts'
@@ -68,7 +69,7 @@ function* errors(secret: KubeObject): Iterable<FieldError> {
 export function* immutableDataErrors(after: KubeObject, before: KubeObject, members: readonly string[]): Iterable<FieldError> {
   if (before['immutable'] !== true) return
   if (after['immutable'] !== true) yield forbidden('immutable', FIXED)
-  for (const member of members) if (!sameValue(after[member], before[member])) yield forbidden(member, FIXED)
+  for (const member of members) if (!sameValue(after[member], before[member]) || emptiedPaths(after).includes(member)) yield forbidden(member, FIXED)
 }
 
 export const secretRules: Rules = {

@@ -1,3 +1,4 @@
+import { emptiedPaths } from '../codec/canonical.ts'
 import type { JsonObject } from '../json.ts'
 import type { KubeObject } from '../object.ts'
 import { duplicate, forbidden, invalid, notSupported, required, tooLong, typed, type FieldError } from './fieldError.ts'
@@ -69,7 +70,7 @@ export const storageClassRules: Rules = {
     yield* storageClassErrors(after)
     yield* metadataUpdateErrors(after, before)
     for (const name of ['parameters', 'provisioner', 'reclaimPolicy'])
-      if (!sameValue(after[name], before[name])) yield forbidden(name, `updates to ${name} are forbidden.`)
+      if (!sameValue(after[name], before[name]) || emptiedPaths(after).includes(name)) yield forbidden(name, `updates to ${name} are forbidden.`)
     yield* immutable(after['volumeBindingMode'], before['volumeBindingMode'], 'volumeBindingMode')
   },
 }

@@ -147,6 +147,7 @@ function normalizedStatus(status: JsonObject): JsonObject {
   }
   if (message.startsWith('failed to create typed patch object')) message = typedMessage(message)
   message = message
+    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ(?=[\\"]*,)/g, 'T')
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'U')
     .replace(/too old resource version: \d+ \(\d+\)/, 'too old resource version: R (R)')
     .replace(/Too large resource version: \d+, current: \d+/, 'Too large resource version: R, current: R')

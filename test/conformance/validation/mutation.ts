@@ -1,5 +1,6 @@
 import type { Random } from '#shared/base/random.ts'
 import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { builtinSchema, type StructType } from '#shared/kubernetes/schema/schema.ts'
 
 /** A definition of a server's OpenAPI v2 document. */
 export interface Definition {
@@ -12,12 +13,25 @@ export interface Definition {
   'x-kubernetes-group-version-kind'?: { group: string; version: string; kind: string }[]
 }
 
-/** The fields that a server knows, by which objects are changed and answers are cut to what both sides have. */
+/** `io.k8s.api.core.v1.Pod` is `core.v1.Pod` in the table, `io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta` `meta.ObjectMeta`. */
+function structOf(name: string): StructType | null {
+  const parts = name.split('.')
+  return builtinSchema.struct(name.includes('.meta.v1.') ? `meta.${parts.at(-1) ?? ''}` : parts.slice(-3).join('.'))
+}
+
+/** The fields that a server and the newest release know both, by which objects are changed and answers are cut. */
 export class PeerSchema {
   readonly #definitions: Record<string, Definition>
 
   constructor(document: unknown) {
     this.#definitions = (document as { definitions: Record<string, Definition> }).definitions
+    for (const [name, definition] of Object.entries(this.#definitions)) {
+      const struct = structOf(name)
+      if (struct === null || definition.properties === undefined) continue
+      definition.properties = Object.fromEntries(
+        Object.entries(definition.properties).filter(([field]) => field === 'kind' || field === 'apiVersion' || struct.fields.has(field)),
+      )
+    }
   }
 
   kind(apiVersion: string, kind: string): Definition {

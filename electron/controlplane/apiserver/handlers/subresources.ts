@@ -130,7 +130,8 @@ export async function scale({ rest }: WriteHandling, target: ResourceTarget, req
       if (version !== '' && version !== live.metadata.resourceVersion)
         throw conflict(resource, name, 'the object has been modified; please apply your changes to the latest version and try again')
       const replicas = objectAt(sent['spec'])['replicas'] ?? 0
-      if (typeof replicas !== 'number' || !Number.isInteger(replicas) || replicas < 0)
+      // A custom resource's own validation says what it thinks of a number below zero.
+      if (typeof replicas !== 'number' || !Number.isInteger(replicas) || (replicas < 0 && resource.custom === undefined))
         throw new StatusError(
           failure(
             422,

@@ -1,6 +1,6 @@
-import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
+import { canonicalize, copyCanonical } from '#shared/kubernetes/codec/canonical.ts'
 import { DecodeError } from '#shared/kubernetes/codec/protobufReader.ts'
-import { deepCopy } from '#shared/kubernetes/json.ts'
+import { goJson, goPrinted, goShown } from '#shared/kubernetes/customresource/shown.ts'
 import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
@@ -55,6 +55,8 @@ export function checkFields(
   context: WriteContext,
   found: { unknown: readonly string[]; duplicates: readonly string[] },
   resource: { kind: string; version: string; group: string; kubernetesMinor: number },
+  refuse: (text: string) => StatusError = (text) =>
+    new StatusError(failure(400, 'BadRequest', `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${text}`)),
 ): void {
   if (resource.kubernetesMinor < FIELD_VALIDATION_SINCE) return
   const texts = [
@@ -63,15 +65,13 @@ export function checkFields(
   ]
   const how = request.query.get('fieldValidation') ?? 'Warn'
   if (texts.length === 0 || how === 'Ignore') return
-  if (how === 'Strict')
-    throw new StatusError(
-      failure(
-        400,
-        'BadRequest',
-        `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: strict decoding error: ${texts.join(', ')}`,
-      ),
-    )
+  if (how === 'Strict') throw refuse(`strict decoding error: ${texts.join(', ')}`)
   context.warnings.push(...texts)
+}
+
+/** A patch that makes what cannot be read; upstream shows what it made. */
+function undecodable(made: string, detail: string): StatusError {
+  return new StatusError(invalidStatus({ group: '', kind: '', name: '' }, [{ type: 'Invalid', field: 'patch', value: goShown(made), detail }]))
 }
 
 /** The object of a create or update body, in canonical form. @throws StatusError 400 */
@@ -94,7 +94,7 @@ export function decodeSent(request: ApiRequest, resource: ApiResource, context: 
     const whole = { ...sent, apiVersion: expected, kind: resource.kind }
     const { object, unknown } = resource.custom === undefined ? canonicalize(whole, resource.struct) : resource.custom.canonicalize(whole)
     checkFields(request, context, { unknown, duplicates }, resource)
-    return { ...object, apiVersion: expected, kind: resource.kind }
+    return resource.custom === undefined ? object : { ...object, apiVersion: expected, kind: resource.kind }
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
     throw new StatusError(
@@ -142,7 +142,7 @@ export async function update(
     resource,
     namespace,
     name,
-    () => deepCopy(sent),
+    () => copyCanonical(sent),
     { retry: version === '', preconditions: { uid: sent.metadata.uid } },
     context,
   )
@@ -165,10 +165,13 @@ export async function patch(
   if (type === 'application/apply-patch+yaml') context.fieldManager = request.query.get('fieldManager') ?? ''
   const { value, duplicates } = decodeBody(request.body, type === 'application/apply-patch+yaml' ? 'application/yaml' : type)
   let checked = false
-  const onUnknown = (unknown: string[]): void => {
+  const onUnknown = (unknown: string[], result?: KubeObject): void => {
     // A retry finds the same fields again.
-    if (!checked) checkFields(request, context, { unknown, duplicates }, resource)
+    if (checked) return
     checked = true
+    const refuse =
+      result === undefined ? undefined : (texts: string): StatusError => undecodable(type.includes('strategic') ? goPrinted(value) : goJson(result), texts)
+    checkFields(request, context, { unknown, duplicates }, resource, refuse)
   }
   const patchRequest = { type, patch: value, force: isTrue(request.query.get('force')), onUnknown }
   try {
@@ -228,11 +231,10 @@ export async function removeCollection(
   const selected = [...(await readable(stored, resource, request.signal))]
     .map(({ object }) => fromStorage(object, resource))
     .filter((object) => isSelected(selection, object))
-  const items: KubeObject[] = []
-  for (const object of selected) {
+  for (const { metadata } of selected) {
     try {
-      const { name = '', namespace: own = '' } = object.metadata
-      items.push((await deleteObject(rest, admission, resource, own, name, parsed, { ...context, dryRun: context.dryRun || dryRun })).object)
+      const { name = '', namespace: own = '' } = metadata
+      await deleteObject(rest, admission, resource, own, name, parsed, { ...context, dryRun: context.dryRun || dryRun })
     } catch (error) {
       // Somebody was quicker: what was to go is gone.
       if (!(error instanceof StatusError) || error.reason !== 'NotFound') throw error
@@ -243,7 +245,8 @@ export async function removeCollection(
       kind: listKindOf(resource),
       apiVersion: groupVersion(resource),
       metadata: { ...(resource.custom === undefined ? {} : { continue: '' }), resourceVersion: String(rest.store.revision) },
-      items,
+      // As they were found, whatever became of each.
+      items: selected,
     },
     negotiated,
   )

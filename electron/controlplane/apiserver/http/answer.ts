@@ -15,7 +15,8 @@ const GZIP = { level: constants.Z_BEST_SPEED, chunkSize: 256 * 1024 }
 export async function sendAnswer(answer: ApiResponse, exchange: Exchange, logger: Logger): Promise<void> {
   if (exchange.gone.aborted) return
   const headers: AnswerHeaders = { 'cache-control': 'no-cache, private', ...answer.headers }
-  if (answer.warnings !== undefined && answer.warnings.length > 0) headers['warning'] = answer.warnings.map((text) => `299 - ${JSON.stringify(text)}`)
+  if (answer.warnings !== undefined && answer.warnings.length > 0)
+    headers['warning'] = [...new Set(answer.warnings)].map((text) => `299 - ${JSON.stringify(text)}`)
   const zips = exchange.headers['accept-encoding']?.includes('gzip') === true
   try {
     if (answer.stream !== undefined) {

@@ -16,7 +16,7 @@ import type { Printer } from '#shared/kubernetes/printers/column.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { FieldError } from '#shared/kubernetes/validation/fieldError.ts'
 import { genericMetadataErrors, genericMetadataUpdateErrors } from '#shared/kubernetes/validation/metadata.ts'
-import { subdomainName } from '#shared/kubernetes/validation/names.ts'
+import { pathSegmentName, subdomainName } from '#shared/kubernetes/validation/names.ts'
 import { fieldErrorBody } from '#shared/kubernetes/validation/fieldError.ts'
 import { invariant } from '#shared/base/invariant.ts'
 import { storedJson } from '../storage/entry.ts'
@@ -198,7 +198,12 @@ export class CustomResource {
   validateUpdate(before: KubeObject, after: KubeObject, subresource: string): Validated {
     const correlated = new Correlated(after, before, this.schema)
     const status = subresource === 'status'
-    const errors = [...genericMetadataUpdateErrors(after, before)]
+    // Upstream looks at the metadata three times: twice as of an update, once as of an object.
+    const errors = [
+      ...genericMetadataUpdateErrors(after, before),
+      ...genericMetadataUpdateErrors(after, before),
+      ...genericMetadataErrors(after, { namespaced: this.definition.namespaced, name: pathSegmentName }),
+    ]
     if (status) errors.push(...this.#statusErrors(before, after, correlated))
     else errors.push(...schemaErrors(after, this.schema, { correlated }))
     errors.push(...scaleErrors(after, this.version.scale, { spec: !status }))

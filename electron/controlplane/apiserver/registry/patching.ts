@@ -32,8 +32,8 @@ export interface PatchRequest {
   type: string
   patch: unknown
   force: boolean
-  /** Called with the patched object's unknown fields, for fieldValidation. */
-  onUnknown(unknown: string[]): void
+  /** Called with the patched object's unknown fields, for fieldValidation, and with what a patch made. */
+  onUnknown(unknown: string[], result?: KubeObject): void
 }
 
 /** @throws StatusError with upstream's code for a patch that cannot be applied */
@@ -63,8 +63,9 @@ export function patched(current: KubeObject, { type, patch, onUnknown }: PatchRe
   if (object.metadata.name !== current.metadata.name)
     throw badRequest(`the name of the object (${object.metadata.name ?? ''}) does not match the name on the URL (${current.metadata.name ?? ''})`)
   const whole = { ...object, apiVersion: current.apiVersion ?? '', kind: current.kind ?? '' }
-  const canonical = resource.custom === undefined ? canonicalize(whole, resource.struct) : resource.custom.canonicalize(whole)
-  onUnknown(canonical.unknown)
+  const canonical =
+    resource.custom === undefined ? canonicalize(whole, resource.struct, { fromMaps: type.includes('strategic') }) : resource.custom.canonicalize(whole)
+  onUnknown(canonical.unknown, object)
   return canonical.object
 }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
-import { trackUpdate } from '#shared/kubernetes/apply/fieldManager.ts'
+import { trackScale, trackUpdate } from '#shared/kubernetes/apply/fieldManager.ts'
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
 import { applyDefaults } from '#shared/kubernetes/defaults/defaults.ts'
 import { isTyped } from '#shared/kubernetes/customresource/typedErrors.ts'
@@ -139,6 +139,7 @@ export class RestStore {
     metadata.uid = newUid(random)
     metadata.creationTimestamp = this.now()
     object = complete(inForm(object, resource), resource)
+    withoutRepeatedOwners(object, context)
     // Who owns what is settled before admission and the strategies: what those add belongs to nobody.
     if (!managed) setManagers(object, this.#track(null, object, resource, context))
     await admission.admit({ operation: 'CREATE', resource, namespace, name: '', object, old: null, context })
@@ -216,6 +217,7 @@ export class RestStore {
     this.#checkVersion(mutated, before, resource, context)
     let after = complete(inForm(mutated, resource), resource)
     after.metadata = { ...after.metadata }
+    withoutRepeatedOwners(after, context)
     if (options.managed !== true) setManagers(after, this.#track(before, after, resource, context))
     await admission.admit({ operation: 'UPDATE', resource, namespace, name, object: after, old: before, context })
     after.metadata = keepSystemFields(after, before, resource.namespaced)
@@ -292,7 +294,12 @@ export class RestStore {
     const { schema } = resource.custom ?? {}
     if (schema !== undefined && [before, after].some((each) => each !== null && !isTyped(each, schema))) return []
     const writer = { manager: context.fieldManager, apiVersion: groupVersion(resource), subresource: context.subresource, now: this.now() }
-    return trackUpdate(before, after, writer, mergeContext(resource, context.subresource)).metadata.managedFields ?? []
+    const fields = mergeContext(resource, context.subresource)
+    const tracked =
+      context.subresource === 'scale' && before !== null
+        ? trackScale(before, after, scaledPath(resource), writer, fields)
+        : trackUpdate(before, after, writer, fields)
+    return tracked.metadata.managedFields ?? []
   }
 
   #checkPreconditions(preconditions: UpdateOptions['preconditions'], before: KubeObject, key: string, resource: ApiResource): void {
@@ -326,6 +333,26 @@ export class RestStore {
 function setManagers({ metadata }: KubeObject, entries: ManagedFieldsEntry[]): void {
   if (entries.length === 0) delete metadata.managedFields
   else metadata.managedFields = entries
+}
+
+/** Where the number of replicas stands, as FieldsV1 elements. */
+function scaledPath({ custom }: ApiResource): string[] {
+  const path = custom?.version.scale?.specReplicasPath ?? '.spec.replicas'
+  return path
+    .slice(1)
+    .split('.')
+    .map((name) => `f:${name}`)
+}
+
+/** Drops owner references that are there more than once, with upstream's warning. @see apiserver handlers/rest.go dedupOwnerReferences */
+function withoutRepeatedOwners({ metadata }: KubeObject, { warnings }: WriteContext): void {
+  const owners = metadata.ownerReferences ?? []
+  const kept = owners.filter((owner, index) => owners.findIndex((each) => deepEqual(each, owner)) === index)
+  if (kept.length === owners.length) return
+  const repeated = new Set(owners.filter((owner) => !kept.includes(owner)).map(({ uid }) => uid))
+  metadata.ownerReferences = kept
+  const warning = `.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${[...repeated].join(', ')}`
+  if (!warnings.includes(warning)) warnings.push(warning)
 }
 
 /** Defaults the object itself. */

@@ -1,3 +1,4 @@
+import { emptiedPaths } from '#shared/kubernetes/codec/canonical.ts'
 import { deepEqual, isObject, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject, ObjectMeta } from '#shared/kubernetes/object.ts'
 import type { UserInfo } from '#shared/kubernetes/transport.ts'
@@ -226,6 +227,8 @@ function desiredChanged(after: KubeObject, before: KubeObject, resource: ApiReso
   if (name === 'apps/deployments' && !deepEqual(after.metadata.annotations ?? {}, before.metadata.annotations ?? {})) return true
   if (name === 'discovery.k8s.io/endpointslices' || name.startsWith('admissionregistration')) return !deepEqual(withoutMetadata(after), withoutMetadata(before))
   if (name === 'scheduling.k8s.io/priorityclasses') return false
+  // Compared by reflect.DeepEqual: a list written empty is another than one that was never made.
+  if (name === 'networking.k8s.io/networkpolicies' && emptiedPaths(after).some((path) => path.startsWith('spec.'))) return true
   return !deepEqual(after['spec'], before['spec'])
 }
 

@@ -13,8 +13,8 @@ export function withNestedKinds(stored: KubeObject): KubeObject {
   if (object.kind !== 'StatefulSet' || !isObject(object['spec']) || !Array.isArray(object['spec']['volumeClaimTemplates'])) return object
   for (const claim of object['spec']['volumeClaimTemplates'] as unknown[])
     if (isObject(claim)) {
-      claim['kind'] ??= 'PersistentVolumeClaim'
-      claim['apiVersion'] ??= 'v1'
+      claim['kind'] = 'PersistentVolumeClaim'
+      claim['apiVersion'] = 'v1'
     }
   return object
 }
