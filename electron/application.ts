@@ -146,6 +146,7 @@ export class Application {
       clock,
       logger,
       restoreTarget: () => this.#restoreTarget(),
+      isOpen: (id) => this.#instances.openedOf(id) !== null,
       testRestore: (backup, context) =>
         testRestore(backup, { directory: join(dataDir, 'test-restores'), command: options.clusterCommand, clock, logger }, context),
       connect: async ({ clusterId, etcd: given }) => {

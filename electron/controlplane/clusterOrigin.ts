@@ -43,10 +43,14 @@ export function readOriginRecord(dataDir: string): OriginRecord | null {
 }
 
 /**
- * Fills an empty data directory with a snapshot's store. Started again on the same directory and file, it keeps what is there.
+ * Fills an empty data directory with a snapshot's store, or only notes where it came from when it is read in place. Started again on the
+ * same directory and file, it keeps what is there.
  * @throws Error when the directory holds another cluster; SnapshotError; the system's error
  */
-export async function importSnapshot(snapshot: string, { dataDir, signal }: { dataDir: string; signal: AbortSignal }): Promise<void> {
+export async function importSnapshot(
+  snapshot: string,
+  { dataDir, inPlace, signal }: { dataDir: string; inPlace: boolean; signal: AbortSignal },
+): Promise<void> {
   const storeDir = join(dataDir, 'etcd')
   const known = readOriginRecord(dataDir)
   if (known !== null) {
@@ -60,7 +64,7 @@ export async function importSnapshot(snapshot: string, { dataDir, signal }: { da
     rmSync(loading, { recursive: true, force: true })
     mkdirSync(loading, { recursive: true, mode: 0o700 })
     const source = file.source()
-    await loadStore(source, { dataDir: loading, signal })
+    if (!inPlace) await loadStore(source, { dataDir: loading, signal })
     writeFileSync(recordPath(dataDir), `${JSON.stringify({ snapshot, revision: source.revision } satisfies OriginRecord)}\n`)
     renameSync(loading, storeDir)
   } finally {

@@ -25,7 +25,7 @@ import { planNodes, SimulatedNode } from './simulatedNode.ts'
 import { DecisionLog } from './scheduler/decisionLog.ts'
 import { runScheduler } from './scheduler/scheduler.ts'
 import { serveNodeSsh } from './nodeSsh.ts'
-import { openStorage } from './storage.ts'
+import { isReadInPlace, openStorage } from './storage.ts'
 
 const SERVICE_SUBNET = '10.96.0.0/12'
 const POD_SUBNET = '10.244.0.0/16'
@@ -68,7 +68,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<R
 async function start(options: ControlPlaneOptions, stops: (() => Promise<void> | void)[], stop: () => Promise<void>): Promise<RunningControlPlane> {
   const { dataDir, clock, logger, clusterName } = options
   const random = options.random
-  if (options.fromSnapshot !== undefined) await importSnapshot(options.fromSnapshot, { dataDir, signal: new AbortController().signal })
+  if (options.fromSnapshot !== undefined)
+    await importSnapshot(options.fromSnapshot, { dataDir, inPlace: isReadInPlace(options), signal: new AbortController().signal })
   const memberName = planNodes(options.nodes)[0]?.name ?? 'controlplane'
   const storage = await openStorage(options, memberName)
   const { etcd } = storage
@@ -96,6 +97,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
   const decisions = new DecisionLog()
   const api = createApiServer({
     etcd,
+    still: storage.still,
     nodes: connections,
     kubernetesVersion,
     tls: { certificate: text('apiserver.crt'), key: text('apiserver.key'), clientCa: text('ca.crt'), frontProxyCa: text('front-proxy-ca.crt') },

@@ -1,14 +1,18 @@
 import { join } from 'node:path'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
+import type { StillReader } from '#shared/etcd/stillReader.ts'
 import { connectEtcdServers } from '#electron/client/etcd/connectEtcdServers.ts'
 import { encodeSnapshot } from '#electron/snapshot/encodeSnapshot.ts'
 import { openEtcdStore } from './etcd/embeddedEtcd.ts'
 import { serveEtcd, type EtcdServer, type EtcdServerOptions } from './etcd/server.ts'
 import type { ControlPlaneOptions } from './interface.ts'
+import { SnapshotDatabase } from './snapshotDatabase.ts'
 
 /** Where a control plane keeps its objects: its own etcd, or one that is there already. */
 export interface Storage {
   etcd: EtcdClient
+  /** Of a snapshot that is read in place; null of everything that may change. */
+  still: StillReader | null
   /** Serves an etcd of its own; of an existing one only tells where it is. */
   listen(tls: EtcdServerOptions['tls']): Promise<ReachedStorage>
   close(): Promise<void>
@@ -22,16 +26,29 @@ export interface ReachedStorage {
   own: Pick<EtcdServer, 'port' | 'setServingCertificate'> | null
 }
 
+/** A snapshot in which nothing moves is read where it lies; one that goes on is copied first. */
+export function isReadInPlace<O extends Pick<ControlPlaneOptions, 'fromSnapshot' | 'readOnly'>>(options: O): options is O & { fromSnapshot: string } {
+  return options.fromSnapshot !== undefined && options.readOnly === true
+}
+
 /** @throws Error that names the servers when none of them answers */
 export async function openStorage(options: ControlPlaneOptions, memberName: string): Promise<Storage> {
   return options.etcd === undefined ? ownStorage(options, memberName) : await existingStorage(options, options.etcd)
 }
 
-function ownStorage({ dataDir, etcdPort: port, clock, logger }: ControlPlaneOptions, memberName: string): Storage {
-  const etcd = openEtcdStore({ dataDir: join(dataDir, 'etcd'), clock, logger: logger.with({ component: 'etcd' }), memberName, encodeSnapshot })
+function ownStorage({ dataDir, etcdPort: port, clock, logger, ...options }: ControlPlaneOptions, memberName: string): Storage {
+  const etcd = openEtcdStore({
+    dataDir: join(dataDir, 'etcd'),
+    clock,
+    logger: logger.with({ component: 'etcd' }),
+    memberName,
+    encodeSnapshot,
+    ...(isReadInPlace(options) ? { still: new SnapshotDatabase(options.fromSnapshot) } : {}),
+  })
   let stop = (): Promise<void> => Promise.resolve()
   return {
     etcd,
+    still: etcd.still(),
     listen: async (tls) => {
       const server = await serveEtcd({ etcd, port, tls, logger })
       stop = () => server.close()
@@ -59,5 +76,5 @@ async function existingStorage(options: ControlPlaneOptions, servers: NonNullabl
       cause: error,
     })
   }
-  return { etcd, listen: () => Promise.resolve({ urls: servers.endpoints.join(','), own: null }), close: () => etcd.close() }
+  return { etcd, still: null, listen: () => Promise.resolve({ urls: servers.endpoints.join(','), own: null }), close: () => etcd.close() }
 }

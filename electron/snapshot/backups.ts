@@ -35,6 +35,8 @@ export interface BackupsOptions {
   connect(request: { clusterId: string; etcd?: EtcdEndpoint | undefined }, context: { signal: AbortSignal }): Promise<BackupTarget>
   /** The embedded cluster, once it runs; null without one. */
   restoreTarget(): RestoreTarget | null
+  /** Whether a backup is open as a cluster, which reads its file. */
+  isOpen(id: string): boolean
   /** Opens a snapshot, reads it through the API and removes what it made. A snapshot that does not open is an answer. */
   testRestore(backup: Backup, context: { signal: AbortSignal; onProgress: (detail: string, ratio: number | null) => void }): Promise<TestRestore>
 }
@@ -172,12 +174,12 @@ export class Backups {
 
   /** Removes what a schedule's retention lets go of one cluster. @returns the ids removed */
   async retain({ clusterId, retention, timeZone }: { clusterId: string; retention: Retention; timeZone: string }): Promise<string[]> {
-    const { catalogue, logger } = this.#options
+    const { catalogue, logger, isOpen } = this.#options
     const own = (await catalogue.list()).filter((each) => each.clusterId === clusterId)
     const removed: string[] = []
     for (const { id, keep } of retentionPlan(own, retention, timeZone)) {
       const backup = own.find((each) => each.id === id)
-      if (keep || backup === undefined) continue
+      if (keep || backup === undefined || isOpen(id)) continue
       await catalogue.delete(backup)
       logger.info('backup removed by retention', { id })
       removed.push(id)
@@ -186,7 +188,9 @@ export class Backups {
   }
 
   async delete({ id }: { id: string }): Promise<null> {
-    await this.#options.catalogue.delete(await this.#find(id))
+    const backup = await this.#find(id)
+    if (this.#options.isOpen(id)) throw new StatusError(failure(409, 'Conflict', 'the backup is open as a cluster: discard that first'))
+    await this.#options.catalogue.delete(backup)
     return null
   }
 

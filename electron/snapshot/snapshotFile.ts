@@ -1,14 +1,16 @@
-import { decodeKeyValue, decodeLease, decodeRevisionKey, WireError } from '#shared/etcd/mvccpb.ts'
+import { decodeKey, decodeKeyValue, decodeLease, decodeRevisionKey, encodeRevisionKey, WireError } from '#shared/etcd/mvccpb.ts'
 import type { Member } from '#shared/etcd/rpc.ts'
 import type { SnapshotSource, StoredRevision } from '#shared/etcd/snapshotSource.ts'
+import { elementsFrom, lastElement, leavesFrom, type Element } from './bbolt/cursor.ts'
 import { PageFile } from './bbolt/pageFile.ts'
-import { bucketRoot, leavesOf, type BucketRoot, type OnPage } from './bbolt/tree.ts'
+import { bucketRoot, leavesOf, type BucketRoot, type LeafPage, type OnPage } from './bbolt/tree.ts'
 import { SnapshotError } from './snapshotError.ts'
 
 /** Buckets that SnapshotSource has a field for; all others travel as they are. */
 const INTERPRETED = new Set(['key', 'lease', 'members', 'cluster', 'meta'])
 /** The buckets besides `key` hold settings; more than this is no etcd's. */
 const MAX_SMALL_ENTRIES = 1_000_000
+const EMPTY = new Uint8Array(0)
 
 /** One of etcd's buckets, all of which lie at the top. */
 export interface Bucket {
@@ -24,11 +26,14 @@ export class SnapshotFile {
   readonly pages: PageFile
   readonly buckets: Bucket[]
 
-  /** @throws SnapshotError, or the system's error (ENOENT …) */
-  constructor(path: string, onPage?: OnPage) {
-    this.pages = new PageFile(path)
+  /**
+   * @param options.recycle what `revisions` gives is good only until the next one, see PageFile @default false
+   * @throws SnapshotError, or the system's error (ENOENT …)
+   */
+  constructor(path: string, options: { recycle?: boolean } = {}) {
+    this.pages = new PageFile(path, options)
     try {
-      this.buckets = this.#readBuckets(onPage)
+      this.buckets = this.#readBuckets()
       if (!this.buckets.some((bucket) => bucket.name === 'key'))
         throw new SnapshotError('not-a-snapshot', `${path} is a bbolt database but no etcd snapshot: it has no bucket "key"`)
     } catch (error) {
@@ -41,13 +46,52 @@ export class SnapshotFile {
   *revisions(onPage?: OnPage): Generator<StoredRevision> {
     const bucket = this.#bucket('key')
     if (bucket === null) return
-    for (const leaf of leavesOf(this.pages, bucket.root, onPage))
-      for (let index = 0; index < leaf.count; index++)
-        yield this.#decode(leaf.page, () => {
-          const revision = decodeRevisionKey(leaf.key(index))
-          const kv = decodeKeyValue(leaf.value(index))
-          return { ...revision, kv: revision.tombstone ? { ...kv, modRevision: revision.main } : kv }
-        })
+    for (const leaf of leavesOf(this.pages, bucket.root, onPage)) for (let index = 0; index < leaf.count; index++) yield this.#revision({ leaf, index })
+  }
+
+  /**
+   * Every kept revision's key, ascending, without looking at values; keys as text of one byte a character.
+   * @throws SnapshotError damaged, also when revisions do not ascend
+   */
+  *keys(): Generator<{ main: number; sub: number; tombstone: boolean; key: string }> {
+    const bucket = this.#bucket('key')
+    if (bucket === null) return
+    let last = { main: -1, sub: 0 }
+    for (const leaf of leavesFrom(this.pages, bucket.root, EMPTY))
+      for (let index = 0; index < leaf.count; index++) {
+        const revision = this.#decode(leaf.page, () => decodeRevisionKey(leaf.key(index)))
+        if (revision.main < last.main || (revision.main === last.main && revision.sub <= last.sub))
+          throw this.pages.damage(leaf.page, `has revision ${String(revision.main)} after ${String(last.main)}`)
+        last = revision
+        yield { ...revision, key: this.#keyText(leaf, index) }
+      }
+  }
+
+  /** The key of a record, which etcd writes as its first field. */
+  #keyText(leaf: LeafPage, index: number): string {
+    const { bytes } = leaf
+    const at = leaf.valueStart(index)
+    const end = leaf.valueEnd(index)
+    const length = bytes[at + 1] ?? 128
+    if (bytes[at] === 0x0a && length < 128 && at + 2 + length <= end) return bytes.toString('latin1', at + 2, at + 2 + length)
+    const key = this.#decode(leaf.page, () => decodeKey(leaf.value(index)))
+    return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+  }
+
+  /** Kept revisions from main.sub on, reading only the pages on the way there. */
+  *revisionsFrom(main: number, sub: number): Generator<StoredRevision> {
+    const bucket = this.#bucket('key')
+    if (bucket === null) return
+    const from = encodeRevisionKey({ main, sub, tombstone: false })
+    for (const element of elementsFrom(this.pages, bucket.root, from)) yield this.#revision(element)
+  }
+
+  #revision({ leaf, index }: Element): StoredRevision {
+    return this.#decode(leaf.page, () => {
+      const revision = decodeRevisionKey(leaf.key(index))
+      const kv = decodeKeyValue(leaf.value(index))
+      return { ...revision, kv: revision.tombstone ? { ...kv, modRevision: revision.main } : kv }
+    })
   }
 
   /** A bucket other than `key`, whole. Empty when there is none. */
@@ -83,10 +127,8 @@ export class SnapshotFile {
     const { compactRevision } = this
     const otherBuckets = new Map<string, { key: Uint8Array; value: Uint8Array }[]>()
     for (const { name } of this.buckets) if (!INTERPRETED.has(name)) otherBuckets.set(name, this.entries(name))
-    let last = 0
-    for (const revision of this.#revisionKeys()) last = revision
     return {
-      revision: Math.max(last, compactRevision, 1),
+      revision: Math.max(this.#lastRevision(), compactRevision, 1),
       compactRevision,
       revisions: () => this.revisions(),
       leases: this.entries('lease').map(({ value }) => this.#decode(0, () => decodeLease(value))),
@@ -100,16 +142,15 @@ export class SnapshotFile {
     this.pages.close()
   }
 
-  *#revisionKeys(): Generator<number> {
+  #lastRevision(): number {
     const bucket = this.#bucket('key')
-    if (bucket === null) return
-    for (const leaf of leavesOf(this.pages, bucket.root))
-      if (leaf.count > 0) yield this.#decode(leaf.page, () => decodeRevisionKey(leaf.key(leaf.count - 1)).main)
+    const last = bucket === null ? null : lastElement(this.pages, bucket.root)
+    return last === null ? 0 : this.#decode(last.leaf.page, () => decodeRevisionKey(last.leaf.key(last.index)).main)
   }
 
-  #readBuckets(onPage?: OnPage): Bucket[] {
+  #readBuckets(): Bucket[] {
     const buckets: Bucket[] = []
-    for (const leaf of leavesOf(this.pages, { page: this.pages.meta.rootPage, inline: null }, onPage))
+    for (const leaf of leavesOf(this.pages, { page: this.pages.meta.rootPage, inline: null }))
       for (let index = 0; index < leaf.count; index++) {
         if (!leaf.isBucket(index)) throw this.pages.damage(leaf.page, 'has a top-level element that is no bucket')
         if (buckets.length >= 1000) throw this.pages.damage(leaf.page, 'makes for more buckets than etcd has')

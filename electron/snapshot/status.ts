@@ -22,7 +22,7 @@ export interface ReadOptions {
  * @see https://github.com/etcd-io/etcd/blob/release-3.5/etcdutl/snapshot/v3_snapshot.go
  */
 export async function snapshotStatus(path: string, options: ReadOptions): Promise<SnapshotStatus> {
-  const file = new SnapshotFile(path)
+  const file = new SnapshotFile(path, { recycle: true })
   try {
     return await statusOf(file, options)
   } finally {

@@ -37,7 +37,7 @@ export async function verifySnapshot(path: string, { signal, onProgress }: ReadO
   const order = new RevisionOrder()
   let status: SnapshotStatus | null
   try {
-    const file = new SnapshotFile(path)
+    const file = new SnapshotFile(path, { recycle: true })
     try {
       status = await statusOf(
         file,

@@ -154,6 +154,17 @@ export function decodeKeyValue(bytes: Bytes): KeyValue {
   return kv
 }
 
+/**
+ * The key alone, a view of `bytes`: what comes after it is not looked at where it comes first, as etcd writes it.
+ * @throws WireError
+ */
+export function decodeKey(bytes: Bytes): Bytes {
+  if (bytes[0] !== 0x0a) return decodeKeyValue(bytes).key
+  const reader = new FieldReader(bytes)
+  reader.at = 1
+  return reader.lengthDelimited()
+}
+
 const EMPTY = new Uint8Array(0)
 
 /** `leasepb.Lease`: what the `lease` bucket holds. */

@@ -21,6 +21,7 @@ const backups = new Backups({
     return { etcd, clusterName: 'prod', endpoint, close: () => etcd.close() }
   },
   restoreTarget: () => null,
+  isOpen: () => false,
   testRestore: () => Promise.reject(new Error('no control plane here')),
 })
 let error = ''

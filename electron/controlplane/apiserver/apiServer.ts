@@ -1,4 +1,4 @@
-import type { KubeObject } from '#shared/kubernetes/object.ts'
+import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
 import type { Transport, UserInfo } from '#shared/kubernetes/transport.ts'
 import { minorOf } from '#shared/kubernetes/schema/served.ts'
 import type { Target } from '#shared/kubernetes/validation/kindRules.ts'
@@ -69,7 +69,7 @@ class EmbeddedApiServer implements ApiServer {
     const { encryption } = settings
     const stored = encryption === undefined ? PLAIN_VALUES : new SealedValues(new EncryptionConfiguration(encryption), options.kubernetesVersion)
     const values = readOnly ? new ShownValues(stored, () => minorOf(this.#served.kubernetesVersion)) : stored
-    this.#store = new Store({ etcd, clock, logger, values })
+    this.#store = new Store({ etcd, clock, logger, values, still: options.still ?? null, kindOf: (prefix) => this.#kindBelow(prefix) })
     this.#served = { resources: new ApiResources(options.kubernetesVersion), kubernetesVersion: options.kubernetesVersion }
     const bound = storedObjects(this.#store)
     const nowMs = (): number => clock.now()
@@ -187,6 +187,11 @@ class EmbeddedApiServer implements ApiServer {
     this.#watchesEnd = new AbortController()
     ended.abort(new Error(`the API server serves ${version} from now on`))
     return Promise.resolve()
+  }
+
+  #kindBelow(prefix: string): { apiVersion: string; kind: string } {
+    const resource = this.#served.resources.list.find((each) => each.storagePrefix === prefix)
+    return resource === undefined ? { apiVersion: 'v1', kind: 'Unknown' } : { apiVersion: groupVersion(resource.storage), kind: resource.kind }
   }
 
   #serve(kubernetesVersion: string): void {

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { UserInfo, Transport } from '#shared/kubernetes/transport.ts'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
+import type { StillReader } from '#shared/etcd/stillReader.ts'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
 import type { Logger } from '#shared/base/logger.ts'
@@ -59,6 +60,8 @@ export interface NodeConnection {
 
 export interface ApiServerOptions {
   etcd: EtcdClient
+  /** Of a store that never changes: its values are then read when they are asked for. Only together with `readOnly`. @default null */
+  still?: StillReader | null
   nodes: NodeConnection
   kubernetesVersion: string
   /** PEM texts. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { KeyValue } from '#shared/etcd/rpc.ts'
 import { mainOf } from './revision.ts'
+import type { BinaryText } from './sortedKeys.ts'
 
 /** One stored change. A tombstone has empty value, createRevision 0 and version 0. */
 export interface StoredRow {
@@ -28,6 +29,28 @@ CREATE TABLE IF NOT EXISTS leases (id TEXT PRIMARY KEY, ttl_seconds INTEGER NOT 
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS buckets (bucket TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (bucket, key));
 `
+
+/** What the store needs of its file; a snapshot that is only read offers the same. */
+export type StoreDatabase = Pick<
+  Database,
+  | 'begin'
+  | 'commit'
+  | 'rollback'
+  | 'insert'
+  | 'read'
+  | 'scan'
+  | 'index'
+  | 'remove'
+  | 'meta'
+  | 'setMeta'
+  | 'leases'
+  | 'putLease'
+  | 'deleteLease'
+  | 'buckets'
+  | 'size'
+  | 'vacuum'
+  | 'close'
+>
 
 /**
  * The store's file: `<dataDir>/store.sqlite`, write-ahead logged, `synchronous=FULL`, so that a COMMIT that returned is on
@@ -112,11 +135,11 @@ export class Database {
   }
 
   /** Every row without its value, ascending: what the key index is rebuilt from. */
-  *index(): Generator<{ packed: number; key: Uint8Array; tombstone: boolean; lease: bigint }> {
+  *index(): Generator<{ packed: number; key: BinaryText; tombstone: boolean; lease: bigint }> {
     const statement = this.#sqlite.prepare('SELECT revision, key, lease, tombstone FROM revisions ORDER BY revision')
     statement.setReturnArrays(true)
     for (const [packed, key, lease, tombstone] of statement.iterate() as unknown as Iterable<[number, Uint8Array, string, number]>)
-      yield { packed, key, tombstone: tombstone !== 0, lease: leaseOf(lease) }
+      yield { packed, key: Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1'), tombstone: tombstone !== 0, lease: leaseOf(lease) }
   }
 
   remove(packed: number[]): void {

@@ -7,7 +7,8 @@ import { ERR_COMPACTED, EtcdError } from '#shared/etcd/rpc.ts'
 import type { SnapshotEncoder, SnapshotSource, StoredRevision } from '#shared/etcd/snapshotSource.ts'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
-import { Database, type StoredRow } from './database.ts'
+import type { StillReader } from '#shared/etcd/stillReader.ts'
+import { Database, type StoredRow, type StoreDatabase } from './database.ts'
 import { compacted, emptyKey, futureRevision, leaseExists, leaseNotFound, leaseTtlTooLarge, stopped } from './errors.ts'
 import { Lessor, MAX_LEASE_TTL, MIN_LEASE_TTL } from './lessor.ts'
 import { inInterval, intervalOf, Mvcc, toBytes, toText } from './mvcc.ts'
@@ -23,6 +24,8 @@ export interface EtcdStoreOptions {
   /** What `member list` shows; set once the server listens. */
   clientUrls?: string[]
   encodeSnapshot?: SnapshotEncoder
+  /** A store that is only read, in place of `store.sqlite`. Its `begin` refuses every write. */
+  still?: StoreDatabase
 }
 
 /** The etcd API version that is spoken, and therefore what clients may ask for. */
@@ -46,7 +49,7 @@ export function openEtcdStore(options: EtcdStoreOptions): EmbeddedEtcd {
  */
 export class EmbeddedEtcd implements rpc.EtcdClient {
   readonly #options: EtcdStoreOptions
-  readonly #database: Database
+  readonly #database: StoreDatabase
   readonly #mvcc: Mvcc
   readonly #lessor: Lessor
   readonly #memberId: bigint
@@ -61,7 +64,7 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
   constructor(options: EtcdStoreOptions) {
     this.#options = options
     this.#clientUrls = options.clientUrls ?? []
-    this.#database = new Database(options.dataDir)
+    this.#database = options.still ?? new Database(options.dataDir)
     this.#mvcc = new Mvcc(this.#database)
     this.#lessor = new Lessor(options.clock, (id) => {
       void this.leaseRevoke({ id }, { signal: this.#stop.signal }).catch((error: unknown) => {
@@ -324,6 +327,19 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
     }
   }
 
+  /** For whoever wants to read one value at a time; null where the store may change. */
+  still(): StillReader | null {
+    if (this.#options.still === undefined) return null
+    const mvcc = this.#mvcc
+    return {
+      revision: mvcc.revision,
+      *keys() {
+        for (const { key, packed } of mvcc.live()) yield { key: utf8(key), modRevision: mainOf(packed), place: packed }
+      },
+      read: (place) => mvcc.at(place),
+    }
+  }
+
   /** Everything that is kept, as of now: later writes are not seen, later compactions must wait for the reader. */
   source(): SnapshotSource {
     const revision = this.#mvcc.revision
@@ -438,3 +454,6 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
     })
   }
 }
+
+/** Most keys are ASCII, in which both forms are the same. */
+const utf8 = (key: string): string => (/^[\0-\x7f]*$/.test(key) ? key : Buffer.from(key, 'latin1').toString('utf8'))

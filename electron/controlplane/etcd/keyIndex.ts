@@ -30,6 +30,20 @@ export class KeyIndex {
     if (lived === tombstone) this.#keys.mark(key, tombstone ? -1 : 1)
   }
 
+  /** For an index that is empty: as `add`, but the keys are put in order once, at the end. Nothing can be read before. */
+  filling(): { add: (key: BinaryText, packed: number, tombstone: boolean) => void; end: () => void } {
+    return {
+      add: (key, packed, tombstone) => {
+        const versions = this.#versions.get(key)
+        if (versions === undefined) this.#versions.set(key, [tombstone ? -packed : packed])
+        else versions.push(tombstone ? -packed : packed)
+      },
+      end: () => {
+        this.#keys.fill([...this.#versions.keys()].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)))
+      },
+    }
+  }
+
   /** The version visible at main revision `atMain`, or null when the key did not exist then. */
   visible(key: BinaryText, atMain: number): number | null {
     const versions = this.#versions.get(key)

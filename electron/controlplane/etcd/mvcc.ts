@@ -1,5 +1,5 @@
 import type { KeyValue, RangeRequest } from '#shared/etcd/rpc.ts'
-import type { Database, StoredRow } from './database.ts'
+import type { StoredRow, StoreDatabase } from './database.ts'
 import { compacted, futureRevision } from './errors.ts'
 import { KeyIndex } from './keyIndex.ts'
 import { mainOf, packRevision } from './revision.ts'
@@ -34,7 +34,7 @@ const RECENT_BYTES = 32 * 1024 * 1024
  * database's transaction; `revision` moves on in memory at `endWrite`, so that what follows in the same turn sees it.
  */
 export class Mvcc {
-  readonly #database: Database
+  readonly #database: StoreDatabase
   #index = new KeyIndex()
   #revision = 1
   /** Main revision of the last change in the index: `revision`, or one more within a write. */
@@ -45,9 +45,9 @@ export class Mvcc {
   #recent: StoredRow[] = []
   #recentBytes = 0
 
-  constructor(database: Database) {
+  /** Empty until `reload`. */
+  constructor(database: StoreDatabase) {
     this.#database = database
-    this.reload()
   }
 
   get revision(): number {
@@ -68,13 +68,14 @@ export class Mvcc {
     this.#compactRevision = Number(this.#database.meta('compactRevision') ?? 0)
     let last = Math.max(1, Number(this.#database.meta('revision') ?? 0), this.#compactRevision)
     const leaseOf = new Map<BinaryText, bigint>()
-    for (const row of this.#database.index()) {
-      const key = toText(row.key)
-      this.#index.add(key, row.packed, row.tombstone)
-      last = Math.max(last, mainOf(row.packed))
-      if (row.lease === 0n || row.tombstone) leaseOf.delete(key)
-      else leaseOf.set(key, row.lease)
+    const filling = this.#index.filling()
+    for (const { key, packed, tombstone, lease } of this.#database.index()) {
+      filling.add(key, packed, tombstone)
+      last = Math.max(last, mainOf(packed))
+      if (lease !== 0n && !tombstone) leaseOf.set(key, lease)
+      else if (leaseOf.size > 0) leaseOf.delete(key)
     }
+    filling.end()
     this.#revision = last
     this.#latest = last
     const byLease = new Map<bigint, Set<BinaryText>>()
@@ -139,6 +140,18 @@ export class Mvcc {
     if (limit > 0 && kvs.length > limit) kvs = kvs.slice(0, limit)
     if (request.keysOnly === true) kvs = kvs.map((kv) => ({ ...kv, value: new Uint8Array(0) }))
     return { kvs, count, more }
+  }
+
+  /** Every key that exists now, in order, with the revision that wrote it. */
+  live(): { key: BinaryText; packed: number }[] {
+    const found: { key: BinaryText; packed: number }[] = []
+    this.#index.each('', null, this.#revision, (packed, key) => found.push({ key, packed }))
+    return found
+  }
+
+  /** What a revision wrote. */
+  at(packed: number): KeyValue {
+    return this.#read(packed)
   }
 
   /** Keys of the interval that exist at `atMain`. */

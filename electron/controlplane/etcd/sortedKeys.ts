@@ -28,6 +28,17 @@ export class SortedKeys {
     return this.#size
   }
 
+  /** Takes the contents of a set that is empty: keys in order, each asked whether it is marked. */
+  fill(keys: readonly BinaryText[]): void {
+    const chunks: Chunk[] = []
+    for (let from = 0; from < keys.length; from += CHUNK_LIMIT / 2) {
+      const part = keys.slice(from, from + CHUNK_LIMIT / 2)
+      chunks.push({ keys: part, marked: part.reduce((sum, key) => sum + (this.#isMarked(key) ? 1 : 0), 0) })
+    }
+    if (chunks.length > 0) this.#chunks.splice(0, this.#chunks.length, ...chunks)
+    this.#size = keys.length
+  }
+
   /** Adds a key that is not in the set; it is not marked. */
   add(key: BinaryText): void {
     const chunkIndex = this.#chunkFor(key)

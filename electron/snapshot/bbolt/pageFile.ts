@@ -5,6 +5,8 @@ import { META_BYTES, PAGE_HEADER_BYTES, TRAILER_BYTES, readMeta, type Meta } fro
 /** Larger chunks read more than needed, as a used database's pages lie scattered; smaller ones cost system calls. */
 const CHUNK_BYTES = 64 * 1024
 const MAX_CHUNKS = 256
+/** Few enough to stay in the processor's cache. */
+const RECYCLED_CHUNKS = 32
 /** One element may be as large as etcd's request limit allows; nobody raises it beyond some tens of megabytes. */
 const MAX_RUN_BYTES = 128 * 1024 * 1024
 
@@ -20,10 +22,16 @@ export class PageFile {
   readonly damagedMetas: number
   readonly #file: number
   readonly #chunks = new Map<number, Buffer>()
+  readonly #recycles: boolean
 
-  /** @throws SnapshotError not-a-snapshot or truncated; or the system's error (ENOENT …) */
-  constructor(path: string) {
+  /**
+   * @param options.recycle for whoever walks the whole file once: memory of chunks read long ago is used again, and a view is good only
+   *   until the next page is asked for. Fresh memory for a gigabyte costs more than reading it. @default false
+   * @throws SnapshotError not-a-snapshot or truncated; or the system's error (ENOENT …)
+   */
+  constructor(path: string, { recycle = false }: { recycle?: boolean } = {}) {
     this.path = path
+    this.#recycles = recycle
     this.#file = openSync(path, 'r')
     try {
       const facts = fstatSync(this.#file)
@@ -116,9 +124,15 @@ export class PageFile {
       this.#chunks.set(index, known)
       return known
     }
-    const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+    let chunk: Buffer | null = null
+    if (this.#chunks.size >= (this.#recycles ? RECYCLED_CHUNKS : MAX_CHUNKS))
+      for (const [oldest, bytes] of this.#chunks) {
+        this.#chunks.delete(oldest)
+        if (this.#recycles && bytes.length === CHUNK_BYTES) chunk = bytes
+        break
+      }
+    chunk ??= Buffer.allocUnsafeSlow(CHUNK_BYTES)
     const filled = chunk.subarray(0, this.readInto(chunk, index * CHUNK_BYTES))
-    if (this.#chunks.size >= MAX_CHUNKS) for (const oldest of this.#chunks.keys()) if (this.#chunks.delete(oldest)) break
     this.#chunks.set(index, filled)
     return filled
   }

@@ -2,7 +2,7 @@ import { BRANCH_ELEMENT_BYTES, BRANCH_PAGE, BUCKET_HEADER_BYTES, BUCKET_LEAF, LE
 import type { PageFile } from './pageFile.ts'
 
 /** bbolt's own trees have four levels at a billion keys. */
-const MAX_DEPTH = 32
+export const MAX_DEPTH = 32
 
 /** Where a bucket's elements are: a tree of its own, or a page inside its parent's value. */
 export type BucketRoot = { page: number; inline: null } | { page: 0; inline: Buffer }
@@ -38,7 +38,11 @@ export class LeafPage {
       if (flags !== 0 && flags !== BUCKET_LEAF) throw file.damage(page, `has element ${String(index)} with unknown flags ${String(flags)}`)
       if (flags !== 0 || (index > 0 && start !== end)) contiguous = false
       end = stop
-      this.#spans.set([start, value, stop, flags], index * 4)
+      const place = index * 4
+      this.#spans[place] = start
+      this.#spans[place + 1] = value
+      this.#spans[place + 2] = stop
+      this.#spans[place + 3] = flags
     }
     this.contiguous = contiguous
     this.dataStart = this.#spans[0] ?? dataFrom
@@ -53,6 +57,19 @@ export class LeafPage {
     return this.bytes.subarray(this.#spans[index * 4 + 1], this.#spans[index * 4 + 2])
   }
 
+  /** Where the value begins in `bytes`; the key is what lies before it, from `keyStart` on. */
+  valueStart(index: number): number {
+    return this.#spans[index * 4 + 1] ?? 0
+  }
+
+  valueEnd(index: number): number {
+    return this.#spans[index * 4 + 2] ?? 0
+  }
+
+  keyStart(index: number): number {
+    return this.#spans[index * 4] ?? 0
+  }
+
   isBucket(index: number): boolean {
     return this.#spans[index * 4 + 3] === BUCKET_LEAF
   }
@@ -64,7 +81,7 @@ export function bucketRoot(file: PageFile, leaf: LeafPage, index: number): Bucke
   if (value.length < BUCKET_HEADER_BYTES) throw file.damage(leaf.page, `has a bucket of only ${String(value.length)} bytes`)
   const page = Number(value.readBigUInt64LE(0))
   if (page !== 0) return { page, inline: null }
-  const inline = value.subarray(BUCKET_HEADER_BYTES)
+  const inline = Buffer.from(value.subarray(BUCKET_HEADER_BYTES))
   if (inline.length < PAGE_HEADER_BYTES) throw file.damage(leaf.page, 'has a bucket whose inline page is cut off')
   return { page: 0, inline }
 }
@@ -85,6 +102,8 @@ export function* leavesOf(file: PageFile, root: BucketRoot, onPage: OnPage = () 
       if (order.last !== null && Buffer.compare(order.last, key) >= 0) throw file.damage(leaf.page, `has keys out of order at element ${String(index)}`)
       order.last = key
     }
+    // The page's memory may be used again.
+    if (order.last !== null) order.last = Buffer.from(order.last)
     return leaf
   }
   if (root.inline !== null) {
@@ -109,7 +128,7 @@ export function* leavesOf(file: PageFile, root: BucketRoot, onPage: OnPage = () 
       yield leaf
     } else if (flags === BRANCH_PAGE) {
       if (place.depth >= MAX_DEPTH) throw file.damage(place.page, 'lies deeper than any tree goes')
-      const children = branchChildren(file, place.page, bytes)
+      const children = branchChildren(file, place.page, Buffer.from(bytes))
       for (let index = children.length - 1; index >= 0; index--) {
         const child = children[index]
         if (child !== undefined) stack.push({ page: child.page, depth: place.depth + 1, atLeast: child.key, below: children[index + 1]?.key ?? place.below })

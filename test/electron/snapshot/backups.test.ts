@@ -43,6 +43,7 @@ async function fixture(change: (bytes: Buffer) => Buffer = (bytes) => bytes): Pr
         close: () => Promise.resolve(),
       }),
     restoreTarget: () => null,
+    isOpen: () => false,
     testRestore: () => Promise.reject(new Error('no control plane here')),
   }
   return { backups: new Backups(options), catalogue, options }

@@ -1,10 +1,12 @@
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
+import type { StillReader } from '#shared/etcd/stillReader.ts'
 import type { Bytes, EtcdClient, KeyValue, TxnRequest, WatchResponse } from '#shared/etcd/rpc.ts'
 import { decodeObject, type Decoded } from '#shared/kubernetes/codec/codec.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { Collection, type StoreEvent } from './collection.ts'
 import { ParsedObjects, StoredEntry, type Entry, type StoredValue } from './entry.ts'
+import { EntryReader, LazyEntry } from './lazyEntry.ts'
 import { withNestedKinds } from './nestedKinds.ts'
 import { PLAIN_VALUES, type ValueTransformer } from './encryption/sealedValues.ts'
 import { TtlLeases } from './ttlLeases.ts'
@@ -12,6 +14,9 @@ import { TtlLeases } from './ttlLeases.ts'
 const ROOT = '/registry/'
 const PAGE = 2_000
 const RETRY_MS = 500
+
+/** On objects of an opened snapshot that stand for a value nobody can read; says why. */
+export const UNREADABLE = 'drydock.invalid/unreadable'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -44,7 +49,23 @@ export class Store {
   #loadedRevision = 0
   #following = false
 
-  constructor(options: { etcd: EtcdClient; clock: Clock; logger: Logger; values?: ValueTransformer }) {
+  readonly #still: StillReader | null
+  readonly #kindOf: (prefix: string) => { apiVersion: string; kind: string }
+
+  /**
+   * @param options.still of a store that never changes: its values are read when they are asked for
+   * @param options.kindOf what lies below a prefix, for values of such a store that cannot be read
+   */
+  constructor(options: {
+    etcd: EtcdClient
+    clock: Clock
+    logger: Logger
+    values?: ValueTransformer
+    still?: StillReader | null
+    kindOf?: (prefix: string) => { apiVersion: string; kind: string }
+  }) {
+    this.#still = options.still ?? null
+    this.#kindOf = options.kindOf ?? (() => ({ apiVersion: 'v1', kind: 'Unknown' }))
     this.#values = options.values ?? PLAIN_VALUES
     this.#etcd = options.etcd
     this.#clock = options.clock
@@ -89,6 +110,10 @@ export class Store {
 
   /** Reads everything once. @throws EtcdError */
   async load(signal: AbortSignal): Promise<void> {
+    if (this.#still !== null) {
+      this.#loadStill(this.#still)
+      return
+    }
     let revision = 0
     let key: Bytes = encoder.encode(ROOT)
     const rangeEnd = encoder.encode('/registry0')
@@ -107,6 +132,29 @@ export class Store {
       key = encoder.encode(`${decoder.decode(last.key)}\0`)
     }
     this.#revision = revision
+  }
+
+  #loadStill(still: StillReader): void {
+    this.#loadedRevision = still.revision
+    const reader = new EntryReader((key, place) => {
+      const kv = still.read(place)
+      return this.#decode(kv) ?? this.#unreadable(key, kv)
+    })
+    for (const each of still.keys()) if (each.key.startsWith(ROOT)) this.collection(prefixOf(each.key)).load(new LazyEntry(each, reader))
+    this.#revision = still.revision
+  }
+
+  /** Stands for a value that nobody here can read, as what is encrypted with a key that was not given: that it is there is shown. */
+  #unreadable(key: string, kv: KeyValue): Entry {
+    const prefix = prefixOf(key)
+    const path = key.slice(ROOT.length + prefix.length + 1).split('/')
+    const sealed = /^k8s:enc:([^:]+):v\d+:([^:]*):/.exec(Buffer.from(kv.value.subarray(0, 200)).toString('latin1'))
+    const why = sealed === null ? 'the stored value cannot be read' : `encrypted at rest: provider ${sealed[1] ?? ''}, key ${sealed[2] ?? ''}`
+    const object: KubeObject = {
+      ...this.#kindOf(prefix),
+      metadata: { name: path.at(-1) ?? '', ...(path.length > 1 ? { namespace: path[0] ?? '' } : {}), annotations: { [UNREADABLE]: why } },
+    }
+    return this.#entry(key, { object, unknown: null }, { create: kv.createRevision, mod: kv.modRevision })
   }
 
   /** Follows etcd until the signal aborts. A watch that was cut off resumes after the last revision seen. */
