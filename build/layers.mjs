@@ -26,7 +26,7 @@ export const layers = {
   'electron/controlplane/kubelet': ['electron/client', 'electron/platform', 'shared/base', 'shared/kubernetes', 'shared/planning'],
   'electron/controlplane/kubeadm': ['electron/client', 'electron/pki', 'electron/platform', 'shared/base', 'shared/kubernetes', 'shared/planning'],
   'electron/controlplane/kube-proxy': ['electron/client', 'electron/platform', 'shared/base', 'shared/kubernetes', 'shared/planning'],
-  'electron/controlplane/coredns': ['electron/client', 'electron/platform', 'shared/base', 'shared/kubernetes'],
+  'electron/controlplane/coredns': ['electron/client', 'electron/platform', 'shared/base', 'shared/kubernetes', 'shared/planning'],
   // Composition: the one place that knows every component.
   'electron/controlplane': ['electron/controlplane/*', 'electron/client', 'electron/pki', 'electron/snapshot', 'electron/platform', 'shared/*'],
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { ensureInstalled, has, root, run, say } from './environment.mjs'
 
 /** Programs the integration tests talk to, and the Debian package of each. */
-const PEERS = { kubectl: 'kubernetes-client', etcdctl: 'etcd-client', etcd: 'etcd-server', chromium: 'chromium', openssl: 'openssl' }
+const PEERS = { kubectl: 'kubernetes-client', etcdctl: 'etcd-client', etcd: 'etcd-server', chromium: 'chromium', openssl: 'openssl', dig: 'bind9-dnsutils' }
 
 const totals = { passed: 0, failed: 0, skipped: 0 }
 

@@ -15,6 +15,7 @@ interface Options extends ApiServerFlags {
   port: number
   etcdPort: number
   sshPort: number
+  dnsPort: number
   nodes: number
   controlPlaneNodes: number
   kubernetesVersion: string
@@ -56,6 +57,7 @@ export function register(program: Command): void {
     .option('--port <n>', 'port of the Kubernetes API on 127.0.0.1, 0 = any', whole('--port', 0, 65_535), 6443)
     .option('--etcd-port <n>', 'port of the etcd API on 127.0.0.1, 0 = any', whole('--etcd-port', 0, 65_535), 0)
     .option('--ssh-port <n>', "port of the nodes' SSH on 127.0.0.1, 0 = any", whole('--ssh-port', 0, 65_535), 0)
+    .option('--dns-port <n>', "port of the cluster's DNS on 127.0.0.1, UDP and TCP, 0 = any", whole('--dns-port', 0, 65_535), 0)
     .option('--nodes <n>', 'number of nodes, the first is the control plane; 0 for another API server on an etcd that has them', whole('--nodes', 0, 5000), 3)
     .option('--control-plane-nodes <n>', 'how many of them are control-plane nodes', whole('--control-plane-nodes', 1, 9), 1)
     .option('--kubernetes-version <version>', 'release to serve, of a new cluster', version, 'v1.36.4')
@@ -103,6 +105,7 @@ async function run(options: Options): Promise<void> {
     apiPort: options.port,
     etcdPort: options.etcdPort,
     sshPort: options.sshPort,
+    dnsPort: options.dnsPort,
     nodes: { controlPlane, workers: options.nodes - controlPlane },
     kubernetesVersion: options.kubernetesVersion,
     clusterName: options.clusterName,
@@ -117,6 +120,7 @@ async function run(options: Options): Promise<void> {
   process.stdout.write(
     `drydock: cluster ready ${cluster.apiUrl} kubeconfig=${cluster.kubeconfigPath} etcd=${cluster.etcdUrl} pki=${cluster.pkiDir} ssh=${cluster.ssh.host}:${String(cluster.ssh.port)} ssh-key=${cluster.ssh.keyFile}\n`,
   )
+  process.stderr.write(`drydock: cluster dns ${cluster.dns.host}:${String(cluster.dns.port)}\n`)
   await new Promise<void>((done) => {
     process.once('SIGINT', () => {
       done()

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from '#shared/base/logger.ts'
+import { minorOf } from '#shared/kubernetes/schema/served.ts'
 import type { Transport, UserInfo } from '#shared/kubernetes/transport.ts'
 import { whileLeading } from '#electron/client/leaderElection.ts'
 import { RestClient } from '#electron/client/restClient.ts'
@@ -15,6 +16,7 @@ import { DNS_DOMAIN, joinControlPlane, NodeVersions, preparePki } from './contro
 import { createApiServer } from './apiserver/apiServer.ts'
 import type { ApiServer } from './apiserver/interface.ts'
 import { runControllerManager, type CsrSigner, type ServiceAccountTokenSigner } from './controller-manager/controllerManager.ts'
+import { CoreDns } from './coredns/coreDns.ts'
 import { lockDataDir } from './dataDirLock.ts'
 import type { ControlPlaneOptions, RunningControlPlane } from './interface.ts'
 import { ensureClusterObjects } from './kubeadm/clusterObjects.ts'
@@ -30,6 +32,8 @@ import { isReadInPlace, openStorage } from './storage.ts'
 const SERVICE_SUBNET = '10.96.0.0/12'
 const POD_SUBNET = '10.244.0.0/16'
 const DNS_ADDRESS = '10.96.0.10'
+/** As kubeadm's Corefile has it. */
+const DNS_TTL_SECONDS = 30
 const YEAR_MS = 365 * 24 * 3600 * 1000
 
 /** Which release the control plane serves; an upgrade changes it. */
@@ -122,9 +126,19 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
   const { signal } = aborter
   const ca = text('ca.crt')
   const nodes: SimulatedNode[] = []
+  const release = new ServedRelease(kubernetesVersion)
+  const dns = new CoreDns({
+    client: new RestClient(asUser(masters), { userAgent: 'coredns' }),
+    zone: { domain: DNS_DOMAIN, ttlSeconds: DNS_TTL_SECONDS, dnsService: { namespace: 'kube-system', name: 'kube-dns' } },
+    servedMinor: () => minorOf(release.version),
+    clock,
+    random: random.fork('coredns'),
+    logger: logger.with({ component: 'coredns' }),
+  })
+  stops.push(() => dns.close())
+  const dnsPort = await dns.listen(options.dnsPort ?? 0)
   if (options.readOnly !== true) {
     const client = new RestClient(api.transport(masters), { userAgent: 'kubeadm' })
-    const release = new ServedRelease(kubernetesVersion)
     const components = runComponents(api, options, {
       signal,
       ca,
@@ -162,6 +176,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
       random: random.fork('network'),
       clock,
       placeAt: (address) => connections.placeAt(address),
+      dns,
     })
     const versions = new NodeVersions()
     let kept: KeyedCertificate | null = null
@@ -213,6 +228,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
   return {
     apiUrl,
     etcdUrl: reached.urls,
+    dns: { host: '127.0.0.1', port: dnsPort },
     ssh: { host: '127.0.0.1', port: ssh.port, keyFile: ssh.keyFile, hostKeyFile: ssh.hostKeyFile },
     // A snapshot's cluster need not bind what kubeadm's admin.conf needs: its user is of system:masters.
     kubeconfigPath: join(kubernetesDir, origin === null ? 'admin.conf' : 'super-admin.conf'),

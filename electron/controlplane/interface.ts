@@ -13,6 +13,8 @@ export interface ControlPlaneOptions {
   apiPort: number
   etcdPort: number
   sshPort: number
+  /** DNS over UDP and TCP. @default any free port */
+  dnsPort?: number
   /** @default one control-plane node and two workers */
   nodes: { controlPlane: number; workers: number }
   /** Kubernetes minor or full version that is served, `v1.20.0` to `v1.36.x`. */
@@ -36,6 +38,8 @@ export interface RunningControlPlane {
   /** `https://127.0.0.1:PORT` */
   readonly apiUrl: string
   readonly etcdUrl: string
+  /** Answers names of the cluster over UDP and TCP. */
+  readonly dns: { host: string; port: number }
   readonly ssh: { host: string; port: number; keyFile: string; hostKeyFile: string }
   /** Path of an admin kubeconfig with embedded certificates. */
   readonly kubeconfigPath: string

@@ -3,14 +3,13 @@ import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
 import type { Transport } from '#shared/kubernetes/transport.ts'
+import type { DnsAnswer } from '#shared/planning/cluster-dns/records.ts'
 import { categorizeEndpoints } from '#shared/planning/kube-proxy/categorizedEndpoints.ts'
 import { ProxyEndpoints } from '#shared/planning/kube-proxy/proxyEndpoints.ts'
 import { servicePorts, type ServicePortInfo } from '#shared/planning/kube-proxy/servicePorts.ts'
 import { ApiClient } from './apiClient.ts'
-import { dnsRecords } from './clusterDns.ts'
 import type { ServiceFacts } from './environment.ts'
 import { ServiceView, type Service } from './serviceView.ts'
-import type { DnsRecord, DnsType } from './shell/process.ts'
 
 /** Who resolves or connects: a container of this pod. */
 export interface NetworkPeer {
@@ -33,8 +32,8 @@ export interface PodNetwork {
   connect(to: { address: string; port: number }, from: NetworkPeer, signal: AbortSignal): Promise<Duplex>
   /** Sends a datagram and waits for the answer. @throws NetworkFault, or the signal's reason when no answer comes */
   exchange(to: { address: string; port: number }, message: Buffer, from: NetworkPeer, signal: AbortSignal): Promise<Buffer>
-  /** Records of a full name. */
-  lookup(name: string, type: DnsType, signal: AbortSignal): Promise<DnsRecord[]>
+  /** What the cluster's DNS answers for a full name. @throws Error when it does not answer */
+  lookup(name: string, type: string, signal: AbortSignal): Promise<DnsAnswer>
   /** Of all namespaces, for the variables of containers. */
   services(signal: AbortSignal): Promise<ServiceFacts[]>
 }
@@ -57,6 +56,7 @@ export interface ClusterNetworkOptions {
   clock: Clock
   random: Random
   placeAt(address: string): NetworkPlace | undefined
+  dns: { ask(name: string, type: string, signal: AbortSignal): Promise<DnsAnswer> }
 }
 
 type Protocol = 'TCP' | 'UDP'
@@ -78,16 +78,16 @@ export class ClusterNetwork implements PodNetwork {
     if (/^\d+(\.\d+){3}$/.test(name)) return [name]
     if (name === 'localhost') return ['127.0.0.1']
     if (name === from.hostname) return [from.podIP]
-    const view = new ServiceView(this.#api, signal)
     for (const full of fullNames(name, from.namespace)) {
-      const found = (await dnsRecords(full, 'A', view)).filter(({ type }) => type === 'A')
-      if (found.length > 0) return found.map(({ data }) => data)
+      const { answers } = await this.lookup(full, 'A', signal)
+      const found = answers.flatMap((record) => (record.type === 'A' ? [record.data] : []))
+      if (found.length > 0) return found
     }
     return []
   }
 
-  lookup(name: string, type: DnsType, signal: AbortSignal): Promise<DnsRecord[]> {
-    return dnsRecords(name, type, new ServiceView(this.#api, signal))
+  lookup(name: string, type: string, signal: AbortSignal): Promise<DnsAnswer> {
+    return this.#options.dns.ask(name, type, signal)
   }
 
   async services(signal: AbortSignal): Promise<ServiceFacts[]> {

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
-import type { DnsRecord, DnsType, ProcessContext, Program } from './process.ts'
+import { recordText, type DnsAnswer, type DnsRecord, type DnsType } from '#shared/planning/cluster-dns/records.ts'
+import type { ProcessContext, Program } from './process.ts'
 
-const TYPES: ReadonlySet<string> = new Set<DnsType>(['A', 'CNAME', 'PTR', 'SRV', 'TXT'])
+const TYPES: ReadonlySet<string> = new Set<DnsType>(['A', 'AAAA', 'CNAME', 'NS', 'PTR', 'SOA', 'SRV', 'TXT'])
 const DEFAULT_NDOTS = 1
 
 interface Resolver {
@@ -26,12 +27,21 @@ function candidates(name: string, { searches, ndots }: Resolver): string[] {
   return name.split('.').length - 1 >= ndots ? [`${name}.`, ...inSearch] : [...inSearch, `${name}.`]
 }
 
-async function lookup(context: ProcessContext, names: readonly string[], type: DnsType): Promise<{ name: string; records: DnsRecord[] }> {
+/** The answer for the first of the names that there is; that for the last when there is none. */
+async function lookUp(context: ProcessContext, names: readonly string[], type: string): Promise<{ name: string; answer: DnsAnswer }> {
+  let last: { name: string; answer: DnsAnswer } = { name: names[0] ?? '', answer: { status: 'NXDOMAIN', answers: [], authority: [], additional: [] } }
   for (const name of names) {
-    const records = await context.network.lookup(name, type, context.signal)
-    if (records.length > 0) return { name, records }
+    last = { name, answer: await context.network.lookup(name, type, context.signal) }
+    if (last.answer.answers.length > 0) return last
   }
-  return { name: names.at(-1) ?? '', records: [] }
+  return last
+}
+
+const reversed = (address: string): string => `${address.split('.').reverse().join('.')}.in-addr.arpa.`
+const lineOf = (record: DnsRecord): string => `${record.name}\t${String(record.ttlSeconds)}\tIN\t${record.type}\t${recordText(record)}\n`
+
+function section(title: string, records: readonly DnsRecord[]): string {
+  return records.length === 0 ? '' : `;; ${title} SECTION:\n${records.map(lineOf).join('')}\n`
 }
 
 /** `dig [@server] [+options] name [type]`, and `-x address`. */
@@ -39,35 +49,60 @@ const dig: Program = async (context) => {
   const { args, out, err } = context
   const options = new Set(args.filter((arg) => arg.startsWith('+')).map((arg) => arg.slice(1)))
   const words = args.filter((arg, index) => !/^[+@]/.test(arg) && !arg.startsWith('-') && args[index - 1] !== '-x' && arg !== 'IN')
-  const reversed = args.includes('-x') ? (args[args.indexOf('-x') + 1] ?? '') : null
-  const type = reversed === null ? (words.find((word) => TYPES.has(word.toUpperCase()) || word.toUpperCase() === 'AAAA')?.toUpperCase() ?? 'A') : 'PTR'
-  const name = reversed === null ? words.find((word) => word.toUpperCase() !== type) : `${reversed.split('.').reverse().join('.')}.in-addr.arpa.`
+  const address = args.includes('-x') ? (args[args.indexOf('-x') + 1] ?? '') : null
+  const type = address === null ? (words.find((word) => TYPES.has(word.toUpperCase()))?.toUpperCase() ?? 'A') : 'PTR'
+  const name = address === null ? words.find((word) => word.toUpperCase() !== type) : reversed(address)
   if (name === undefined) return (err('dig: no name to look up\n'), 1)
   const resolver = resolverOf(context)
   const names = options.has('search') ? candidates(name, resolver) : [name.endsWith('.') ? name : `${name}.`]
-  const asked = TYPES.has(type) ? await lookup(context, names, type as DnsType) : { name: names[0] ?? '', records: [] }
-  const lines = asked.records.map((record) => `${record.name}\t${String(record.ttlSeconds)}\tIN\t${record.type}\t${record.data}\n`).join('')
-  if (options.has('short')) out(asked.records.map(({ data }) => `${data}\n`).join(''))
-  else if (options.has('noall')) out(options.has('answer') ? lines : '')
+  const { name: asked, answer } = await lookUp(context, names, type)
+  if (options.has('short')) out(answer.answers.map((record) => `${recordText(record)}\n`).join(''))
+  else if (options.has('noall')) out(options.has('answer') ? answer.answers.map(lineOf).join('') : '')
   else {
-    const status = asked.records.length > 0 ? 'NOERROR' : 'NXDOMAIN'
-    out(`\n; <<>> DiG <<>> ${args.join(' ')}\n;; ->>HEADER<<- opcode: QUERY, status: ${status}, id: 1\n`)
+    const counts = `QUERY: 1, ANSWER: ${String(answer.answers.length)}, AUTHORITY: ${String(answer.authority.length)}, ADDITIONAL: ${String(answer.additional.length)}`
+    const flags = answer.status === 'REFUSED' ? 'qr rd' : 'qr aa rd'
     out(
-      `\n;; QUESTION SECTION:\n;${asked.name}\t\tIN\t${type}\n\n${lines === '' ? '' : `;; ANSWER SECTION:\n${lines}\n`};; SERVER: ${resolver.server}#53(${resolver.server})\n`,
+      `\n; <<>> DiG <<>> ${args.join(' ')}\n;; Got answer:\n;; ->>HEADER<<- opcode: QUERY, status: ${answer.status}, id: 1\n;; flags: ${flags}; ${counts}\n\n`,
     )
+    out(`;; QUESTION SECTION:\n;${asked}\t\tIN\t${type}\n\n`)
+    out(section('ANSWER', answer.answers) + section('AUTHORITY', answer.authority) + section('ADDITIONAL', answer.additional))
+    out(`;; SERVER: ${resolver.server}#53(${resolver.server})\n`)
   }
   return 0
 }
 
+/** `nslookup [-type=TYPE] name`: addresses of both families, by the search domains; an address is looked up in reverse. */
 const nslookup: Program = async (context) => {
   const { args, out } = context
   const [name = ''] = args.filter((arg) => !arg.startsWith('-'))
+  const asked = args
+    .find((arg) => /^-(type|query|q)=/.test(arg))
+    ?.replace(/^[^=]*=/, '')
+    .toUpperCase()
   const resolver = resolverOf(context)
-  const { name: full, records } = await lookup(context, candidates(name, resolver), 'A')
+  const reverse = /^\d+(\.\d+){3}$/.test(name)
+  const names = reverse ? [reversed(name)] : candidates(name, resolver)
+  const type = asked ?? (reverse ? 'PTR' : 'A')
+  const first = await lookUp(context, names, type)
+  const second = type === 'A' && asked === undefined ? await context.network.lookup(first.name, 'AAAA', context.signal) : null
+  const records = [...first.answer.answers, ...(second?.answers ?? []).filter((record) => record.type === 'AAAA')]
   out(`Server:\t\t${resolver.server}\nAddress:\t${resolver.server}#53\n\n`)
-  const plain = full.replace(/\.$/, '')
-  if (records.length === 0) return (out(`** server can't find ${name}: NXDOMAIN\n\n`), 1)
-  for (const { type, data } of records) out(type === 'CNAME' ? `${plain}\tcanonical name = ${data}\n` : `Name:\t${plain}\nAddress: ${data}\n`)
+  if (records.length === 0) {
+    const there = first.answer.status === 'NOERROR'
+    out(
+      there
+        ? `*** Can't find ${name}: No answer\n\n`
+        : `** server can't find ${reverse ? (names[0] ?? '').replace(/\.$/, '') : name}: ${first.answer.status}\n\n`,
+    )
+    return 1
+  }
+  for (const record of records) {
+    const plain = record.name.replace(/\.$/, '')
+    if (record.type === 'A' || record.type === 'AAAA') out(`Name:\t${plain}\nAddress: ${record.data}\n`)
+    else if (record.type === 'CNAME') out(`${plain}\tcanonical name = ${record.data}\n`)
+    else if (record.type === 'SRV') out(`${plain}\tservice = ${recordText(record)}\n`)
+    else out(`${plain}\t${record.type === 'PTR' ? 'name' : 'text'} = ${recordText(record)}\n`)
+  }
   out('\n')
   return 0
 }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/base/clock.ts'
+import type { DnsAnswer } from '#shared/planning/cluster-dns/records.ts'
 import type { FileTree } from './fileTree.ts'
 
 /** Bytes typed or piped into a process. */
@@ -27,18 +28,8 @@ export interface Network {
   connect(to: { address: string; port: number }, signal: AbortSignal): Promise<Duplex>
   /** Sends a datagram and waits for the answer. @throws Error when none can come */
   exchange(to: { address: string; port: number }, message: Buffer, signal: AbortSignal): Promise<Buffer>
-  /** Records of a full name in the cluster's DNS. */
-  lookup(name: string, type: DnsType, signal: AbortSignal): Promise<DnsRecord[]>
-}
-
-export type DnsType = 'A' | 'CNAME' | 'PTR' | 'SRV' | 'TXT'
-
-export interface DnsRecord {
-  name: string
-  type: DnsType
-  ttlSeconds: number
-  /** As dig prints it. */
-  data: string
+  /** What the cluster's DNS answers for a full name. @throws Error when it does not answer */
+  lookup(name: string, type: string, signal: AbortSignal): Promise<DnsAnswer>
 }
 
 /** A machine without a cable. */
@@ -46,7 +37,7 @@ export const noNetwork: Network = {
   resolve: () => Promise.resolve([]),
   connect: () => Promise.reject(new Error('Network is unreachable')),
   exchange: () => Promise.reject(new Error('Network is unreachable')),
-  lookup: () => Promise.resolve([]),
+  lookup: () => Promise.reject(new Error('Network is unreachable')),
 }
 
 export interface Streams {

@@ -48,6 +48,7 @@ describe('ClusterNetwork', () => {
       transport: api.transport,
       clock: new SystemClock(),
       random: new SeededRandom(3),
+      dns: { ask: () => Promise.reject(new Error('nobody is asked')) },
       placeAt: (address) =>
         address.startsWith('10.244.')
           ? {

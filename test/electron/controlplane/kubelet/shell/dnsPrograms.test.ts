@@ -2,11 +2,12 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { FakeClock } from '#shared/base/clock.ts'
+import type { DnsRecord } from '#shared/planning/cluster-dns/records.ts'
 import { basePrograms } from '#electron/controlplane/kubelet/shell/basePrograms.ts'
 import { dnsPrograms } from '#electron/controlplane/kubelet/shell/dnsPrograms.ts'
 import { FileTree } from '#electron/controlplane/kubelet/shell/fileTree.ts'
 import { machinePrograms } from '#electron/controlplane/kubelet/shell/machinePrograms.ts'
-import { emptyInput, noNetwork, textOf, type DnsRecord, type DnsType } from '#electron/controlplane/kubelet/shell/process.ts'
+import { emptyInput, noNetwork, textOf } from '#electron/controlplane/kubelet/shell/process.ts'
 import { Shell } from '#electron/controlplane/kubelet/shell/shell.ts'
 import { temporaryDirectory } from '#test/support/peers.ts'
 
@@ -19,12 +20,25 @@ writeFileSync(join(root, 'bytes'), Buffer.from('de01020304050607 08 41'.replaceA
 const records: Record<string, DnsRecord[]> = {
   'db.shop.svc.cluster.local./A': [{ name: 'db.shop.svc.cluster.local.', type: 'A', ttlSeconds: 5, data: '10.96.7.7' }],
   '_sql._tcp.db.shop.svc.cluster.local./SRV': [
-    { name: '_sql._tcp.db.shop.svc.cluster.local.', type: 'SRV', ttlSeconds: 5, data: '0 100 5432 db.shop.svc.cluster.local.' },
+    {
+      name: '_sql._tcp.db.shop.svc.cluster.local.',
+      type: 'SRV',
+      ttlSeconds: 5,
+      data: { priority: 0, weight: 100, port: 5432, target: 'db.shop.svc.cluster.local.' },
+    },
   ],
 }
 const network = {
   ...noNetwork,
-  lookup: (name: string, type: DnsType) => Promise.resolve(records[`${name}/${type}`] ?? []),
+  lookup: (name: string, type: string) => {
+    const answers = records[`${name}/${type}`] ?? []
+    return Promise.resolve({
+      status: answers.length > 0 || name.startsWith('db.shop.') ? ('NOERROR' as const) : ('NXDOMAIN' as const),
+      answers,
+      authority: [],
+      additional: [],
+    })
+  },
   resolve: (name: string) => Promise.resolve(name === 'pod-1' ? ['10.244.1.7'] : []),
 }
 
@@ -61,6 +75,8 @@ describe('programs that ask the DNS', () => {
     expect(await run('nslookup none')).toMatchObject({ code: 1, out: expect.stringContaining("** server can't find none: NXDOMAIN") as string })
     expect((await run('nslookup db')).out).toContain('Name:\tdb.shop.svc.cluster.local\nAddress: 10.96.7.7\n')
     expect((await run('getent hosts none')).code).toBe(2)
+    expect((await run('nslookup -type=TXT db.shop.svc.cluster.local.')).out).toContain("*** Can't find db.shop.svc.cluster.local.: No answer")
+    expect((await run('dig none.shop.svc.cluster.local')).out).toMatch(/status: NXDOMAIN[^]*ANSWER: 0,/)
   })
 
   it('change no network interface in a container that is not privileged', async () => {
