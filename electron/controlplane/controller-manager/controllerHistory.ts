@@ -12,9 +12,9 @@ export const REVISION_HASH = 'controller.kubernetes.io/hash'
 
 export const revisionNumber = (revision: KubeObject): number => countAt(revision['revision'])
 
-/** What a revision keeps of a workload: a patch that replaces its pod template. */
+/** What a revision keeps of a workload: a patch that replaces its pod template. Clients compare its bytes, so its keys are sorted as Go's. */
 export function revisionData(template: unknown): JsonObject {
-  return { spec: { template: { ...objectAt(template), $patch: 'replace' } } }
+  return JSON.parse(goJson({ spec: { template: { ...objectAt(template), $patch: 'replace' } } })) as JsonObject
 }
 
 /** The template a revision keeps. */
