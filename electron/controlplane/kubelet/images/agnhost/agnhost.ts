@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { ProcessContext, Program } from '../../shell/process.ts'
+import { admissionWebhook } from './admissionWebhook.ts'
+import { conversionWebhook } from './conversionWebhook.ts'
 import { durationMs, parseFlags } from './flags.ts'
 import { guestbook } from './guestbook.ts'
 import { log, untilExit } from './httpServer.ts'
@@ -44,6 +46,7 @@ const resolvWords = ({ files }: ProcessContext, word: string): string[] =>
     .flatMap((line) => line.split(' ').slice(1))
 
 const SUBCOMMANDS: ReadonlyMap<string, Program> = new Map<string, Program>([
+  ['crd-conversion-webhook', conversionWebhook],
   ['dns-suffix', (context) => (context.out(`${resolvWords(context, 'search').join(',')}\n`), 0)],
   ['dns-server-list', (context) => (context.out(`${resolvWords(context, 'nameserver').join(',')}\n`), 0)],
   ['etc-hosts', ({ files, out }) => (out(readFileSync(files.host('/etc/hosts'), 'utf8')), 0)],
@@ -57,6 +60,7 @@ const SUBCOMMANDS: ReadonlyMap<string, Program> = new Map<string, Program>([
   ['porter', porter],
   ['serve-hostname', serveHostname],
   ['test-webserver', testWebserver],
+  ['webhook', admissionWebhook],
 ])
 
 function agnhost(path: string): Program {
