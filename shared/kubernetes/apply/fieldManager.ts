@@ -126,8 +126,8 @@ export function trackScale(live: KubeObject, updated: KubeObject, path: readonly
   const isOwned = [...known.values()].some(({ set }) => path.reduce<FieldSet>((node, step) => node.children.get(step) ?? EMPTY, set).member)
   if (!isOwned) return withManagers(updated, known)
   // In a Scale no replicas are the same as none: who had the number no longer does, and nobody else comes to.
-  const none = path.reduce<unknown>((value, step) => (isObject(value) ? value[step.slice(2)] : undefined), updated) === 0
-  if (none) return withManagers(updated, withoutEmpty(takeFrom(known, at(path, LEAF), '')))
+  const [was, is] = [live, updated].map((object) => path.reduce<unknown>((value, step) => (isObject(value) ? value[step.slice(2)] : undefined), object) ?? 0)
+  if (is === 0) return withManagers(updated, was === 0 ? known : withoutEmpty(takeFrom(known, at(path, LEAF), '')))
   return trackUpdate(live, updated, { ...writer, now: '' }, context)
 }
 
@@ -159,6 +159,14 @@ export function applyConfiguration(
   const base = withoutManagedFields(live)
   const version4 = context.version4 === true
   let before = parseManagers(live?.metadata.managedFields)
+  const me: Manager = {
+    name: writer.manager,
+    operation: 'Apply',
+    apiVersion: writer.apiVersion,
+    subresource: context.withoutSubresource === true ? '' : writer.subresource,
+    time: writer.now,
+    set: owned(fieldsOf(applied, context.type, version4), context),
+  }
   const former = before
   const liveFault = version4 && base !== null ? typeFault(base, context.type) : null
   if (base !== null && before.size === 0) {
@@ -168,7 +176,7 @@ export function applyConfiguration(
     }
     const { added, modified } = compare(context.zero, context.asWritten?.(base) ?? base, context.type)
     const found = owned(union(added, modified), context)
-    const first: Manager = { name: 'before-first-apply', operation: 'Update', apiVersion: writer.apiVersion, subresource: '', time: writer.now, set: found }
+    const first: Manager = { ...me, name: 'before-first-apply', operation: 'Update', set: found }
     before = new Map([[identity(first), first]])
   }
   if (version4) before = reconciled(before, base, context.type)
@@ -177,14 +185,6 @@ export function applyConfiguration(
     ['live', liveFault],
   ] as const)
     if (fault !== null) return { kind: 'untyped', message: `failed to create typed ${what} object: ${fault}` }
-  const me: Manager = {
-    name: writer.manager,
-    operation: 'Apply',
-    apiVersion: writer.apiVersion,
-    subresource: context.withoutSubresource === true ? '' : writer.subresource,
-    time: writer.now,
-    set: owned(fieldsOf(applied, context.type, version4), context),
-  }
   const key = identity(me)
   const last = before.get(key)
   const managers = new Map(before).set(key, me)

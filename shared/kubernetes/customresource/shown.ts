@@ -1,14 +1,14 @@
 import { isObject } from '../json.ts'
 import type { FieldError } from '../validation/fieldError.ts'
 
-/** JSON as Go's encoder writes it: keys sorted, `<`, `>` and `&` escaped. */
-export function goJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(goJson).join(',')}]`
-  if (isObject(value))
-    return `{${Object.keys(value)
-      .sort()
-      .map((key) => `${goJson(key)}:${goJson(value[key])}`)
-      .join(',')}}`
+/** JSON as Go's encoder writes it: keys of maps sorted, `<`, `>` and `&` escaped. */
+export function goJson(value: unknown, { sorted = true } = {}): string {
+  const inner = (each: unknown): string => goJson(each, { sorted })
+  if (Array.isArray(value)) return `[${value.map(inner).join(',')}]`
+  if (isObject(value)) {
+    const keys = sorted ? Object.keys(value).sort() : Object.keys(value)
+    return `{${keys.map((key) => `${inner(key)}:${inner(value[key])}`).join(',')}}`
+  }
   return JSON.stringify(value ?? null).replace(/[<>&\u2028\u2029]/g, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 

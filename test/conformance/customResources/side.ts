@@ -142,18 +142,25 @@ function normalizedStatus(status: JsonObject): JsonObject {
   const causes = details !== undefined && Array.isArray(details['causes']) ? details['causes'].filter(isObject) : []
   if (details !== undefined && causes.length > 0) {
     const sorted = causes.map((cause) => JSON.stringify(Object.fromEntries(Object.entries(cause).sort()))).sort()
-    details['causes'] = sorted.map((text) => JSON.parse(text) as unknown)
+    details['causes'] = sorted.map((text) => JSON.parse(inner(text)) as unknown)
     if (status['reason'] === 'Invalid' && causes.length > 1) message = message.replace(/ is invalid: .*$/s, ' is invalid: …')
   }
   if (message.startsWith('failed to create typed patch object')) message = typedMessage(message)
-  message = message
-    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ(?=[\\"]*,)/g, 'T')
+  message = inner(message)
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'U')
     .replace(/too old resource version: \d+ \(\d+\)/, 'too old resource version: R (R)')
     .replace(/Too large resource version: \d+, current: \d+/, 'Too large resource version: R, current: R')
     .replace(/selfType\d+/g, 'selfType')
     .replace(/ResourceVersion in record \(\d+\)/, 'ResourceVersion in record (R)')
   return { ...status, message, ...(details === undefined ? {} : { details }) }
+}
+
+/** Of an object that is shown within a text: without its times, version and uid. */
+function inner(text: string): string {
+  return text
+    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ(?=\\)/g, 'T')
+    .replace(/(resourceVersion\\+":\\+")\d+/g, '$1R')
+    .replace(/(uid\\+":\\+")[-0-9a-f]+/g, '$1U')
 }
 
 /** Go walks maps in random order, and leaves off at the first field that its schema does not know. */

@@ -1,6 +1,6 @@
 import { canonicalize, copyCanonical } from '#shared/kubernetes/codec/canonical.ts'
 import { DecodeError } from '#shared/kubernetes/codec/protobufReader.ts'
-import { goJson, goPrinted, goShown } from '#shared/kubernetes/customresource/shown.ts'
+import { goShown } from '#shared/kubernetes/customresource/shown.ts'
 import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
@@ -165,12 +165,11 @@ export async function patch(
   if (type === 'application/apply-patch+yaml') context.fieldManager = request.query.get('fieldManager') ?? ''
   const { value, duplicates } = decodeBody(request.body, type === 'application/apply-patch+yaml' ? 'application/yaml' : type)
   let checked = false
-  const onUnknown = (unknown: string[], result?: KubeObject): void => {
+  const onUnknown = (unknown: string[], made?: () => string): void => {
     // A retry finds the same fields again.
     if (checked) return
     checked = true
-    const refuse =
-      result === undefined ? undefined : (texts: string): StatusError => undecodable(type.includes('strategic') ? goPrinted(value) : goJson(result), texts)
+    const refuse = made === undefined ? undefined : (text: string): StatusError => undecodable(made(), text)
     checkFields(request, context, { unknown, duplicates }, resource, refuse)
   }
   const patchRequest = { type, patch: value, force: isTrue(request.query.get('force')), onUnknown }

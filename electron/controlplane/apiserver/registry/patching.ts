@@ -1,5 +1,6 @@
 import { applyConfiguration } from '#shared/kubernetes/apply/fieldManager.ts'
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
+import { goJson, goPrinted } from '#shared/kubernetes/customresource/shown.ts'
 import { typedErrors, typedErrorsText } from '#shared/kubernetes/customresource/typedErrors.ts'
 import { deepCopy, isObject } from '#shared/kubernetes/json.ts'
 import { groupVersion, type KubeObject, type ObjectMeta } from '#shared/kubernetes/object.ts'
@@ -32,8 +33,8 @@ export interface PatchRequest {
   type: string
   patch: unknown
   force: boolean
-  /** Called with the patched object's unknown fields, for fieldValidation, and with what a patch made. */
-  onUnknown(unknown: string[], result?: KubeObject): void
+  /** Called with the patched object's unknown fields, for fieldValidation, and with how upstream shows what a patch made. */
+  onUnknown(unknown: string[], made?: () => string): void
 }
 
 /** @throws StatusError with upstream's code for a patch that cannot be applied */
@@ -65,8 +66,15 @@ export function patched(current: KubeObject, { type, patch, onUnknown }: PatchRe
   const whole = { ...object, apiVersion: current.apiVersion ?? '', kind: current.kind ?? '' }
   const canonical =
     resource.custom === undefined ? canonicalize(whole, resource.struct, { fromMaps: type.includes('strategic') }) : resource.custom.canonicalize(whole)
-  onUnknown(canonical.unknown, object)
+  onUnknown(canonical.unknown, () => shownResult(current, type, patch))
   return canonical.object
+}
+
+/** A patch of maps as it is; of JSON what it makes of the object's sorted members, with new ones after them. */
+function shownResult(current: KubeObject, type: string, patch: unknown): string {
+  if (type.includes('strategic')) return goPrinted(patch)
+  const sorted: unknown = JSON.parse(goJson(current))
+  return goJson(type.startsWith('application/json') ? applyJsonPatch(sorted, patch) : applyMergePatch(sorted, patch), { sorted: false })
 }
 
 function undeterminable(name: string): StatusError {
