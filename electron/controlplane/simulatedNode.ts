@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
@@ -9,7 +9,7 @@ import { NODES } from '#electron/client/resources.ts'
 import type { RestClient } from '#electron/client/restClient.ts'
 import { coreDnsImage, kubeProxyImage } from './kubeadm/clusterObjects.ts'
 import { COMPONENTS, componentImage, REGISTRY, type ManifestOptions } from './kubeadm/manifests.ts'
-import { nodePrograms } from './kubeadm/nodePrograms.ts'
+import { nodePrograms, SUDOERS } from './kubeadm/nodePrograms.ts'
 import { Packages } from './kubeadm/packages.ts'
 import { iptablesPrograms } from './kube-proxy/iptablesPrograms.ts'
 import { NodeRules } from './kube-proxy/nodeRules.ts'
@@ -18,6 +18,7 @@ import type { NodeCapacity } from './kubelet/nodeStatus.ts'
 import { basePrograms } from './kubelet/shell/basePrograms.ts'
 import { FileTree } from './kubelet/shell/fileTree.ts'
 import { emptyInput } from './kubelet/shell/process.ts'
+import { isAdopted } from './kubelet/staticPods.ts'
 import type { PodNetwork } from './kubelet/podNetwork.ts'
 import { Shell } from './kubelet/shell/shell.ts'
 import type { Terminal } from './kubelet/shell/terminal.ts'
@@ -191,6 +192,7 @@ export class SimulatedNode {
         clock,
         random,
         rootDir: this.files.root,
+        isAdopted: (file) => isAdopted(join(this.files.root, 'etc/kubernetes/manifests'), file),
         units: { isActive: (unit) => this.#units.has(unit), start: (unit, argv) => this.#startUnit(unit, argv) },
       }),
     ])
@@ -254,6 +256,8 @@ function prepareFiles(rootDir: string, { plan, ca, manifestOptions }: SimulatedN
     const file = join(rootDir, path)
     if (!existsSync(file)) writeFileSync(file, text)
   }
+  mkdirSync(join(rootDir, dirname(SUDOERS)), { recursive: true })
+  write(SUDOERS, `${plan.name} ALL=(ALL) NOPASSWD: ALL\n`)
   write('etc/hostname', `${plan.name}\n`)
   write('etc/hosts', `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${plan.address}\t${plan.name}\n`)
   write('etc/resolv.conf', 'nameserver 172.30.1.1\n')

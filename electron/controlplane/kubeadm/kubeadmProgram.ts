@@ -10,6 +10,7 @@ import { formatInventory, readInventory } from '#electron/pki/inventory.ts'
 import { LEAVES } from '#electron/pki/kubernetesPki.ts'
 import { findLeaf, renewCertificate } from '#electron/pki/renewal.ts'
 import { coreDnsImage, kubeProxyImage } from './clusterObjects.ts'
+import { unifiedDiff } from './unifiedDiff.ts'
 import { COMPONENTS, componentImage, manifestText, type Component } from './manifests.ts'
 import type { NodeProgramsOptions } from './nodePrograms.ts'
 
@@ -45,6 +46,8 @@ export async function runKubeadm(streams: Streams, options: NodeProgramsOptions)
       return renew(streams, kubernetesDir, rest[0] ?? '')
     case 'upgrade plan':
       return plan(streams, options, version)
+    case 'upgrade diff':
+      return diff(streams, options, rest.find((each) => !each.startsWith('-')) ?? '')
     case 'upgrade apply':
       return apply(streams, options, version, rest.find((each) => !each.startsWith('-')) ?? '')
     case 'upgrade node':
@@ -55,7 +58,7 @@ export async function runKubeadm(streams: Streams, options: NodeProgramsOptions)
       return 0
     default:
       streams.err(
-        `kubeadm: on simulated nodes these work: version, certs check-expiration, certs renew, upgrade plan, upgrade apply, upgrade node, config images list\n`,
+        `kubeadm: on simulated nodes these work: version, certs check-expiration, certs renew, upgrade plan, upgrade diff, upgrade apply, upgrade node, config images list\n`,
       )
       return 1
   }
@@ -116,6 +119,26 @@ async function plan({ out, signal }: Streams, options: NodeProgramsOptions, kube
     ]),
   )
   out(`\nYou can now apply the upgrade by executing the following command:\n\n\tkubeadm upgrade apply ${target}\n\n`)
+  return 0
+}
+
+/** The manifests of this node, etcd's left out as kubeadm does, against what an upgrade to a version would write. */
+async function diff({ out, err, signal }: Streams, options: NodeProgramsOptions, given: string): Promise<number> {
+  if (!options.node.controlPlane) {
+    err('error execution phase: kubeadm upgrade diff runs on a control-plane node\n')
+    return 1
+  }
+  const target = given === '' ? await clusterVersion(options, signal) : given
+  out(READING('upgrade/diff'))
+  const directory = join(options.rootDir, 'etc/kubernetes/manifests')
+  for (const component of COMPONENTS.filter((each) => each !== 'etcd')) {
+    const file = join(directory, `${component}.yaml`)
+    // What a snapshot's cluster had is taken for kubeadm's own until somebody edits it.
+    if (!existsSync(file) || options.isAdopted(`${component}.yaml`)) continue
+    const text = readFileSync(file, 'utf8')
+    const written = manifestText(component, { ...options.manifestOptions, kubernetesVersion: target })
+    out(unifiedDiff({ name: `/etc/kubernetes/manifests/${component}.yaml`, text }, { name: 'new manifest', text: written }))
+  }
   return 0
 }
 
@@ -246,13 +269,17 @@ async function waitForComponent({ clock, signal }: Streams, { admin, node }: Nod
   }
 }
 
+/** As kubeadm: the kubelet has taken the manifest, and the pod's phase is Running, as it is too when its container ends again and again. */
 function runs(pod: KubeObject, image: string): boolean {
   const status = isObject(pod['status']) ? pod['status'] : {}
   const spec = isObject(pod['spec']) ? pod['spec'] : {}
   const containers = Array.isArray(spec['containers']) ? spec['containers'].filter(isObject) : []
   const statuses = Array.isArray(status['containerStatuses']) ? status['containerStatuses'].filter(isObject) : []
   return (
-    containers.some((each) => each['image'] === image) && statuses.length > 0 && statuses.every((each) => each['ready'] === true && each['image'] === image)
+    status['phase'] === 'Running' &&
+    containers.some((each) => each['image'] === image) &&
+    statuses.length > 0 &&
+    statuses.every((each) => each['image'] === image)
   )
 }
 

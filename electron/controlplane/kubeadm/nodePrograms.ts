@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
@@ -32,6 +32,7 @@ export interface NodeService {
   startService(): Promise<void>
   stopService(): Promise<void>
   images(): { names: string[]; sizeBytes: number }[]
+  tagImage(image: string, name: string): boolean
   pods: { workers(): { pod: { metadata: { name?: string; namespace?: string; uid?: string } }; containers: readonly NodeContainer[] }[] }
 }
 
@@ -46,6 +47,8 @@ export interface NodeProgramsOptions {
   /** The node's `/` on this machine's disk. */
   rootDir: string
   units: TransientUnits
+  /** Whether a manifest stands, unchanged, for a pod of the cluster that this one was made from. */
+  isAdopted(file: string): boolean
 }
 
 /** Commands that `systemd-run` has started: they outlive the session they were started from. */
@@ -81,6 +84,7 @@ export function nodePrograms(options: NodeProgramsOptions): [string, Program][] 
     ['systemd-run', (context) => systemdRun(context, units)],
     ['journalctl', (context) => journalctl(context, options)],
     ['crictl', (context) => crictl(context, kubelet)],
+    ['ctr', (context) => ctr(context, kubelet)],
     [
       'kubelet',
       ({ args, out }) => {
@@ -92,12 +96,20 @@ export function nodePrograms(options: NodeProgramsOptions): [string, Program][] 
   ]
   return [
     ...programs.map(([name, program]): [string, Program] => [name, (context) => (record(options, [name, ...context.args]), program(context))]),
-    ['sudo', sudo],
+    ['sudo', (context) => sudo(context, options)],
   ]
 }
 
-/** The node's user may do everything already. */
-function sudo({ args, err, spawn }: ProgramContext): Promise<number> | number {
+/** Who may become root without a password, as sudo reads it. */
+export const SUDOERS = 'etc/sudoers.d/90-drydock'
+
+/** The node's user is root already; whether SSH's user may become root is what the file says. */
+function sudo({ args, err, spawn }: ProgramContext, { rootDir }: NodeProgramsOptions): Promise<number> | number {
+  const file = join(rootDir, SUDOERS)
+  if (!existsSync(file) || !readFileSync(file, 'utf8').includes('NOPASSWD')) {
+    err('sudo: a password is required\n')
+    return 1
+  }
   const first = args.findIndex((arg) => !arg.startsWith('-'))
   if (first >= 0 && spawn !== undefined) return spawn(args.slice(first))
   err('usage: sudo [-n] command\n')
@@ -275,6 +287,26 @@ function journalctl({ args, out }: ProgramContext, { node, kubelet, packages, cl
       out(
         `${stamp} ${node.name} kubelet[1]: pod="${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''}" container="${container.name}" ${current === null ? 'not running' : 'running'}\n`,
       )
+  return 0
+}
+
+/** `ctr -n k8s.io images ls -q` and `images tag [--force] IMAGE NAME`. */
+function ctr({ args, out, err }: ProgramContext, kubelet: NodeService): number {
+  const words = args.filter((each, index) => !each.startsWith('-') && args[index - 1] !== '-n')
+  const [group, action, image = '', name = ''] = words
+  if (group === 'images' && action === 'ls') {
+    for (const { names } of kubelet.images()) out(`${names.at(-1) ?? ''}\n`)
+    return 0
+  }
+  if (group !== 'images' || action !== 'tag' || name === '') {
+    err('ctr: on simulated nodes these work: images ls -q, images tag [--force] IMAGE NAME\n')
+    return 1
+  }
+  if (!kubelet.tagImage(image, name)) {
+    err(`ctr: image "${image}": not found\n`)
+    return 1
+  }
+  out(`${name}\n`)
   return 0
 }
 

@@ -289,6 +289,7 @@ export class ContainerManager {
     const { clock, random, node, hostIP, hostname, network, rootDir, runsToCompletion } = this.#host
     return new ContainerProcess({
       container: this.container,
+      imageContent: this.#host.images.contentOf(this.container.image),
       config,
       ...(this.#host.localhost === undefined ? {} : { localhost: this.#host.localhost }),
       runsToCompletion,

@@ -24,6 +24,8 @@ import type { Container } from './types.ts'
 
 export interface ContainerProcessOptions {
   container: Container
+  /** What is behind the image's name. @default the image of that name */
+  imageContent?: string
   /** Whether the process is expected to end by itself: a Job's container or an init container. */
   runsToCompletion: boolean
   /** What it refers to, resolved; the container's plain fields without. */
@@ -48,7 +50,7 @@ export interface ContainerProcessOptions {
 
 export interface ContainerExit {
   exitCode: number
-  reason: 'Completed' | 'Error' | 'OOMKilled'
+  reason: 'Completed' | 'Error' | 'OOMKilled' | 'StartError'
 }
 
 /** How long a program nobody here knows takes, when it is one that ends. */
@@ -245,6 +247,11 @@ export class ContainerProcess {
     const signal = this.#end.signal
     try {
       const command = this.#shellCommand()
+      if (command === null && this.#isOtherImage()) {
+        this.#console.err(`exec: "${this.#argv()[0] ?? ''}": executable file not found in $PATH: unknown\n`)
+        this.#finish({ exitCode: 128, reason: 'StartError' })
+        return
+      }
       if (command !== null) {
         const { input, foreground, terminal } = this.#console
         const exitCode = await this.#shell(foreground, terminal).execute(command, {
@@ -285,6 +292,12 @@ export class ContainerProcess {
       if (!signal.aborted) this.#finish({ exitCode: 1, reason: 'Error' })
       if (!signal.aborted) this.log.write(String(error), clock.now())
     }
+  }
+
+  /** Another image was tagged with the name: it has not the program that the pod asks for. */
+  #isOtherImage(): boolean {
+    const { container, imageContent = container.image } = this.#options
+    return this.#config.command.length > 0 && behaviourOf(imageContent) !== behaviourOf(container.image)
   }
 
   /** As the image's entrypoint and arguments are overridden by the pod's. */

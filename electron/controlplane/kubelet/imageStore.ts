@@ -13,7 +13,7 @@ export function imageDigest(image: string): string {
 export class ImageStore {
   readonly #clock: Clock
   readonly #random: Random
-  readonly #images = new Map<string, { sizeBytes: number }>()
+  readonly #images = new Map<string, { sizeBytes: number; content?: string }>()
   readonly #pulls = new Map<string, Promise<number>>()
 
   constructor(options: { clock: Clock; random: Random; present: readonly string[] }) {
@@ -28,6 +28,19 @@ export class ImageStore {
 
   add(image: string): void {
     if (!this.#images.has(image)) this.#images.set(image, { sizeBytes: sizeOf(image) })
+  }
+
+  /** Gives a present image another name, in place of what had it. @returns false when there is no such image */
+  tag(image: string, name: string): boolean {
+    const found = this.#images.get(image)
+    if (found === undefined) return false
+    this.#images.set(name, { ...found, content: found.content ?? image })
+    return true
+  }
+
+  /** What is behind a name: the image itself, unless it was tagged. */
+  contentOf(name: string): string {
+    return this.#images.get(name)?.content ?? name
   }
 
   /** @returns the size in bytes; 0 when the registry does not have it */

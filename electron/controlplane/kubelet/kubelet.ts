@@ -122,6 +122,11 @@ export class Kubelet {
   }
 
   /** Images on the node, as crictl lists them. */
+  /** As `ctr images tag`. */
+  tagImage(image: string, name: string): boolean {
+    return this.#images.tag(image, name)
+  }
+
   images(): ReturnType<ImageStore['list']> {
     return this.#images.list()
   }

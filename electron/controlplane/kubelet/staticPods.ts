@@ -43,6 +43,12 @@ function adoptedNotes(directory: string): Record<string, Note | undefined> {
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Record<string, Note>) : {}
 }
 
+/** Whether a manifest stands, unchanged, for a pod that ran before this kubelet knew it. */
+export function isAdopted(directory: string, file: string): boolean {
+  const note = adoptedNotes(directory)[file]
+  return note !== undefined && note.digest === digestOf(readFileSync(join(directory, file), 'utf8'))
+}
+
 /** The pods that a manifest directory describes, with the names, uids and annotations the kubelet gives them. Unreadable files are logged and left out. */
 export function readManifests(directory: string, { node, nowMs, logger }: { node: string; nowMs: number; logger: Logger }): Pod[] {
   const pods: Pod[] = []

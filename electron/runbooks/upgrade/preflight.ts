@@ -6,8 +6,12 @@ import { minorOf, servedResources } from '#shared/kubernetes/schema/served.ts'
 import type { ClusterApi } from '../clusterApi.ts'
 import type { NodeShell, NodeShellFactory } from '../nodeShell/nodeShell.ts'
 import { kubeadmDataPath, readEtcdManifest } from '../restore/etcdManifest.ts'
+import { addonFindings } from './addonFindings.ts'
 import { certificateFindings } from './certificateFindings.ts'
+import { configuredFlagFindings, kubeletFlagFindings, type Minors } from './flagFindings.ts'
+import { manifestEditFindings } from './manifestEdits.ts'
 import { isControlPlane } from './plan.ts'
+import { webhookFindings } from './webhookFindings.ts'
 
 /** What the wider preflight reads beside the API. */
 export interface PreflightSources {
@@ -37,18 +41,25 @@ export async function readPreflight(
   sources: PreflightSources,
   { currentVersion, targetVersion, signal }: { currentVersion: string; targetVersion: string; signal: AbortSignal },
 ): Promise<UpgradeFinding[]> {
+  const minors = { from: minorOf(currentVersion), to: minorOf(targetVersion) }
   const parts = await Promise.all([
-    onNodes(sources, signal),
-    removedApis(sources.api, { from: minorOf(currentVersion), to: minorOf(targetVersion) }, signal),
+    onNodes(sources, { currentVersion, minors, signal }),
+    removedApis(sources.api, minors, signal),
     etcdFindings(sources, signal),
+    webhookFindings(sources.api, signal),
+    addonFindings(sources.api, { targetVersion, signal }),
   ])
   return [...parts.flat(), ...backupFindings(sources)]
 }
 
-async function onNodes({ api, shells, nowMs }: PreflightSources, signal: AbortSignal): Promise<UpgradeFinding[]> {
+async function onNodes(
+  { api, shells, nowMs }: PreflightSources,
+  { currentVersion, minors, signal }: { currentVersion: string; minors: Minors; signal: AbortSignal },
+): Promise<UpgradeFinding[]> {
   const nodes = await api.list('/api/v1/nodes', signal)
   const config = await api.get('/api/v1/namespaces/kube-system/configmaps/kubeadm-config', signal).catch(() => null)
-  const kubeadmPath = kubeadmDataPath((config?.['data'] as Record<string, string> | undefined)?.['ClusterConfiguration'] ?? '')
+  const configuration = (config?.['data'] as Record<string, string> | undefined)?.['ClusterConfiguration'] ?? ''
+  const kubeadmPath = kubeadmDataPath(configuration)
   const found = await Promise.all(
     nodes.map(async (node): Promise<UpgradeFinding[]> => {
       const name = node.metadata.name ?? ''
@@ -66,15 +77,23 @@ async function onNodes({ api, shells, nowMs }: PreflightSources, signal: AbortSi
         ]
       }
       try {
-        const disk = diskFindings(name, (await shell.run(DISK, { signal })).stdout)
-        if (!isControlPlane(node)) return disk
-        return [...disk, ...(await trapFindings(shell, { name, kubeadmPath, signal })), ...(await certificateFindings(shell, { name, nowMs, signal }))]
+        const found = [...diskFindings(name, (await shell.run(DISK, { signal })).stdout), ...(await kubeletFlagFindings(shell, { name, minors, signal }))]
+        if (!isControlPlane(node)) return found
+        return [
+          ...found,
+          ...(await trapFindings(shell, { name, kubeadmPath, signal })),
+          ...(await manifestEditFindings(shell, { name, currentVersion, signal })),
+          ...(await certificateFindings(shell, { name, nowMs, signal })),
+        ]
+      } catch (error) {
+        signal.throwIfAborted()
+        return [{ level: 'blocking', title: `nothing can be run on node ${name}`, cure: error instanceof Error ? error.message : String(error) }]
       } finally {
         shell.close()
       }
     }),
   )
-  return found.flat()
+  return [...configuredFlagFindings(configuration, minors), ...found.flat()]
 }
 
 /** kubeadm writes etcd's manifest anew from its own configuration: where the path was edited by hand, the data of before comes back. */
@@ -132,7 +151,9 @@ async function etcdFindings({ etcd }: PreflightSources, signal: AbortSignal): Pr
     return [{ level: 'blocking', title: 'etcd is not reached, so it cannot be backed up', cure: error instanceof Error ? error.message : String(error) }]
   }
   try {
-    const [status, members, alarms] = [await client.status({ signal }), await client.members({ signal }), await client.alarms({ signal })]
+    const status = await client.status({ signal })
+    if (status.leader === 0n) return [noQuorum('it has no leader')]
+    const [members, alarms] = [await client.members({ signal }), await client.alarms({ signal })]
     const findings: UpgradeFinding[] = alarms.map(({ alarm }) => ({
       level: 'blocking',
       title: `etcd has the alarm ${String(alarm)}`,
@@ -154,10 +175,19 @@ async function etcdFindings({ etcd }: PreflightSources, signal: AbortSignal): Pr
         cure: 'Defragment it, or raise --quota-backend-bytes, before it refuses writes.',
       })
     return findings
+  } catch (error) {
+    signal.throwIfAborted()
+    return [noQuorum(error instanceof Error ? error.message : String(error))]
   } finally {
     await client.close()
   }
 }
+
+const noQuorum = (why: string): UpgradeFinding => ({
+  level: 'blocking',
+  title: `etcd does not answer as a whole (${why}): more than half of its members have to be up`,
+  cure: 'Start the members that are down, and see etcdctl endpoint status --cluster and the etcd page. Members that are lost for good: restore the newest backup on all of them.',
+})
 
 function backupFindings({ backups, clusterId, nowMs }: PreflightSources): UpgradeFinding[] {
   const newest = backups

@@ -45,6 +45,55 @@ describe.skipIf(!hasProgram('kubectl'))('the preflight of an upgrade', () => {
     writeFileSync(manifest, before)
   })
 
+  it('tells what was edited by hand in a manifest, and what kubeadm will make of it', { timeout: 60_000 }, async () => {
+    const manifest = join(dataDir, 'nodes/controlplane/etc/kubernetes/manifests/kube-scheduler.yaml')
+    const before = readFileSync(manifest, 'utf8')
+    writeFileSync(manifest, before.replace('- --leader-elect=true\n', '- --leader-elect=true\n        - --v=4\n'))
+    const found = (await plan()).findings.filter(({ title }) => title.includes('edited by hand'))
+    writeFileSync(manifest, before)
+    expect(found).toMatchObject([
+      { level: 'warning', title: 'kube-scheduler.yaml on controlplane was edited by hand, and kubeadm writes it anew: it will take out --v=4' },
+    ])
+    await expect.poll(async () => blocking(await plan()), { timeout: 40_000, interval: 1_000 }).toEqual([])
+  })
+
+  it('blocks on a webhook that nobody answers, and warns of one that is asked about kube-system', { timeout: 60_000 }, async () => {
+    const yaml = `apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: gone}
+webhooks:
+- name: gone.example.com
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  namespaceSelector: {matchLabels: {guarded: 'yes'}}
+  clientConfig: {service: {namespace: default, name: nobody}}
+  rules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: everywhere}
+webhooks:
+- name: everywhere.example.com
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  clientConfig: {url: 'https://127.0.0.1:1/check'}
+  rules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods/ephemeralcontainers, services]}]
+- name: open.example.com
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  failurePolicy: Ignore
+  clientConfig: {url: 'https://127.0.0.1:1/check'}
+  rules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}]
+`
+    expect((await cluster.kubectl(['apply', '-f', '-'], { input: yaml })).code).toBe(0)
+    const found = (await plan()).findings.filter(({ title }) => title.includes('webhook')).map(({ level, title }) => `${level}: ${title}`)
+    expect((await cluster.kubectl(['delete', '-f', '-'], { input: yaml })).code).toBe(0)
+    expect(found).toEqual([
+      'warning: webhook everywhere.example.com of validatingwebhookconfiguration/everywhere is asked about pods in kube-system too, and refuses when it is not answered',
+      'blocking: webhook gone.example.com of validatingwebhookconfiguration/gone refuses pods when it is not answered (failurePolicy Fail), and its service default/nobody has no ready endpoint',
+    ])
+  })
+
   it('names a node that is not reached, with the reason', { timeout: 60_000 }, async () => {
     const stranger = new Drydock(cluster, join(directory, 'stranger'), { nodes: ['controlplane'] })
     const found = (await plan(stranger)).findings.find(({ title }) => title === 'node node01 is not reached by SSH')

@@ -12,7 +12,7 @@ export interface ClusterOutcome {
 }
 
 /** Only look, or are Drydock's own means of running something once. */
-const LOOKING = /^(systemctl is-active|systemd-run|crictl ps|crictl pods|kubeadm certs check-expiration|kubeadm version|apt-mark showhold)/
+const LOOKING = /^(systemctl is-active|systemd-run|crictl ps|crictl pods|kubeadm certs check-expiration|kubeadm upgrade diff|kubeadm version|apt-mark showhold)/
 
 async function lines(cluster: RunningCluster, args: string[]): Promise<string[]> {
   const { code, stdout, stderr } = await cluster.kubectl(args)
