@@ -106,7 +106,14 @@ export class Application {
     this.#unlock = lockDataDir(dataDir)
     this.#settings = new SettingsFile(
       join(dataDir, 'settings.json'),
-      { theme: 'system', kubeconfigPaths: [], backupDirectory: join(dataDir, 'backups'), metricsRetentionHours: 6, firstRunCardClosed: false },
+      {
+        theme: 'system',
+        kubeconfigPaths: [],
+        backupDirectory: join(dataDir, 'backups'),
+        sshConfigFile: '',
+        metricsRetentionHours: 6,
+        firstRunCardClosed: false,
+      },
       logger,
     )
     this.#registry = new ClusterRegistry({ clock, random, logger, protection: (id) => this.#settings.protections[id] })
@@ -362,9 +369,15 @@ export class Application {
     }
   }
 
+  /** What the command line gave, what the settings name, or OpenSSH's own. */
+  get #sshConfigFile(): string {
+    const { sshConfigFile } = this.#settings.value
+    return this.#options.sshConfigFile ?? (sshConfigFile === '' ? join(homedir(), '.ssh/config') : sshConfigFile)
+  }
+
   /** Nodes of a user's own cluster, by the user's own SSH configuration. */
   #remoteShells(clusterId: string): NodeShellFactory {
-    const configFile = this.#options.sshConfigFile ?? join(homedir(), '.ssh/config')
+    const configFile = this.#sshConfigFile
     return async (node, context) =>
       connectSsh(sshTargetOf(node, { configFile, address: context.address ?? (await this.#addressOf(clusterId, node, context)) }), context)
   }
@@ -377,7 +390,7 @@ export class Application {
 
   /** A kubeadm cluster's etcd through its first control-plane node. */
   async #etcdThroughNode(clusterId: string, { signal }: { signal: AbortSignal }): Promise<ReachedEtcd | null> {
-    const configFile = this.#options.sshConfigFile ?? join(homedir(), '.ssh/config')
+    const configFile = this.#sshConfigFile
     if (this.#local(clusterId) !== null || !existsSync(configFile)) return null
     const nodes = await new ClusterApi(this.#registry.session(clusterId).transport).list('/api/v1/nodes', signal)
     const name = nodes.find(isControlPlane)?.metadata.name

@@ -19,6 +19,7 @@ export function createPageRouter(): Router {
           { path: 'etcd', name: 'etcd', component: () => import('./pages/EtcdPage.vue') },
           { path: 'certificates', name: 'certificates', component: () => import('./pages/CertificatesPage.vue') },
           { path: 'access', name: 'access', component: () => import('./pages/AccessPage.vue') },
+          { path: 'restore', name: 'restore', component: () => import('./pages/RestorePage.vue') },
           { path: 'drain', name: 'drain', component: () => import('./pages/DrainPage.vue') },
           { path: 'upgrade', name: 'upgrade', component: () => import('./pages/UpgradePage.vue') },
           { path: 'runbooks', name: 'runbooks', component: () => import('./pages/RunbooksPage.vue') },

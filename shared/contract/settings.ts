@@ -5,6 +5,8 @@ export const settings = v.object({
   theme: v.picklist(['system', 'light', 'dark']),
   kubeconfigPaths: v.array(v.string()),
   backupDirectory: v.string(),
+  /** How nodes are reached, in OpenSSH's format; '' for ~/.ssh/config. */
+  sshConfigFile: v.string(),
   metricsRetentionHours: v.number(),
   firstRunCardClosed: v.boolean(),
 })

@@ -15,6 +15,8 @@ const DEFAULT_KEYS = ['id_ed25519', 'id_ecdsa', 'id_rsa']
  * @throws Error that says which line to add
  */
 export function sshTargetOf(node: string, { configFile, address }: { configFile: string; address: string }): SshTarget {
+  if (!existsSync(configFile))
+    throw new Error(`there is no ${configFile} to say how ${node} is reached: name the file in the settings (SSH to nodes), or give --ssh-config`)
   const computed = SshConfig.parse(readFileSync(configFile, 'utf8')).compute(node, { ignoreCase: true }) as Record<string, string | string[] | undefined>
   const first = (name: string): string | undefined => {
     const value = computed[name.toLowerCase()]
