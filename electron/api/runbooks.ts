@@ -75,7 +75,7 @@ export function runbookHandlers(
         return { runId: await engine.start('restore', restoreInput(plan, { id: clusterId, name: registry.summary(clusterId).name })) }
       },
       'upgrade.plan': ({ clusterId, targetVersion }, { signal }) => plan(clusterId, targetVersion, signal),
-      'upgrade.start': async ({ clusterId, targetVersion, waiver = '' }, { signal }) => {
+      'upgrade.start': async ({ clusterId, targetVersion, waiver = '', parallelWorkers = 1 }, { signal }) => {
         registry.requireWritable(clusterId)
         const blocking = (await plan(clusterId, targetVersion, signal)).findings.filter(({ level }) => level === 'blocking')
         if (blocking.length > 0 && waiver.trim() === '')
@@ -83,7 +83,7 @@ export function runbookHandlers(
         const input = await upgradeInput(
           api(clusterId),
           { id: clusterId, name: registry.summary(clusterId).name },
-          { targetVersion, waiver: waiver.trim() },
+          { targetVersion, waiver: waiver.trim(), parallelWorkers },
           signal,
         )
         return { runId: await engine.start('upgrade', input) }

@@ -154,6 +154,7 @@ export class Headless {
       if (!json) for (const step of view.steps) tell(step, told)
       if (['done', 'failed', 'aborted', 'interrupted'].includes(view.state)) break
     }
+    if (!json && run?.state === 'interrupted') for (const { error } of run.steps) if (error !== '') process.stdout.write(`    stopped: ${error}\n`)
     if (report !== undefined) writeFileSync(report, (await this.invoke('runbooks.report', { runId })).markdown)
     if (json) process.stdout.write(`${JSON.stringify(run, null, 2)}\n`)
     else process.stdout.write(`\n${run?.title ?? runId}: ${run?.state ?? 'unknown'}\n`)

@@ -23,7 +23,8 @@ export function register(program: Command): void {
     .description('back up etcd, then upgrade every node in order, draining by eviction')
     .requiredOption('--to <version>', 'the version to upgrade to')
     .option('--waive <reason>', 'start although something blocks; the reason goes into the report', '')
-    .action((options: Options & { to: string; waive: string }) =>
+    .option('--parallel-workers <n>', 'workers that are drained and upgraded side by side', '1')
+    .action((options: Options & { to: string; waive: string; parallelWorkers: string }) =>
       Headless.use(options, async (headless) => {
         const clusterId = await headless.cluster(options)
         const plan = await headless.invoke('upgrade.plan', { clusterId, targetVersion: options.to })
@@ -35,7 +36,12 @@ export function register(program: Command): void {
           return
         }
         await headless.confirm(`Upgrade from ${plan.currentVersion} to ${plan.targetVersion} now?`, options)
-        const { runId } = await headless.invoke('upgrade.start', { clusterId, targetVersion: options.to, waiver: options.waive })
+        const { runId } = await headless.invoke('upgrade.start', {
+          clusterId,
+          targetVersion: options.to,
+          waiver: options.waive,
+          parallelWorkers: Number(options.parallelWorkers),
+        })
         process.stderr.write(`drydock: run ${runId}\n`)
         await headless.follow(runId, options)
       }),

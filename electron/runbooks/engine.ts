@@ -5,9 +5,10 @@ import type { Logger } from '#shared/base/logger.ts'
 import type { RunView } from '#shared/contract/runbooks.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { Hold, HoldRequest } from './clusterHold.ts'
-import { Journal, readJournals, type JournalRecord } from './journal.ts'
+import { Journal, JournalError, readJournals, type JournalRecord } from './journal.ts'
 import type { ClusterIdentity, Runbook, Step, StepContext } from './runbook.ts'
 import { rehearsalOf } from './rehearsals.ts'
+import { failureText } from './stepFailure.ts'
 import { applyRecord, createdView, foldJournal, withStep } from './runView.ts'
 
 export interface EngineOptions {
@@ -126,9 +127,11 @@ export class RunbookEngine {
       })),
     }
     const run: Run = { view: createdView(record), input, journal: Journal.open(this.#options.directory, id), controller: null, finished: Promise.resolve() }
-    run.journal.append(record)
-    this.#runs.set(id, run)
-    this.#append(run, { type: 'started', atMs: this.#options.clock.now() })
+    await releasingOnFailure(hold, () => {
+      run.journal.append(record)
+      this.#runs.set(id, run)
+      this.#append(run, { type: 'started', atMs: this.#options.clock.now() })
+    })
     this.#go(run, { steps, hold })
     return id
   }
@@ -142,7 +145,9 @@ export class RunbookEngine {
     const steps = await this.#runbook(run.view.runbook).steps(run.input as never)
     const hold = await this.#hold(run)
     if (run.controller !== null) throw new StatusError(failure(409, 'Conflict', 'the run goes on already'))
-    this.#append(run, { type: 'resumed', atMs: this.#options.clock.now() })
+    await releasingOnFailure(hold, () => {
+      this.#append(run, { type: 'resumed', atMs: this.#options.clock.now() })
+    })
     this.#go(run, { steps, hold })
   }
 
@@ -174,20 +179,28 @@ export class RunbookEngine {
     await run.finished
     const steps = await this.#runbook(run.view.runbook).steps(run.input as never)
     const hold = await this.#hold(run)
+    try {
+      await this.#undo(run, steps, hold.lost)
+      this.#append(run, { type: 'ended', atMs: this.#options.clock.now(), state: 'aborted' })
+    } finally {
+      await hold.release()
+    }
+  }
+
+  /** Last step first; one that cannot be undone is said so and the others go on. */
+  async #undo(run: Run, steps: Step[], signal: AbortSignal): Promise<void> {
     for (const step of steps.toReversed()) {
       const state = run.view.steps.find((view) => view.id === step.id)?.state
       // One that was running when its process went may have done its work in part.
       if (step.undo === undefined || (state !== 'done' && state !== 'failed' && state !== 'running')) continue
-      const context = this.#context(run, step, hold.lost)
+      const context = this.#context(run, step, signal)
       try {
         await step.undo(context)
         this.#append(run, { type: 'stepUndone', atMs: this.#options.clock.now(), step: step.id })
       } catch (error) {
-        context.log(`could not be undone: ${messageOf(error)}`)
+        context.log(`could not be undone: ${failureText(error)}`)
       }
     }
-    this.#append(run, { type: 'ended', atMs: this.#options.clock.now(), state: 'aborted' })
-    await hold.release()
   }
 
   /** Settles when the run has ended or stopped. */
@@ -220,37 +233,79 @@ export class RunbookEngine {
   }
 
   async #drive(run: Run, steps: Step[], signal: AbortSignal): Promise<void> {
-    const now = (): number => this.#options.clock.now()
-    for (const step of steps) {
-      const state = run.view.steps.find((view) => view.id === step.id)?.state
-      if (state === 'done' || state === 'skipped') continue
-      this.#append(run, { type: 'stepStarted', atMs: now(), step: step.id })
-      const context = this.#context(run, step, signal)
-      try {
-        signal.throwIfAborted()
-        if ((await step.isDone?.(context)) === true) context.log('already so, nothing to do')
-        else {
-          await step.precheck?.(context)
-          await step.action(context)
-        }
-        await step.postcheck?.(context)
-      } catch (error) {
-        // A closing engine leaves the journal as a kill would: the step is entered again on resume.
-        if (signal.reason instanceof EngineClosed) {
-          this.#show(run, { ...run.view, state: 'interrupted' })
-          return
-        }
-        if (signal.reason instanceof RunPaused) {
-          this.#append(run, { type: 'paused', atMs: now() })
-          return
-        }
-        this.#append(run, { type: 'stepFailed', atMs: now(), step: step.id, error: messageOf(signal.aborted ? signal.reason : error) })
-        if (!(signal.reason instanceof RunAborted)) this.#append(run, { type: 'ended', atMs: now(), state: 'failed' })
-        return
-      }
-      this.#append(run, { type: 'stepDone', atMs: now(), step: step.id })
+    try {
+      await this.#steps(run, steps, signal)
+    } catch (error) {
+      if (!(error instanceof JournalError)) throw error
+      this.#stopUnjournalled(run, error)
     }
-    this.#append(run, { type: 'ended', atMs: now(), state: 'done' })
+  }
+
+  /** What cannot be written down is not begun: the run stands as its journal has it, and goes on from there. */
+  #stopUnjournalled(run: Run, error: JournalError): void {
+    this.#options.logger.error('a run was stopped', { run: run.view.id, error: error.message })
+    const text = `${error.message}. Nothing was begun after that. Make room on its disk, then resume`
+    const step = run.view.steps.find(({ state }) => state === 'running' || state === 'pending') ?? run.view.steps.at(-1)
+    this.#show(run, { ...withStep(run.view, step?.id ?? '', (view) => ({ ...view, error: text })), state: 'interrupted' })
+  }
+
+  async #steps(run: Run, steps: Step[], signal: AbortSignal): Promise<void> {
+    for (const lanes of stagesOf(steps)) if (!(await this.#stage(run, lanes, signal))) return
+    this.#append(run, { type: 'ended', atMs: this.#options.clock.now(), state: 'done' })
+  }
+
+  /** Lanes side by side. When one stops, the others end the step they are in and begin no other. @returns whether all came to their end */
+  async #stage(run: Run, { lanes, parallel }: Stage, signal: AbortSignal): Promise<boolean> {
+    const waiting = [...lanes]
+    let stopped = false
+    let fault: unknown = null
+    const work = async (): Promise<void> => {
+      for (let lane = waiting.shift(); lane !== undefined && !stopped; lane = waiting.shift())
+        for (const step of lane) if (!stopped && !(await this.#step(run, step, signal))) stopped = true
+    }
+    await Promise.all(
+      Array.from({ length: Math.min(parallel, lanes.length) }, () =>
+        work().catch((error: unknown) => {
+          stopped = true
+          fault ??= error
+          run.controller?.abort(error)
+        }),
+      ),
+    )
+    if (fault !== null) throw fault as Error
+    if (!stopped) return true
+    const atMs = this.#options.clock.now()
+    // A closing engine leaves the journal as a kill would: the step is entered again on resume.
+    if (signal.reason instanceof EngineClosed) this.#show(run, { ...run.view, state: 'interrupted' })
+    else if (signal.reason instanceof RunPaused) this.#append(run, { type: 'paused', atMs })
+    else if (!(signal.reason instanceof RunAborted)) this.#append(run, { type: 'ended', atMs, state: 'failed' })
+    return false
+  }
+
+  /** @returns false when it did not come to its end */
+  async #step(run: Run, step: Step, signal: AbortSignal): Promise<boolean> {
+    const now = (): number => this.#options.clock.now()
+    const state = run.view.steps.find((view) => view.id === step.id)?.state
+    if (state === 'done' || state === 'skipped') return true
+    this.#append(run, { type: 'stepStarted', atMs: now(), step: step.id })
+    const context = this.#context(run, step, signal)
+    try {
+      signal.throwIfAborted()
+      if ((await step.isDone?.(context)) === true) context.log('already so, nothing to do')
+      else {
+        await step.precheck?.(context)
+        await step.action(context)
+      }
+      await step.postcheck?.(context)
+    } catch (error) {
+      if (signal.reason instanceof JournalError) throw signal.reason
+      if (error instanceof JournalError) throw error
+      if (!(signal.reason instanceof EngineClosed) && !(signal.reason instanceof RunPaused))
+        this.#append(run, { type: 'stepFailed', atMs: now(), step: step.id, error: failureText(signal.aborted ? signal.reason : error) })
+      return false
+    }
+    this.#append(run, { type: 'stepDone', atMs: now(), step: step.id })
+    return true
   }
 
   #context(run: Run, step: Step, signal: AbortSignal): StepContext {
@@ -261,7 +316,12 @@ export class RunbookEngine {
       stepId: step.id,
       startedAtMs: run.view.steps.find(({ id }) => id === step.id)?.startedAtMs ?? this.#options.clock.now(),
       log: (text) => {
-        this.#append(run, { type: 'stepLog', atMs: this.#options.clock.now(), step: step.id, text })
+        try {
+          this.#append(run, { type: 'stepLog', atMs: this.#options.clock.now(), step: step.id, text })
+        } catch (error) {
+          // What the step is doing is stopped where it waits next; it must not take this for its own failure.
+          run.controller?.abort(error)
+        }
       },
       waitFor: (text, blockers = []) => {
         this.#show(
@@ -295,6 +355,31 @@ export class RunbookEngine {
   }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+/** Lanes that go side by side, so many at a time; the steps of each in order. */
+interface Stage {
+  lanes: Step[][]
+  parallel: number
+}
+
+function stagesOf(steps: readonly Step[]): Stage[] {
+  const stages: (Stage & { group: string })[] = []
+  for (const step of steps) {
+    const last = stages.at(-1)
+    const group = step.lane?.group ?? ''
+    const lane = last?.lanes.find(([first]) => first?.lane?.name === step.lane?.name)
+    if (last === undefined || group === '' || last.group !== group) stages.push({ lanes: [[step]], parallel: step.lane?.parallel ?? 1, group })
+    else if (lane === undefined) last.lanes.push([step])
+    else lane.push(step)
+  }
+  return stages
+}
+
+/** A cluster is not kept from others by a run that did not begin. */
+async function releasingOnFailure(hold: Hold, begin: () => void): Promise<void> {
+  try {
+    begin()
+  } catch (error) {
+    await hold.release()
+    throw error
+  }
 }

@@ -40,15 +40,24 @@ export type JournalRecord =
   | { type: 'paused'; atMs: number }
   | { type: 'ended'; atMs: number; state: Extract<RunState, 'done' | 'failed' | 'aborted'> }
 
+/** The journal could not be written, e.g. as its disk is full. */
+export class JournalError extends Error {
+  override readonly name = 'JournalError'
+}
+
 /**
  * The journal of one run: JSON lines in `<id>.jsonl`. A transition is on disk (fdatasync) before `append` returns, so what a
  * process was doing when it was killed can be read afterwards. Log lines go with the next transition.
  */
 export class Journal {
   readonly #descriptor: number
+  readonly #path: string
+  /** Whether the last line is cut short. */
+  #torn = false
 
-  private constructor(descriptor: number) {
+  private constructor(descriptor: number, path: string) {
     this.#descriptor = descriptor
+    this.#path = path
   }
 
   /** Opens for appending; a last line cut short by a kill is ended first, so that the next record stands on a line of its own. */
@@ -59,12 +68,23 @@ export class Journal {
     const text = readFileSync(path, 'utf8')
     if (text !== '' && !text.endsWith('\n')) writeSync(descriptor, '\n')
     syncDirectory(directory)
-    return new Journal(descriptor)
+    return new Journal(descriptor, path)
   }
 
+  /** @throws JournalError when it is not on disk: nothing may be begun then */
   append(record: JournalRecord): void {
-    writeSync(this.#descriptor, `${JSON.stringify(record)}\n`)
-    if (record.type !== 'stepLog') fdatasyncSync(this.#descriptor)
+    const line = `${JSON.stringify(record)}\n`
+    try {
+      if (this.#torn) writeSync(this.#descriptor, '\n')
+      this.#torn = false
+      // A disk that becomes full takes a part of a line without a word.
+      const written = writeSync(this.#descriptor, line)
+      this.#torn = written < Buffer.byteLength(line)
+      if (this.#torn) throw new Error('ENOSPC: no space left on device')
+      if (record.type !== 'stepLog') fdatasyncSync(this.#descriptor)
+    } catch (error) {
+      throw new JournalError(`the journal ${this.#path} cannot be written (${error instanceof Error ? error.message : String(error)})`, { cause: error })
+    }
   }
 
   close(): void {

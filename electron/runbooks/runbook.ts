@@ -29,6 +29,11 @@ export interface Step {
   readonly commands: readonly string[]
   /** How long it usually takes, in milliseconds. */
   readonly expectedMs: number
+  /**
+   * Neighbouring steps of one group may go side by side, `parallel` lanes at a time; those of one lane go in order. Only for steps whose
+   * lanes do not need each other. @default alone, after all that stand before it
+   */
+  readonly lane?: { readonly group: string; readonly name: string; readonly parallel: number }
   /** Throws with a reason when the step must not start. */
   precheck?(context: StepContext): Promise<void>
   /** Whether what the step brings about is so already. @default never */

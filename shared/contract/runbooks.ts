@@ -144,7 +144,14 @@ export const runbookChannels = {
   'upgrade.plan': request<UpgradePlan>()(v.object({ clusterId, targetVersion: v.optional(v.string()) })),
   /** Makes the run, journals it and starts it. */
   'upgrade.start': request<{ runId: string }>()(
-    v.object({ clusterId, targetVersion: v.string(), /** Why it is started all the same, where something blocks. */ waiver: v.optional(v.string()) }),
+    v.object({
+      clusterId,
+      targetVersion: v.string(),
+      /** Why it is started all the same, where something blocks. */
+      waiver: v.optional(v.string()),
+      /** Workers that are drained and upgraded side by side. @default 1 */
+      parallelWorkers: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(64))),
+    }),
   ),
   'runbooks.watch': subscription<RunView[]>()(v.object({})),
   'runbooks.watchOne': subscription<RunView>()(v.object({ runId: v.string() })),

@@ -18,6 +18,8 @@ export interface EtcdCluster {
   /** The member that leads. */
   leader(signal: AbortSignal): Promise<EtcdClusterMember>
   kill(member: EtcdClusterMember): Promise<void>
+  /** Starts one again that was killed, with what it had on its disk. */
+  start(member: EtcdClusterMember): void
   end(): Promise<void>
 }
 
@@ -32,18 +34,21 @@ export async function startEtcdCluster(program: string, dir: string, { pkiDir, s
     })),
   )
   const initial = plans.map(({ name, peer }) => `${name}=${peer}`).join(',')
+  const runs = new Map<string, () => ChildProcess>()
   const members = plans.map(({ name, client, peer }): EtcdClusterMember => {
-    const child = spawn(
-      program,
-      [
-        ...['--name', name, '--data-dir', join(dir, name), '--listen-client-urls', client, '--advertise-client-urls', client],
-        ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', initial],
-        ...['--cert-file', file('server.crt'), '--key-file', file('server.key'), '--client-cert-auth', '--trusted-ca-file', file('ca.crt')],
-        ...['--peer-cert-file', file('peer.crt'), '--peer-key-file', file('peer.key'), '--peer-client-cert-auth', '--peer-trusted-ca-file', file('ca.crt')],
-      ],
-      { stdio: 'ignore' },
-    )
-    return { name, endpoint: client, child }
+    const run = (): ChildProcess =>
+      spawn(
+        program,
+        [
+          ...['--name', name, '--data-dir', join(dir, name), '--listen-client-urls', client, '--advertise-client-urls', client],
+          ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', initial],
+          ...['--cert-file', file('server.crt'), '--key-file', file('server.key'), '--client-cert-auth', '--trusted-ca-file', file('ca.crt')],
+          ...['--peer-cert-file', file('peer.crt'), '--peer-key-file', file('peer.key'), '--peer-client-cert-auth', '--peer-trusted-ca-file', file('ca.crt')],
+        ],
+        { stdio: 'ignore' },
+      )
+    runs.set(name, run)
+    return { name, endpoint: client, child: run() }
   })
   const tls = { caFile: file('ca.crt'), certFile: join(pkiDir, 'apiserver-etcd-client.crt'), keyFile: join(pkiDir, 'apiserver-etcd-client.key') }
   const kill = async ({ child }: EtcdClusterMember): Promise<void> => {
@@ -64,6 +69,10 @@ export async function startEtcdCluster(program: string, dir: string, { pkiDir, s
     members,
     tls,
     kill,
+    start: (member) => {
+      const run = runs.get(member.name)
+      if (run !== undefined) member.child = run()
+    },
     leader: async (signal) => {
       for (const member of members) {
         const { header, leader } = await ask(member, (etcd) => etcd.status({ signal }))

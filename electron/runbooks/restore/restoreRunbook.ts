@@ -158,15 +158,18 @@ export function restoreRunbook(dependencies: RestoreDependencies): Runbook<Resto
       // While the API server is down nobody else knows the addresses.
       const reach: NodeShellFactory = (node, options) => shells(node, { ...options, address: addresses.get(node) ?? node })
       const work: Work = { input, api: await dependencies.api(input.clusterId), shells: reach, dependencies }
+      // Each is done on all nodes side by side, so that the cluster is down for no longer than one node takes, and on all before the next.
+      const onEachNode = (group: string, step: (node: RestorePlanNode) => Step): Step[] =>
+        input.nodes.map((node) => ({ ...step(node), lane: { group, name: node.name, parallel: input.nodes.length } }))
       return [
         savePresent(work),
-        ...input.nodes.map((node) => upload(work, node)),
-        ...input.nodes.map((node) => stop(work, node)),
-        ...input.nodes.map((node) => swap(work, node)),
-        ...input.nodes.map((node) => startEtcd(work, node)),
+        ...onEachNode('upload', (node) => upload(work, node)),
+        ...onEachNode('stop', (node) => stop(work, node)),
+        ...onEachNode('swap', (node) => swap(work, node)),
+        ...onEachNode('etcd', (node) => startEtcd(work, node)),
         quorum(work),
-        ...input.nodes.map((node) => startApiServer(work, node)),
-        ...input.nodes.map((node) => startRest(work, node)),
+        ...onEachNode('kube-apiserver', (node) => startApiServer(work, node)),
+        ...onEachNode('rest', (node) => startRest(work, node)),
         verify(work),
       ]
     },

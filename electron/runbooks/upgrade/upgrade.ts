@@ -6,7 +6,8 @@ import { runOnNode } from '../nodeShell/nodeCommand.ts'
 import type { NodeShellFactory } from '../nodeShell/nodeShell.ts'
 import type { Runbook, Step } from '../runbook.ts'
 import { until } from '../until.ts'
-import { imageTag, isControlPlane, isReady, kubeletVersion, makePlan, readFacts, staticPod, UNKNOWN_IMAGE } from './plan.ts'
+import { awaitComponents, componentState, COMPONENT_TIMEOUT_MS, UPGRADED_COMPONENTS } from './componentHealth.ts'
+import { isControlPlane, isReady, kubeletVersion, makePlan, readFacts, staticPod, UNKNOWN_IMAGE } from './plan.ts'
 
 export interface UpgradeInput {
   clusterId: string
@@ -15,6 +16,8 @@ export interface UpgradeInput {
   /** Names at the time of planning, in the order of work; control plane first. */
   controlPlaneNodes: string[]
   workerNodes: string[]
+  /** Workers that are drained and upgraded side by side. @default 1 */
+  parallelWorkers?: number
   /** Why it was started though something stands in the way; '' when nothing does. */
   waiver: string
 }
@@ -29,18 +32,14 @@ export interface UpgradeDependencies {
   backup(clusterId: string, options: { signal: AbortSignal; log: (text: string) => void; sinceMs: number }): Promise<string>
 }
 
-/** How long a component must stay ready, without a restart, before its upgrade counts. kubeadm itself looks once. */
-const SOAK_MS = 3_000
 /** The drain of an upgrade, as upstream's instructions have it. */
 const DRAIN = { deleteEmptyDirData: true, overrides: [] }
-/** kubeadm's own limit for a static pod to come back (5 minutes), with room for the kubelet's look at the file. */
-const COMPONENT_TIMEOUT_MS = 360_000
 
 /** Reads the nodes now and fixes the order of work. */
 export async function upgradeInput(
   api: ClusterApi,
   cluster: { id: string; name: string },
-  { targetVersion, waiver }: { targetVersion: string; waiver: string },
+  { targetVersion, waiver, parallelWorkers }: { targetVersion: string; waiver: string; parallelWorkers: number },
   signal: AbortSignal,
 ): Promise<UpgradeInput> {
   const facts = await readFacts(api, signal)
@@ -51,6 +50,7 @@ export async function upgradeInput(
     clusterName: cluster.name,
     targetVersion,
     waiver,
+    parallelWorkers,
     controlPlaneNodes: names(facts.nodes.filter(isControlPlane)),
     workerNodes: names(facts.nodes.filter((node) => !isControlPlane(node))),
   }
@@ -75,7 +75,12 @@ export function upgradeRunbook(dependencies: UpgradeDependencies): Runbook<Upgra
         preflight(work),
         saveBackup(work),
         ...input.controlPlaneNodes.flatMap((node, index) => [applyOnControlPlane(work, node, index === 0), ...kubeletSteps(work, node)]),
-        ...input.workerNodes.flatMap((node) => [upgradeWorker(work, node), ...kubeletSteps(work, node)]),
+        ...input.workerNodes.flatMap((node) =>
+          [upgradeWorker(work, node), ...kubeletSteps(work, node)].map((step) => ({
+            ...step,
+            lane: { group: 'workers', name: node, parallel: input.parallelWorkers ?? 1 },
+          })),
+        ),
         verify(work),
       ]
     },
@@ -127,13 +132,9 @@ function saveBackup({ input, backup }: Work): Step {
 function applyOnControlPlane(work: Work, node: string, first: boolean): Step {
   const { input, api } = work
   const upgrade = first ? `kubeadm upgrade apply ${input.targetVersion} -y` : 'kubeadm upgrade node'
-  const components = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const
-  const atTarget = async (signal: AbortSignal): Promise<KubeObject[]> => {
+  const allAtTarget = async (signal: AbortSignal): Promise<boolean> => {
     const pods = await api.list('/api/v1/namespaces/kube-system/pods', signal)
-    return components.flatMap((component) => {
-      const pod = staticPod(pods, component, node)
-      return pod !== undefined && imageTag(pod) === input.targetVersion && isReady(pod) ? [pod] : []
-    })
+    return UPGRADED_COMPONENTS.every((component) => componentState(staticPod(pods, component, node), input.targetVersion).state === 'good')
   }
   return {
     id: `${node}/control-plane`,
@@ -144,7 +145,7 @@ function applyOnControlPlane(work: Work, node: string, first: boolean): Step {
       upgrade,
     ],
     expectedMs: 20_000,
-    isDone: async ({ signal }) => (await atTarget(signal)).length === components.length,
+    isDone: ({ signal }) => allAtTarget(signal),
     action: async (context) => {
       await runOnNode(
         work.shell,
@@ -153,22 +154,7 @@ function applyOnControlPlane(work: Work, node: string, first: boolean): Step {
         context,
       )
     },
-    // What kubeadm printed is not believed: each component has to be ready and to stay so.
-    postcheck: async (context) => {
-      await until(context, `control-plane pods on ${node} at ${input.targetVersion}`, {
-        timeoutMs: COMPONENT_TIMEOUT_MS,
-        holds: async () => (await atTarget(context.signal)).length === components.length,
-      })
-      const restarts = (pods: KubeObject[]): string => pods.map((pod) => `${pod.metadata.uid ?? ''}:${String(restartCount(pod))}`).join()
-      const before = restarts(await atTarget(context.signal))
-      context.waitFor(`${String(SOAK_MS / 1000)} s without a restart`)
-      await context.clock.sleep(SOAK_MS, { signal: context.signal })
-      context.waitFor('')
-      const after = await atTarget(context.signal)
-      if (after.length !== components.length || restarts(after) !== before)
-        throw new Error(`a control-plane component on ${node} did not stay ready. See kubectl -n kube-system get pods`)
-      context.log(`kube-apiserver, kube-controller-manager and kube-scheduler on ${node} run ${input.targetVersion}`)
-    },
+    postcheck: (context) => awaitComponents(context, api, { node, version: input.targetVersion }),
   }
 }
 
@@ -269,9 +255,4 @@ function verify({ input, api }: Work): Step {
 /** A version from which the target is one step, so that the finished cluster can be read in the plan's own table. */
 function previousOf(version: string): string {
   return version.replace(/\d+$/, (patch) => String(Math.max(0, Number(patch) - 1)))
-}
-
-function restartCount(pod: KubeObject): number {
-  const statuses = (pod['status'] as { containerStatuses?: { restartCount?: number }[] } | undefined)?.containerStatuses ?? []
-  return statuses.reduce((sum, { restartCount: count }) => sum + (count ?? 0), 0)
 }

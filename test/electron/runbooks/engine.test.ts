@@ -113,6 +113,49 @@ describe('RunbookEngine', () => {
     await engine.close()
   })
 
+  it('runs lanes side by side, each in its order, and begins nothing more when one fails', async () => {
+    const lane = (name: string): { group: string; name: string; parallel: number } => ({ group: 'workers', name, parallel: 2 })
+    const order: string[] = []
+    let [running, most] = [0, 0]
+    let broken = true
+    const work = (id: string, name: string, then: () => void = () => undefined): Step =>
+      step(id, {
+        lane: lane(name),
+        action: async () => {
+          running += 1
+          most = Math.max(most, running)
+          order.push(id)
+          for (let turn = 0; turn < 5; turn++) await Promise.resolve()
+          running -= 1
+          then()
+        },
+      })
+    const fails = (): void => {
+      if (broken) throw new Error('w2 is gone')
+    }
+    const engine = engineWith([
+      step('first', { action: async () => void order.push('first') }),
+      work('w1/a', 'w1'),
+      work('w1/b', 'w1'),
+      work('w2/a', 'w2', fails),
+      work('w2/b', 'w2'),
+      work('w3/a', 'w3'),
+      step('last', { action: async () => void order.push('last') }),
+    ])
+    const id = await engine.start('test', {})
+    const failed = await engine.settled(id)
+    expect(failed.state).toBe('failed')
+    expect(most).toBe(2)
+    expect(order).toEqual(['first', 'w1/a', 'w2/a'])
+    expect(failed.steps.map(({ state }) => state)).toEqual(['done', 'done', 'pending', 'failed', 'pending', 'pending', 'pending'])
+    broken = false
+    await engine.resume(id)
+    expect((await engine.settled(id)).state).toBe('done')
+    expect(order.slice(3).toSorted()).toEqual(['last', 'w1/b', 'w2/a', 'w2/b', 'w3/a'])
+    expect(order.at(-1)).toBe('last')
+    expect(most).toBe(2)
+  })
+
   it('reads a journal whose last line was cut short', async () => {
     const directory = join(root, 'torn')
     const first = engineWith([step('a')], directory)

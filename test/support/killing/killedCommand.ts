@@ -12,6 +12,8 @@ import type { CuttingProxy } from './cuttingProxy.ts'
 const preload = fileURLToPath(new URL('./killAtJournal.ts', import.meta.url))
 /** A run that is gone on with more often than this will never end. */
 const MOST_RESUMES = 60
+/** Of 4 KiB, in the disk of `runOnFullDisk`. */
+const TMPFS_PAGES = 256
 const NODE_OPTIONS = ['--disable-warning=ExperimentalWarning']
 export interface CutRun {
   code: number
@@ -99,6 +101,50 @@ export class Drydock {
       cut.run = (await this.runs())[0]
     }
     return cut
+  }
+
+  /**
+   * Starts a run with a data directory on a disk that becomes full, makes room when it has stopped, and goes on with it. The disk is a
+   * tmpfs of a mount namespace, so all of it happens in one.
+   * @param pagesLeft pages of 4 KiB that are free at first
+   */
+  async runOnFullDisk(
+    args: string[],
+    { pagesLeft, settings }: { pagesLeft: number; settings: object },
+  ): Promise<{ first: CommandResult; second: CommandResult }> {
+    const [data, results] = [join(this.#directory, 'data'), join(this.#directory, 'results')]
+    for (const each of [data, results]) mkdirSync(each, { recursive: true })
+    const script = `data=$1; results=$2; settings=$3; filler=$4; shift 4
+mount -t tmpfs -o size=1m tmpfs "$data"
+printf %s "$settings" > "$data/settings.json"
+dd if=/dev/zero of="$data/filler" bs=4k count="$filler" 2> /dev/null
+"$@" ${[...args, ...this.#target].join(' ')} > "$results/1.out" 2> "$results/1.err"; echo $? > "$results/1.code"
+rm "$data/filler"
+"$@" runbook resume "$(basename "$data"/runs/*.jsonl .jsonl)" ${this.#target.join(' ')} > "$results/2.out" 2> "$results/2.err"; echo $? > "$results/2.code"`
+    const { stderr } = await runProgram(
+      'unshare',
+      ['-rm', 'sh', '-c', script, 'sh', data, results, JSON.stringify(settings), String(TMPFS_PAGES - pagesLeft), process.execPath, ...NODE_OPTIONS, cli],
+      { timeoutMs: 600_000 },
+    )
+    if (stderr !== '') throw new Error(stderr)
+    const of = (which: string): CommandResult => {
+      const text = (name: string): string => readFileSync(join(results, `${which}.${name}`), 'utf8')
+      return { code: Number(text('code')), stdout: text('out'), stderr: text('err') }
+    }
+    return { first: of('1'), second: of('2') }
+  }
+
+  /** Runs a command and does something as soon as it has said a line. */
+  async runUntil(args: string[], { line: wanted, then }: { line: RegExp; then: () => Promise<void> }): Promise<CommandResult> {
+    const child = spawn(process.execPath, [...NODE_OPTIONS, cli, ...args, ...this.#target], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let [stdout, stderr] = ['', '']
+    child.stderr.on('data', (bytes: Buffer) => (stderr += bytes.toString()))
+    const ended = once(child, 'exit')
+    for await (const line of createInterface({ input: child.stdout })) {
+      stdout += `${line}\n`
+      if (wanted.test(line)) await then()
+    }
+    return { code: ((await ended) as [number | null])[0] ?? 1, stdout, stderr }
   }
 
   async runs(): Promise<RunView[]> {
