@@ -8,7 +8,7 @@ export interface KubeconfigContent {
   /** PEM. */
   caCertificate: string
   userName: string
-  user: KeyedCertificate | { certificateFile: string }
+  user: KeyedCertificate | { certificateFile: string } | { token: string }
 }
 
 /** A kubeconfig with one cluster, user and context, in the order of fields kubeadm writes; readable by its owner only. */
@@ -22,7 +22,9 @@ export function formatKubeconfig({ clusterName, server, caCertificate, userName,
   const credentials =
     'certificateFile' in user
       ? `    client-certificate: ${user.certificateFile}\n    client-key: ${user.certificateFile}\n`
-      : `    client-certificate-data: ${base64(user.certificate)}\n    client-key-data: ${base64(user.key)}\n`
+      : 'token' in user
+        ? `    token: ${user.token}\n`
+        : `    client-certificate-data: ${base64(user.certificate)}\n    client-key-data: ${base64(user.key)}\n`
   return `apiVersion: v1
 clusters:
 - cluster:

@@ -10,9 +10,15 @@ import { formatInventory, readInventory } from '#electron/pki/inventory.ts'
 import { LEAVES } from '#electron/pki/kubernetesPki.ts'
 import { findLeaf, renewCertificate } from '#electron/pki/renewal.ts'
 import { coreDnsImage, kubeProxyImage } from './clusterObjects.ts'
-import { unifiedDiff } from './unifiedDiff.ts'
 import { COMPONENTS, componentImage, manifestText, type Component } from './manifests.ts'
+import { KubeadmError, readFlags } from './flags.ts'
+import { listImages } from './images.ts'
+import { clusterAccess, joinCommand, oneLine } from './joinCommand.ts'
+import { kubeconfigUser } from './kubeconfigUser.ts'
 import type { NodeProgramsOptions } from './nodePrograms.ts'
+import { readingConfig } from './readingConfig.ts'
+import { createToken, deleteTokens, generateToken, listTokens, tokenText } from './tokens.ts'
+import { upgradeDiff } from './upgradeDiff.ts'
 
 interface Streams {
   args: string[]
@@ -25,9 +31,29 @@ interface Streams {
 /** How long kubeadm waits for the kubelet to run a new manifest. */
 const COMPONENT_TIMEOUT_MS = 300_000
 const POLL_MS = 100
+const COMMANDS = [
+  'version',
+  'certs check-expiration|renew',
+  'config images list',
+  'kubeconfig user',
+  'token create|delete|generate|list',
+  'upgrade plan|apply|node|diff',
+]
 
-/** `kubeadm` on a simulated node: version, certs, upgrade. @returns the exit code */
+const SEE_STACK = 'To see the stack trace of this error execute with --v=5 or higher\n'
+
+/** `kubeadm` on a simulated node. @returns the exit code */
 export async function runKubeadm(streams: Streams, options: NodeProgramsOptions): Promise<number> {
+  try {
+    return await runCommand(streams, options)
+  } catch (error) {
+    if (!(error instanceof KubeadmError)) throw error
+    streams.err(`${error.message}\n${SEE_STACK}`)
+    return error.exitCode
+  }
+}
+
+async function runCommand(streams: Streams, options: NodeProgramsOptions): Promise<number> {
   const [command, sub, ...rest] = streams.args
   const version = options.packages.kubernetesVersion('kubeadm')
   const kubernetesDir = join(options.rootDir, 'etc/kubernetes')
@@ -46,21 +72,73 @@ export async function runKubeadm(streams: Streams, options: NodeProgramsOptions)
       return renew(streams, kubernetesDir, rest[0] ?? '')
     case 'upgrade plan':
       return plan(streams, options, version)
-    case 'upgrade diff':
-      return diff(streams, options, rest.find((each) => !each.startsWith('-')) ?? '')
     case 'upgrade apply':
       return apply(streams, options, version, rest.find((each) => !each.startsWith('-')) ?? '')
     case 'upgrade node':
       return upgradeNode(streams, options, version)
+    case 'upgrade diff': {
+      if (!options.node.controlPlane) throw new KubeadmError('error execution phase: kubeadm upgrade diff runs on a control-plane node')
+      await upgradeDiff(rest, {
+        rootDir: options.rootDir,
+        kubeadm: version,
+        out: streams.out,
+        clusterVersion: () => clusterVersion(options, streams.signal),
+        isAdopted: options.isAdopted,
+        rendered: (component, target) => renderedManifest(component, target, options).text,
+      })
+      return 0
+    }
     case 'config images':
-      for (const component of COMPONENTS) streams.out(`${componentImage(component, version)}\n`)
-      streams.out(`${kubeProxyImage(version)}\n${coreDnsImage(version)}\n`)
+      if (rest[0] !== 'list') return unknown(streams)
+      listImages(rest.slice(1), version, streams.out)
+      return 0
+    case 'kubeconfig user':
+    case 'alpha kubeconfig':
+      streams.out(
+        kubeconfigUser(command === 'alpha' ? rest.slice(1) : rest, {
+          rootDir: options.rootDir,
+          clusterName: options.manifestOptions.clusterName,
+          nowMs: streams.clock.now(),
+        }),
+      )
+      return 0
+    case 'token generate':
+    case 'token create':
+    case 'token list':
+    case 'token delete':
+      await tokenCommand(sub ?? '', rest, streams, options)
       return 0
     default:
-      streams.err(
-        `kubeadm: on simulated nodes these work: version, certs check-expiration, certs renew, upgrade plan, upgrade diff, upgrade apply, upgrade node, config images list\n`,
-      )
-      return 1
+      return unknown(streams)
+  }
+}
+
+function unknown({ err }: Streams): number {
+  err(`kubeadm: on simulated nodes these work: ${COMMANDS.join(', ')}\n`)
+  return 1
+}
+
+async function tokenCommand(
+  sub: string,
+  args: string[],
+  { out, clock, signal }: Streams,
+  { admin, random, rootDir, packages }: NodeProgramsOptions,
+): Promise<void> {
+  if (sub === 'generate') {
+    readFlags(args, {})
+    out(`${tokenText(generateToken(random))}\n`)
+    return
+  }
+  // Where there is no admin.conf, there is no way to the cluster.
+  const access = clusterAccess(rootDir)
+  const context = { admin, clock, random, signal, out }
+  if (sub === 'list') await listTokens(context)
+  else if (sub === 'delete') await deleteTokens(readFlags(args, { switches: ['dry-run'] }).words, context)
+  else {
+    const { token, join, certificateKey } = await createToken(args, context)
+    const controlPlane = certificateKey === null ? null : { certificateKey }
+    const command = joinCommand(access, { token: tokenText(token), kubeadm: packages.kubernetesVersion('kubeadm'), controlPlane })
+    out(`${join ? oneLine(command) : tokenText(token)}\n`)
   }
 }
 
@@ -86,14 +164,11 @@ async function clusterVersion({ admin }: NodeProgramsOptions, signal: AbortSigna
   return gitVersion ?? ''
 }
 
-const READING = (prefix: string): string =>
-  `[${prefix}] Reading configuration from the "kubeadm-config" ConfigMap in namespace "kube-system"...\n[${prefix}] Use 'kubeadm init phase upload-config kubeadm --config your-config-file' to re-upload it.\n`
-
 async function plan({ out, signal }: Streams, options: NodeProgramsOptions, kubeadm: string): Promise<number> {
   const current = await clusterVersion(options, signal)
   const target = RELEASES.filter(({ version }) => minorOfVersion(version) <= minorOfVersion(kubeadm)).at(-1)?.version ?? kubeadm
   out(
-    `[preflight] Running pre-flight checks.\n${READING('upgrade/config')}[upgrade] Running cluster health checks\n[upgrade] Fetching available versions to upgrade to\n[upgrade/versions] Cluster version: ${current}\n[upgrade/versions] kubeadm version: ${kubeadm}\n\n`,
+    `[preflight] Running pre-flight checks.\n${readingConfig('upgrade/config', kubeadm)}[upgrade] Running cluster health checks\n[upgrade] Fetching available versions to upgrade to\n[upgrade/versions] Cluster version: ${current}\n[upgrade/versions] kubeadm version: ${kubeadm}\n\n`,
   )
   if (target === current) {
     out("Awesome, you're up-to-date! Enjoy!\n")
@@ -123,24 +198,6 @@ async function plan({ out, signal }: Streams, options: NodeProgramsOptions, kube
 }
 
 /** The manifests of this node, etcd's left out as kubeadm does, against what an upgrade to a version would write. */
-async function diff({ out, err, signal }: Streams, options: NodeProgramsOptions, given: string): Promise<number> {
-  if (!options.node.controlPlane) {
-    err('error execution phase: kubeadm upgrade diff runs on a control-plane node\n')
-    return 1
-  }
-  const target = given === '' ? await clusterVersion(options, signal) : given
-  out(READING('upgrade/diff'))
-  const directory = join(options.rootDir, 'etc/kubernetes/manifests')
-  for (const component of COMPONENTS.filter((each) => each !== 'etcd')) {
-    const file = join(directory, `${component}.yaml`)
-    // What a snapshot's cluster had is taken for kubeadm's own until somebody edits it.
-    if (!existsSync(file) || options.isAdopted(`${component}.yaml`)) continue
-    const text = readFileSync(file, 'utf8')
-    const written = manifestText(component, { ...options.manifestOptions, kubernetesVersion: target })
-    out(unifiedDiff({ name: `/etc/kubernetes/manifests/${component}.yaml`, text }, { name: 'new manifest', text: written }))
-  }
-  return 0
-}
 
 function columns(rows: readonly string[][]): string {
   const widths = (rows[0] ?? []).map((_, index) => Math.max(...rows.map((row) => (row[index] ?? '').length)))
@@ -174,7 +231,7 @@ async function apply(streams: Streams, options: NodeProgramsOptions, kubeadm: st
     return 1
   }
   out(
-    `${READING('upgrade')}[upgrade/preflight] Running preflight checks\n[upgrade] Running cluster health checks\n[upgrade/preflight] You have chosen to upgrade the cluster version to ${JSON.stringify(target)}\n[upgrade/versions] Cluster version: ${current}\n[upgrade/versions] kubeadm version: ${kubeadm}\n`,
+    `${readingConfig('upgrade', kubeadm)}[upgrade/preflight] Running preflight checks\n[upgrade] Running cluster health checks\n[upgrade/preflight] You have chosen to upgrade the cluster version to ${JSON.stringify(target)}\n[upgrade/versions] Cluster version: ${current}\n[upgrade/versions] kubeadm version: ${kubeadm}\n`,
   )
   out(`[upgrade/control-plane] Upgrading your static Pod-hosted control plane to version ${JSON.stringify(target)} (timeout: 5m0s)...\n`)
   await upgradeStaticPods(streams, options, target)
@@ -193,14 +250,13 @@ async function apply(streams: Streams, options: NodeProgramsOptions, kubeadm: st
 
 async function upgradeNode(streams: Streams, options: NodeProgramsOptions, kubeadm: string): Promise<number> {
   const { out, signal } = streams
-  out(`${READING('upgrade')}[upgrade/preflight] Running pre-flight checks\n`)
+  out(`${readingConfig('upgrade', kubeadm)}[upgrade/preflight] Running pre-flight checks\n`)
   if (options.node.controlPlane) await upgradeStaticPods(streams, options, await clusterVersion(options, signal))
   else out('[upgrade/preflight] Skipping prepull. Not a control plane node.\n[upgrade/control-plane] Skipping phase. Not a control plane node.\n')
   writeKubeletConfig(streams, options)
   out(
     `[upgrade] The configuration for this node was successfully updated!\n[upgrade] Now you should go ahead and upgrade the kubelet package using your package manager.\n`,
   )
-  void kubeadm
   return 0
 }
 
@@ -221,9 +277,7 @@ async function upgradeStaticPods(streams: Streams, options: NodeProgramsOptions,
     const file = join(manifests, `${component}.yaml`)
     out(`[upgrade/staticpods] Preparing for ${JSON.stringify(component)} upgrade\n`)
     const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
-    const rendered = manifestText(component, { ...options.manifestOptions, kubernetesVersion: target })
-    const image = imageFor(component, target, { options, before })
-    const text = rendered.replace(/^( +image: ).*$/m, `$1${image}`)
+    const { text, image } = renderedManifest(component, target, options)
     if (before === text) {
       out(`[upgrade/staticpods] Current and new manifests of ${component} are equal, skipping upgrade\n`)
       continue
@@ -247,6 +301,15 @@ async function upgradeStaticPods(streams: Streams, options: NodeProgramsOptions,
 }
 
 const isInTable = (target: string): boolean => RELEASES.some(({ version }) => minorOfVersion(version) === minorOfVersion(target))
+
+/** What an upgrade to a version writes. */
+function renderedManifest(component: Component, target: string, options: NodeProgramsOptions): { text: string; image: string } {
+  const file = join(options.rootDir, 'etc/kubernetes/manifests', `${component}.yaml`)
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  const image = imageFor(component, target, { options, before })
+  const text = manifestText(component, { ...options.manifestOptions, kubernetesVersion: target })
+  return { text: text.replace(/^( +image: ).*$/m, `$1${image}`), image }
+}
 
 /** The image of a component at a version. Which etcd a release outside the table brings is not known: then the one that runs stays. */
 function imageFor(component: Component, target: string, { options, before }: { options: NodeProgramsOptions; before: string }): string {

@@ -1,62 +1,60 @@
-interface Line {
-  mark: ' ' | '-' | '+'
-  text: string
+type Operation = { kind: ' ' | '-' | '+'; text: string }
+
+/**
+ * A unified diff of two texts; '' when they are equal.
+ *
+ * @param context lines around a change
+ */
+export function unifiedDiff(before: { name: string; text: string }, after: { name: string; text: string }, context: number): string {
+  const operations = compare(linesOf(before.text), linesOf(after.text))
+  const changed = operations.flatMap(({ kind }, index) => (kind === ' ' ? [] : [index]))
+  if (changed.length === 0) return ''
+  const hunks: [number, number][] = []
+  for (const index of changed) {
+    const [start, end] = [Math.max(0, index - context), Math.min(operations.length, index + context + 1)]
+    const last = hunks.at(-1)
+    if (last !== undefined && start <= last[1]) last[1] = end
+    else hunks.push([start, end])
+  }
+  return `--- ${before.name}\n+++ ${after.name}\n${hunks.map(([start, end]) => hunk(operations, start, end)).join('')}`
 }
 
-/** Lines of a unified diff around each change. */
-const CONTEXT_LINES = 3
+const linesOf = (text: string): string[] => text.replace(/\n$/, '').split('\n')
 
-/** A unified diff of two texts as Go's difflib prints it; '' when they are equal. */
-export function unifiedDiff(before: { name: string; text: string }, after: { name: string; text: string }): string {
-  if (before.text === after.text) return ''
-  const lines = compareLines(before.text.split('\n'), after.text.split('\n'))
-  const near = lines.map((_, index) => lines.slice(Math.max(0, index - CONTEXT_LINES), index + CONTEXT_LINES + 1).some(({ mark }) => mark !== ' '))
-  let out = `--- ${before.name}\n+++ ${after.name}\n`
-  let [left, right] = [1, 1]
-  for (let index = 0; index < lines.length;) {
-    const hunk: Line[] = []
-    const [leftStart, rightStart] = [left, right]
-    for (; index < lines.length && near[index] === true; index++) {
-      const line = lines[index]
-      if (line === undefined) break
-      hunk.push(line)
-      if (line.mark !== '+') left += 1
-      if (line.mark !== '-') right += 1
-    }
-    if (hunk.length > 0) {
-      const count = (mark: Line['mark']): number => hunk.filter((line) => line.mark === ' ' || line.mark === mark).length
-      out += `@@ -${String(leftStart)},${String(count('-'))} +${String(rightStart)},${String(count('+'))} @@\n`
-      for (const { mark, text } of hunk) out += `${mark}${text}\n`
-      continue
-    }
-    index += 1
-    left += 1
-    right += 1
+function hunk(operations: readonly Operation[], start: number, end: number): string {
+  const count = (from: number, to: number, kind: '-' | '+'): number =>
+    operations.slice(from, to).filter((each) => each.kind === ' ' || each.kind === kind).length
+  const range = (kind: '-' | '+'): string => {
+    const length = count(start, end, kind)
+    const first = count(0, start, kind) + (length === 0 ? 0 : 1)
+    return length === 1 ? String(first) : `${String(first)},${String(length)}`
   }
-  return out
+  const body = operations.slice(start, end).map(({ kind, text }) => `${kind}${text}\n`)
+  return `@@ -${range('-')} +${range('+')} @@\n${body.join('')}`
 }
 
-/** By the longest common subsequence; manifests have some hundred lines. */
-function compareLines(a: readonly string[], b: readonly string[]): Line[] {
-  const width = b.length + 1
-  const common = new Uint16Array((a.length + 1) * width)
-  const at = (i: number, j: number): number => common[i * width + j] ?? 0
-  for (let i = a.length - 1; i >= 0; i--)
-    for (let j = b.length - 1; j >= 0; j--) common[i * width + j] = a[i] === b[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1))
-  const lines: Line[] = []
-  for (let i = 0, j = 0; i < a.length || j < b.length;) {
-    const [left, right] = [a[i], b[j]]
-    if (left !== undefined && left === right) {
-      lines.push({ mark: ' ', text: left })
-      i += 1
-      j += 1
-    } else if (left !== undefined && (right === undefined || at(i + 1, j) >= at(i, j + 1))) {
-      lines.push({ mark: '-', text: left })
-      i += 1
-    } else if (right !== undefined) {
-      lines.push({ mark: '+', text: right })
-      j += 1
+/** By the longest common subsequence; the texts are manifests of a hundred lines. */
+function compare(before: readonly string[], after: readonly string[]): Operation[] {
+  const width = after.length + 1
+  const lengths = new Uint32Array((before.length + 1) * width)
+  const at = (row: number, column: number): number => lengths[row * width + column] ?? 0
+  for (let row = before.length - 1; row >= 0; row--)
+    for (let column = after.length - 1; column >= 0; column--)
+      lengths[row * width + column] = before[row] === after[column] ? at(row + 1, column + 1) + 1 : Math.max(at(row + 1, column), at(row, column + 1))
+  const operations: Operation[] = []
+  for (let row = 0, column = 0; row < before.length || column < after.length;) {
+    const [own, other] = [before[row], after[column]]
+    if (own !== undefined && own === other) {
+      operations.push({ kind: ' ', text: own })
+      row++
+      column++
+    } else if (own !== undefined && (other === undefined || at(row + 1, column) >= at(row, column + 1))) {
+      operations.push({ kind: '-', text: own })
+      row++
+    } else {
+      operations.push({ kind: '+', text: other ?? '' })
+      column++
     }
   }
-  return lines
+  return operations
 }
