@@ -43,6 +43,7 @@ import { etcdHashes } from './runbooks/restore/etcdHashes.ts'
 import { restoreRunbook } from './runbooks/restore/restoreRunbook.ts'
 import { nodeEtcd } from './runbooks/nodeEtcd.ts'
 import { RunbookEngine } from './runbooks/engine.ts'
+import { pkiArchive } from './runbooks/pkiArchive.ts'
 import { rehearsalFinding, rehearsalOf } from './runbooks/rehearsals.ts'
 import type { ClusterIdentity } from './runbooks/runbook.ts'
 import type { NodeShellFactory } from './runbooks/nodeShell/nodeShell.ts'
@@ -148,11 +149,13 @@ export class Application {
       },
       through: (clusterId, context) => this.#etcdThroughNode(clusterId, context),
     })
+    const api = (clusterId: string): Promise<ClusterApi> => Promise.resolve(new ClusterApi(this.#registry.session(clusterId).transport))
     const backups = new Backups({
       catalogue: this.#catalogue,
       clock,
       logger,
       restoreTarget: () => this.#restoreTarget(),
+      pki: async (clusterId, context) => pkiArchive({ api: await api(clusterId), shell: this.#nodeShells(clusterId), nowMs: clock.now() }, context),
       isOpen: (id) => this.#instances.openedOf(id) !== null,
       testRestore: (backup, context) =>
         testRestore(backup, { directory: join(dataDir, 'test-restores'), command: options.clusterCommand, clock, logger }, context),
@@ -169,7 +172,6 @@ export class Application {
       nameOf: (clusterId) => this.#registry.nameOf(clusterId),
       settled: (clusterId, context) => settled(this.#local(clusterId), context),
     })
-    const api = (clusterId: string): Promise<ClusterApi> => Promise.resolve(new ClusterApi(this.#registry.session(clusterId).transport))
     const shell = (clusterId: string): Promise<NodeShellFactory> => Promise.resolve(this.#nodeShells(clusterId))
     const preflight: UpgradeDependencies['preflight'] = async (clusterId, versions) => [
       ...(await this.#rehearsalFindings(clusterId, versions)),

@@ -3,7 +3,37 @@ import type { Backup } from '#shared/contract/backups.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { ClusterInstances } from '../clusters/clusterInstances.ts'
 import type { Catalogue } from '../snapshot/catalogue.ts'
+import type { UnlockInput } from '#shared/contract/backups.ts'
+import { unlockOf } from '../snapshot/envelope/keys.ts'
+import { unpack } from '../snapshot/envelope/plainFile.ts'
+import { SnapshotError } from '../snapshot/snapshotError.ts'
 import { following } from './changes.ts'
+
+const CLOSED = 'the backup is encrypted: open it as a cluster from its details first, where its passphrase or key is asked for'
+
+/**
+ * Lays a backup's snapshot into the instance's own folder where it is compressed or encrypted: it is read there as long as the instance
+ * is, and goes with it. @throws StatusError when it stays locked
+ */
+function unpacking(backup: Backup, unlock: UnlockInput | undefined, signal: AbortSignal): ((target: string) => Promise<void>) | undefined {
+  if (backup.encryption === 'none' && backup.compression === 'none') return undefined
+  return async (target) => {
+    try {
+      await unpack(backup.path, target, { unlock: await unlockOf(unlock), signal })
+    } catch (error) {
+      if (error instanceof SnapshotError)
+        throw new StatusError(
+          failure(
+            error.code === 'locked' ? 403 : 422,
+            error.code === 'locked' ? 'Forbidden' : 'Invalid',
+            unlock === undefined && error.code === 'locked' ? CLOSED : error.message,
+          ),
+          { cause: error },
+        )
+      throw error
+    }
+  }
+}
 
 /** Opened snapshots and twins: the contract's `instances`, and what makes them from a backup. */
 export function instanceHandlers(
@@ -22,15 +52,18 @@ export function instanceHandlers(
   }
   return {
     requests: {
-      'backups.openAsCluster': async ({ id }) => {
+      'backups.openAsCluster': async ({ id, unlock }, { signal }) => {
         const known = instances.openedOf(id)
         if (known !== null) return { clusterId: known }
-        const { path, clusterName, createdAtMs } = await usable(id)
+        const backup = await usable(id)
+        const { clusterName, createdAtMs } = backup
         const name = `${clusterName} at ${new Date(createdAtMs).toISOString().slice(0, 16).replace('T', ' ')}`
-        return { clusterId: await instances.create({ kind: 'snapshot', name, of: clusterName, backupId: id, timeScale: 1, snapshotPath: path }) }
+        const opened = { kind: 'snapshot', name, of: clusterName, backupId: id, timeScale: 1, snapshotPath: backup.path } as const
+        return { clusterId: await instances.create(opened, unpacking(backup, unlock, signal)) }
       },
-      'backups.makeTwin': async ({ id, name, timeScale }) => {
-        const { path, clusterName } = await usable(id)
+      'backups.makeTwin': async ({ id, unlock, name, timeScale }, { signal }) => {
+        const backup = await usable(id)
+        const { path, clusterName } = backup
         const twin = {
           kind: 'twin',
           name: name ?? `Twin of ${clusterName}`,
@@ -39,7 +72,7 @@ export function instanceHandlers(
           timeScale: timeScale ?? 1,
           snapshotPath: path,
         } as const
-        return { clusterId: await instances.create(twin) }
+        return { clusterId: await instances.create(twin, unpacking(backup, unlock, signal)) }
       },
       'instances.discard': async ({ clusterId }) => {
         await instances.discard(clusterId)

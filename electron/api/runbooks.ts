@@ -51,6 +51,14 @@ export function runbookHandlers(
     const found = await catalogue.get(id)
     if (found === null || !found.present)
       throw new StatusError(failure(404, 'NotFound', found === null ? `there is no backup ${id}` : `the file ${found.path} is not there any more`))
+    if (found.encryption !== 'none' || found.compression !== 'none')
+      throw new StatusError(
+        failure(
+          422,
+          'Invalid',
+          `${found.path} is compressed or encrypted, and nodes are given it as it is: unpack it (age -d, zstd -d) and add that file to the backups`,
+        ),
+      )
     return found
   }
   return {

@@ -76,13 +76,24 @@ export class ClusterInstances {
     return [...this.#instances.values()].find(({ record }) => record.kind === 'snapshot' && record.backupId === backupId)?.record.id ?? null
   }
 
-  /** Makes an instance and starts it. @throws Error with what its process said when it did not start; nothing of it is left */
-  async create(input: Omit<InstanceRecord, 'id' | 'createdAtMs'>): Promise<string> {
+  /**
+   * Makes an instance and starts it.
+   * @param lay puts the snapshot into the instance's own folder, where it cannot be read where it lies
+   * @throws Error with what its process said when it did not start; nothing of it is left
+   */
+  async create(input: Omit<InstanceRecord, 'id' | 'createdAtMs'>, lay?: (target: string) => Promise<void>): Promise<string> {
     const { directory, clock, newId } = this.#options
     const id = `${input.kind}:${newId()}`
-    const record: InstanceRecord = { ...input, id, createdAtMs: clock.now() }
     const folder = this.#folder(id)
     mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const laid = join(folder, 'snapshot.db')
+    try {
+      await lay?.(laid)
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true })
+      throw error
+    }
+    const record: InstanceRecord = { ...input, ...(lay === undefined ? {} : { snapshotPath: laid }), id, createdAtMs: clock.now() }
     writeFileSync(join(folder, 'instance.json'), `${JSON.stringify(record, null, 2)}\n`)
     try {
       await this.#add(record)

@@ -32,7 +32,11 @@ const INTERNAL = new Set(['masterleases', 'peerserverleases'])
  * counted against the file, one object is read by name. Nothing of it is left. That it does not start is a result, not an error.
  * @throws the signal's reason, or the system's error when there is no place for it
  */
-export async function testRestore(backup: Backup, options: TestRestoreOptions, { signal, onProgress }: Context): Promise<TestRestore> {
+export async function testRestore(
+  backup: Pick<Backup, 'path' | 'objectCounts'>,
+  options: TestRestoreOptions,
+  { signal, onProgress }: Context,
+): Promise<TestRestore> {
   const { clock, command, logger, directory } = options
   const startedMs = clock.now()
   const none = { kinds: 0, objects: 0, short: [], notServed: [], sample: '' }

@@ -4,10 +4,10 @@ import { differences, liveKeys, readValue } from '../snapshot/contents.ts'
 import { humanBytes, printStatus, printTable, type OutputFormat } from '../snapshot/print.ts'
 import { SnapshotFile } from '../snapshot/snapshotFile.ts'
 import { snapshotStatus } from '../snapshot/status.ts'
-import { verifySnapshot } from '../snapshot/verify.ts'
 import { interruptible } from './interruptible.ts'
 import type { ExportOptions } from './snapshotExport.ts'
 import { registerRestore } from './snapshotRestore.ts'
+import { readSealing, readUnlock, sealable, unlockable, unpackDirectory, withSnapshot, type SealFlags, type UnlockFlags } from './snapshotSecrets.ts'
 
 const formats: OutputFormat[] = ['simple', 'table', 'json', 'fields']
 
@@ -19,74 +19,55 @@ export function register(program: Command): void {
   const snapshot = program.command('snapshot').description('save, check and restore etcd snapshots')
   const output = (): Option => new Option('-w, --write-out <format>', 'output format').choices(formats).default('simple')
 
-  snapshot
-    .command('save <file>')
+  sealable(snapshot.command('save <file>'))
     .description('save a snapshot of an etcd into a file')
     .option('--endpoints <endpoint>', 'the etcd member to read from', '127.0.0.1:2379')
     .option('--cacert <file>', 'CA bundle that the server is checked by')
     .option('--cert <file>', 'client certificate')
     .option('--key <file>', "client certificate's key")
-    .action((file: string, options: { endpoints: string; cacert?: string; cert?: string; key?: string }) =>
-      interruptible((signal) => save(file, options, signal)),
-    )
+    .action((file: string, options: SaveFlags) => interruptible((signal) => save(file, options, signal)))
 
-  snapshot
-    .command('status <file>')
+  unlockable(snapshot.command('status <file>'))
     .description('hash, revision, keys and size, as etcdctl prints them')
     .addOption(output())
-    .action((file: string, { writeOut }: { writeOut: OutputFormat }) =>
+    .action((file: string, { writeOut, ...flags }: { writeOut: OutputFormat } & UnlockFlags) =>
       interruptible(async (signal) => {
-        say(printStatus(await snapshotStatus(file, { signal }), writeOut))
+        say(printStatus(await withSnapshot(file, flags, signal, (path) => snapshotStatus(path, { signal })), writeOut))
       }),
     )
 
-  snapshot
-    .command('verify <file>')
+  unlockable(snapshot.command('verify <file>'))
     .description('read the whole file and check everything that can be checked; exit code 1 when it is broken')
     .addOption(output())
-    .action((file: string, { writeOut }: { writeOut: OutputFormat }) => interruptible((signal) => verify(file, writeOut, signal)))
+    .action((file: string, { writeOut, ...flags }: { writeOut: OutputFormat } & UnlockFlags) =>
+      interruptible((signal) => verify(file, { writeOut, flags }, signal)),
+    )
 
-  snapshot
-    .command('ls <file> [prefix]')
+  unlockable(snapshot.command('ls <file> [prefix]'))
     .description('the keys alive in a snapshot')
     .option('--rev <revision>', 'as of this revision', wholeNumber)
     .option('--objects', 'Kubernetes objects by resource, namespace and name, in place of keys', false)
     .addOption(output())
-    .action((file: string, prefix: string | undefined, { objects, ...options }: { rev?: number; objects: boolean; writeOut: OutputFormat }) =>
-      interruptible(async (signal) => (objects ? (await byObjects()).listObjects(file, { ...options, signal }) : list(file, { prefix, ...options }, signal))),
+    .action((file: string, prefix: string | undefined, { objects, ...options }: { rev?: number; objects: boolean; writeOut: OutputFormat } & UnlockFlags) =>
+      interruptible((signal) =>
+        withSnapshot(file, options, signal, async (path) =>
+          objects ? (await byObjects()).listObjects(path, { ...options, signal }) : list(path, { prefix, ...options }, signal),
+        ),
+      ),
     )
 
-  snapshot
-    .command('get <file> <key>')
+  unlockable(snapshot.command('get <file> <key>'))
     .description("one key's value, or the object `RESOURCE/NAME`; Kubernetes objects as YAML")
     .option('-n, --namespace <name>', 'of RESOURCE/NAME')
     .option('--rev <revision>', 'as of this revision', wholeNumber)
     .option('--raw', 'the stored bytes as they are')
     .addOption(output())
-    .action(
-      async (
-        file: string,
-        key: string,
-        { rev, raw, namespace = '', writeOut }: { rev?: number; raw?: boolean; namespace?: string; writeOut: OutputFormat },
-      ) => {
-        const [, resource, name] = /^([^/]+)\/([^/]+)$/.exec(key) ?? []
-        if (resource !== undefined && name !== undefined) {
-          await interruptible(async (signal) => (await byObjects()).getObject(file, { resource, namespace, name }, { signal, writeOut, rev }))
-          return
-        }
-        const [{ describeValue }, { storedObjectAsYaml }] = await Promise.all([import('../snapshot/etcdView.ts'), import('../snapshot/storedObject.ts')])
-        withFile(file, (opened) => {
-          const kv = readValue(opened, { key, atRevision: rev })
-          if (kv === null) throw new Error(`there is no key ${key} in ${file}`)
-          if (raw === true) process.stdout.write(kv.value)
-          else say(describeValue(kv.value, storedObjectAsYaml).text.replace(/\n$/, ''))
-        })
-      },
+    .action((file: string, key: string, options: GetFlags) =>
+      interruptible((signal) => withSnapshot(file, options, signal, (path) => get(path, key, { ...options, signal }))),
     )
 
   registerRestore(snapshot)
-  snapshot
-    .command('export <file>')
+  unlockable(snapshot.command('export <file>'))
     .description('write the objects of a snapshot as YAML that can be applied: a folder per namespace and kind, or one file')
     .requiredOption('-o, --output <path>', 'an empty or new folder; or a file whose name ends in .yaml')
     .option('-n, --namespace <name>', 'only this namespace, with its Namespace object')
@@ -94,27 +75,68 @@ export function register(program: Command): void {
     .option('--secrets', 'Secrets too, readable for whoever may read the output', false)
     .option('--rev <revision>', 'as of this revision', wholeNumber)
     .option('--json', 'print the report as JSON', false)
-    .action((file: string, options: ExportOptions) =>
-      interruptible(async (signal) => (await import('./snapshotExport.ts')).exportObjects(file, options, signal)),
+    .action((file: string, options: ExportOptions & UnlockFlags) =>
+      interruptible((signal) =>
+        withSnapshot(file, options, signal, async (path) => (await import('./snapshotExport.ts')).exportObjects(path, options, signal)),
+      ),
     )
 
-  snapshot
-    .command('diff <before> <after> [prefix]')
+  unlockable(snapshot.command('diff <before> <after> [prefix]'))
     .description('keys added, removed and changed between two snapshots; exit code 1 when there are any')
     .option('--objects', 'Kubernetes objects with the fields that differ, without noise, in place of keys', false)
     .addOption(output())
-    .action((before: string, after: string, prefix: string | undefined, { objects, writeOut }: { objects: boolean; writeOut: OutputFormat }) =>
-      interruptible(async (signal) =>
-        objects ? (await byObjects()).diffObjects(before, after, { signal, writeOut }) : diff({ before, after, prefix, writeOut }, signal),
-      ),
+    .action(
+      (
+        before: string,
+        after: string,
+        prefix: string | undefined,
+        { objects, writeOut, ...flags }: { objects: boolean; writeOut: OutputFormat } & UnlockFlags,
+      ) =>
+        interruptible((signal) =>
+          withSnapshot(before, flags, signal, (left) =>
+            withSnapshot(after, flags, signal, async (right) =>
+              objects ? (await byObjects()).diffObjects(left, right, { signal, writeOut }) : diff({ before: left, after: right, prefix, writeOut }, signal),
+            ),
+          ),
+        ),
     )
 }
 
-async function save(path: string, options: { endpoints: string; cacert?: string; cert?: string; key?: string }, signal: AbortSignal): Promise<void> {
+interface SaveFlags extends SealFlags {
+  endpoints: string
+  cacert?: string
+  cert?: string
+  key?: string
+}
+
+interface GetFlags extends UnlockFlags {
+  rev?: number
+  raw?: boolean
+  namespace?: string
+  writeOut: OutputFormat
+}
+
+async function get(path: string, key: string, { rev, raw, namespace = '', writeOut, signal }: GetFlags & { signal: AbortSignal }): Promise<void> {
+  const [, resource, name] = /^([^/]+)\/([^/]+)$/.exec(key) ?? []
+  if (resource !== undefined && name !== undefined) {
+    await (await byObjects()).getObject(path, { resource, namespace, name }, { signal, writeOut, rev })
+    return
+  }
+  const [{ describeValue }, { storedObjectAsYaml }] = await Promise.all([import('../snapshot/etcdView.ts'), import('../snapshot/storedObject.ts')])
+  withFile(path, (opened) => {
+    const kv = readValue(opened, { key, atRevision: rev })
+    if (kv === null) throw new Error(`there is no key ${key} in ${path}`)
+    if (raw === true) process.stdout.write(kv.value)
+    else say(describeValue(kv.value, storedObjectAsYaml).text.replace(/\n$/, ''))
+  })
+}
+
+async function save(path: string, options: SaveFlags, signal: AbortSignal): Promise<void> {
   const endpoints = options.endpoints.split(',').filter((endpoint) => endpoint !== '')
   const [endpoint] = endpoints
   if (endpoint === undefined || endpoints.length > 1) throw new Error('snapshot save reads from one member: give exactly one endpoint')
   const [{ connectMaintenance }, { saveSnapshot }] = await Promise.all([import('../snapshot/maintenanceClient.ts'), import('../snapshot/save.ts')])
+  const sealing = await readSealing(options)
   const etcd = await connectMaintenance({ endpoint, caFile: options.cacert, certFile: options.cert, keyFile: options.key })
   try {
     const isTerminal = process.stderr.isTTY
@@ -122,6 +144,7 @@ async function save(path: string, options: { endpoints: string; cacert?: string;
       etcd,
       path,
       clock: new SystemClock(),
+      sealing,
       signal,
       onProgress: ({ receivedBytes, totalBytes, bytesPerSecond }) => {
         if (isTerminal)
@@ -135,8 +158,9 @@ async function save(path: string, options: { endpoints: string; cacert?: string;
   }
 }
 
-async function verify(path: string, writeOut: OutputFormat, signal: AbortSignal): Promise<void> {
-  const found = await verifySnapshot(path, { signal })
+async function verify(path: string, { writeOut, flags }: { writeOut: OutputFormat; flags: UnlockFlags }, signal: AbortSignal): Promise<void> {
+  const { verifyFile } = await import('../snapshot/envelope/verifyFile.ts')
+  const found = await verifyFile(path, { unlock: await readUnlock(path, flags), directory: unpackDirectory(), signal })
   if (writeOut === 'json') say(JSON.stringify(found))
   else {
     if (writeOut === 'table')

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import { restoreDataDir } from '../snapshot/dataDir/restoreDataDir.ts'
 import { interruptible } from './interruptible.ts'
+import { unlockable, withSnapshot, type UnlockFlags } from './snapshotSecrets.ts'
 
-interface Options {
+interface Options extends UnlockFlags {
   dataDir?: string
   walDir?: string
   name: string
@@ -16,8 +17,7 @@ interface Options {
 
 /** `drydock snapshot restore`: etcdutl's flags and defaults. */
 export function registerRestore(snapshot: Command): void {
-  snapshot
-    .command('restore <file>')
+  unlockable(snapshot.command('restore <file>'))
     .description('make the data directory one etcd member starts from; run it per member with the same file and cluster')
     .option('--data-dir <dir>', 'the data directory to make (default: NAME.etcd)')
     .option('--wal-dir <dir>', 'where the write-ahead log goes (default: member/wal in the data directory)')
@@ -28,17 +28,19 @@ export function registerRestore(snapshot: Command): void {
     .option('--skip-hash-check', 'for a copied database, which has no SHA-256 at its end', false)
     .option('--bump-revision <n>', 'begin this many revisions above the snapshot', wholeNumber, 0)
     .option('--mark-compacted', 'compact everything below the new revision, so that old watches are cancelled', false)
-    .action((file: string, options: Options) => interruptible((signal) => restore(file, options, signal)))
+    .action((file: string, options: Options) =>
+      interruptible((signal) => withSnapshot(file, options, signal, (path) => restore(file, { ...options, path }, signal))),
+    )
 }
 
-async function restore(file: string, options: Options, signal: AbortSignal): Promise<void> {
+async function restore(file: string, options: Options & { path: string }, signal: AbortSignal): Promise<void> {
   if (options.markCompacted !== options.bumpRevision > 0)
     throw new Error('--mark-compacted and --bump-revision go together: give both, the second above 0, or neither')
   const dataDir = options.dataDir ?? `${options.name}.etcd`
   const isTerminal = process.stderr.isTTY
   const { memberId, clusterId, revision } = await restoreDataDir({
     ...options,
-    snapshot: file,
+    snapshot: options.path,
     dataDir,
     signal,
     onProgress: (revisions) => {

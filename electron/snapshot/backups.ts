@@ -1,14 +1,22 @@
 import { copyFile, open, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
-import type { Backup, BackupProgress, RestoreProgress, TestRestore } from '#shared/contract/backups.ts'
+import type { Backup, BackupProgress, RestoreProgress, SealingInput, SnapshotCheck, TestRestore, UnlockInput } from '#shared/contract/backups.ts'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { retentionPlan, type Retention } from '#shared/planning/backups/retention.ts'
+import { writeFully } from './bbolt/pageWriter.ts'
 import type { Catalogue } from './catalogue.ts'
+import { checkSealing, isEncrypted, layersOf, seal, suffixOf, type Sealing, type Unlock } from './envelope/envelope.ts'
+import { sealingOf, unlockOf } from './envelope/keys.ts'
+import { withPlain } from './envelope/plainFile.ts'
+import { verifyFile, type FileVerification } from './envelope/verifyFile.ts'
 import { progressStream } from './progressStream.ts'
 import { restoreStore, type RestoreTarget } from './restoreStore.ts'
 import { saveSnapshot } from './save.ts'
+import { SnapshotError } from './snapshotError.ts'
 import { verifySnapshot } from './verify.ts'
 
 /** How the etcd of one cluster is reached, as the page gives it. */
@@ -35,18 +43,27 @@ export interface BackupsOptions {
   connect(request: { clusterId: string; etcd?: EtcdEndpoint | undefined }, context: { signal: AbortSignal }): Promise<BackupTarget>
   /** The embedded cluster, once it runs; null without one. */
   restoreTarget(): RestoreTarget | null
+  /** PKI and kubeadm's configuration of a cluster as an archive (tar). @throws Error that says what to do when no node is reached */
+  pki(clusterId: string, context: { signal: AbortSignal }): Promise<Uint8Array>
   /** Whether a backup is open as a cluster, which reads its file. */
   isOpen(id: string): boolean
   /** Opens a snapshot, reads it through the API and removes what it made. A snapshot that does not open is an answer. */
-  testRestore(backup: Backup, context: { signal: AbortSignal; onProgress: (detail: string, ratio: number | null) => void }): Promise<TestRestore>
+  testRestore(
+    backup: Pick<Backup, 'path' | 'objectCounts'>,
+    context: { signal: AbortSignal; onProgress: (detail: string, ratio: number | null) => void },
+  ): Promise<TestRestore>
 }
 
 /** What to back up, and on whose behalf. */
 export interface SaveInput {
   clusterId: string
   etcd?: EtcdEndpoint | undefined
+  /** @default as etcd sends it */
+  sealing?: SealingInput | undefined
   /** @default 'manual' */
   origin?: Backup['origin']
+  /** Opens it afterwards, while what was unpacked for verifying is still there. @default false */
+  thenTest?: boolean
 }
 
 interface Context {
@@ -96,35 +113,16 @@ export class Backups {
         const { catalogue, clock, logger } = this.#options
         const target = await this.#options.connect(input, { signal: workSignal })
         try {
-          const createdAtMs = clock.now()
-          const id = await catalogue.newId(target.clusterName, createdAtMs)
-          const begun: Backup = {
-            id,
-            clusterName: target.clusterName,
-            clusterId: input.clusterId,
-            endpoint: target.endpoint,
-            path: catalogue.pathOf(id),
-            fileSizeBytes: 0,
-            sha256: '',
-            createdAtMs,
-            durationMs: 0,
-            status: null,
-            checks: [],
-            verifiedAtMs: null,
-            verdict: 'saving',
-            failure: '',
-            present: false,
-            objectCounts: {},
-            pinned: false,
-            origin: input.origin ?? 'manual',
-            testRestore: null,
-          }
-          // Before the first byte: whatever ends this process, the catalogue knows that a backup was tried.
-          await catalogue.put(begun)
+          const { sealing, unlock } = await sealingOf(input.sealing)
+          await spoken(Promise.resolve().then(() => checkSealing(sealing)))
+          if (input.sealing?.pki === true && !isEncrypted(sealing))
+            throw new StatusError(failure(422, 'Invalid', 'PKI is saved encrypted only: give a passphrase or recipients'))
+          const begun = await this.#begin(input, target)
           const saved = await saveSnapshot({
             etcd: target.etcd,
             path: begun.path,
             clock,
+            sealing,
             signal: workSignal,
             onProgress: ({ receivedBytes, totalBytes, bytesPerSecond }) => {
               report({ phase: 'saving', receivedBytes, totalBytes, bytesPerSecond })
@@ -133,10 +131,14 @@ export class Backups {
             await this.#noteInterrupted(begun, error)
             throw error
           })
-          logger.info('backup saved', { id, bytes: saved.fileSizeBytes })
-          const backup: Backup = { ...begun, ...saved, verdict: 'unverified', present: true }
+          logger.info('backup saved', { id: begun.id, bytes: saved.fileSizeBytes })
+          const pkiPath = input.sealing?.pki === true ? await this.#savePki(begun, sealing, workSignal) : ''
+          const backup: Backup = { ...begun, ...saved, pkiPath, verdict: 'unverified', present: true }
           await catalogue.put(backup)
-          return { phase: 'done', backup: await this.#verify(backup, report, workSignal) }
+          return {
+            phase: 'done',
+            backup: await this.#verify(backup, { unlock, report, signal: workSignal, thenTest: input.thenTest ?? false }),
+          }
         } finally {
           await target.close()
         }
@@ -145,26 +147,32 @@ export class Backups {
     )
   }
 
-  verify({ id }: { id: string }, { signal }: Context): AsyncGenerator<BackupProgress> {
+  verify({ id, unlock }: Chosen, { signal }: Context): AsyncGenerator<BackupProgress> {
     return progressStream<BackupProgress>(
-      async (report, workSignal) => ({ phase: 'done', backup: await this.#verify(await this.#find(id), report, workSignal) }),
+      async (report, workSignal) => ({
+        phase: 'done',
+        backup: await this.#verify(await this.#find(id), { unlock: await unlockOf(unlock), report, signal: workSignal, thenTest: false }),
+      }),
       { signal },
     )
   }
 
-  testRestore({ id }: { id: string }, { signal }: Context): AsyncGenerator<BackupProgress> {
+  testRestore({ id, unlock }: Chosen, { signal }: Context): AsyncGenerator<BackupProgress> {
     return progressStream<BackupProgress>(
       async (report, workSignal) => {
-        const { catalogue, testRestore } = this.#options
         const backup = await this.#find(id)
-        const result = await testRestore(backup, { signal: workSignal, onProgress: (detail, ratio) => report({ phase: 'testing', detail, ratio }) })
-        // Read again: it may have been pinned or verified meanwhile.
-        const tested = { ...(await this.#find(id)), testRestore: result }
-        await catalogue.put(tested)
+        const tested = await this.unpacked(backup, { unlock: await unlockOf(unlock), signal: workSignal }, (path) =>
+          this.#test({ ...backup, path }, { report, signal: workSignal }),
+        )
         return { phase: 'done', backup: tested }
       },
       { signal },
     )
+  }
+
+  /** Gives a backup's snapshot to `use` as a file of pages, unpacked where it is compressed or encrypted. @throws StatusError when it stays locked */
+  unpacked<T>({ path }: Pick<Backup, 'path'>, { unlock, signal }: { unlock: Unlock; signal: AbortSignal }, use: (path: string) => Promise<T>): Promise<T> {
+    return spoken(withPlain(path, { unlock, signal, directory: this.#options.catalogue.unpackDirectory }, (file) => use(file.path)))
   }
 
   async pin({ id, pinned }: { id: string; pinned: boolean }): Promise<null> {
@@ -194,24 +202,16 @@ export class Backups {
     return null
   }
 
-  /** Copies a snapshot file from elsewhere into the catalogue, if it can be read. @throws StatusError when it is broken */
-  async import({ path }: { path: string }, { signal }: Context): Promise<Backup> {
+  /** Copies a snapshot file from elsewhere into the catalogue, as it is, if it can be read. @throws StatusError when it is broken or locked */
+  async import({ path, unlock }: { path: string; unlock?: UnlockInput | undefined }, { signal }: Context): Promise<Backup> {
     const { catalogue, clock } = this.#options
     const startedMs = clock.now()
-    const found = await verifySnapshot(path, { signal })
-    if (found.verdict === 'broken')
-      throw new StatusError(
-        failure(
-          422,
-          'Invalid',
-          `${path} is no usable snapshot: ${found.checks
-            .filter((check) => check.verdict === 'broken')
-            .map((check) => check.detail)
-            .join('; ')}`,
-        ),
-      )
+    const found = await spoken(verifyFile(path, { unlock: await unlockOf(unlock), directory: catalogue.unpackDirectory, signal }))
+    refuseBroken(found.checks, `${path} is no usable snapshot`)
     const id = await catalogue.newId('imported', startedMs)
-    const target = catalogue.pathOf(id)
+    const { layers, needs } = await layersOf(path)
+    const inner = found.layers
+    const target = catalogue.pathOf(id, `${inner.includes('zstd') ? '.zst' : inner.includes('zip') ? '.zip' : ''}${layers.includes('age') ? '.age' : ''}`)
     try {
       await copyFile(path, `${target}.part`)
       const file = await open(`${target}.part`, 'r+')
@@ -224,6 +224,7 @@ export class Backups {
     }
     const { verdict, status, checks, sha256, fileSizeBytes, objectCounts } = found
     const backup: Backup = {
+      ...EMPTY,
       id,
       clusterName: 'imported',
       clusterId: '',
@@ -237,19 +238,18 @@ export class Backups {
       checks,
       verifiedAtMs: clock.now(),
       verdict,
-      failure: '',
       present: true,
       objectCounts,
-      pinned: false,
+      encryption: needs === null ? 'none' : needs === 'passphrase' ? 'passphrase' : 'recipients',
+      compression: inner.includes('zstd') ? 'zstd' : inner.includes('zip') ? 'zip' : 'none',
       origin: 'manual',
-      testRestore: null,
     }
     await catalogue.put(backup)
     return backup
   }
 
   /** Into the embedded cluster; verified once more before anything is touched. */
-  restore({ id }: { id: string }, { signal }: Context): AsyncGenerator<RestoreProgress> {
+  restore({ id, unlock }: Chosen, { signal }: Context): AsyncGenerator<RestoreProgress> {
     return progressStream<RestoreProgress>(
       async (report, workSignal) => {
         const target = this.#options.restoreTarget()
@@ -259,23 +259,15 @@ export class Backups {
         try {
           const backup = await this.#find(id)
           report({ phase: 'comparing', detail: 'verifying the snapshot', ratio: 0 })
-          const found = await verifySnapshot(backup.path, {
-            signal: workSignal,
-            onProgress: ({ readBytes, totalBytes }) =>
-              report({ phase: 'comparing', detail: 'verifying the snapshot', ratio: totalBytes > 0 ? readBytes / totalBytes : null }),
+          return await this.unpacked(backup, { unlock: await unlockOf(unlock), signal: workSignal }, async (path) => {
+            const found = await verifySnapshot(path, {
+              signal: workSignal,
+              onProgress: ({ readBytes, totalBytes }) =>
+                report({ phase: 'comparing', detail: 'verifying the snapshot', ratio: totalBytes > 0 ? readBytes / totalBytes : null }),
+            })
+            refuseBroken(found.checks, 'the snapshot is broken and was not restored')
+            return restoreStore(target, { path, clock: this.#options.clock, signal: workSignal, onProgress: report })
           })
-          if (found.verdict === 'broken')
-            throw new StatusError(
-              failure(
-                422,
-                'Invalid',
-                `the snapshot is broken and was not restored: ${found.checks
-                  .filter((check) => check.verdict === 'broken')
-                  .map((check) => check.detail)
-                  .join('; ')}`,
-              ),
-            )
-          return await restoreStore(target, { path: backup.path, clock: this.#options.clock, signal: workSignal, onProgress: report })
         } finally {
           this.#restoring = false
         }
@@ -299,30 +291,136 @@ export class Backups {
     })
   }
 
-  async #verify(backup: Backup, report: (progress: BackupProgress) => void, signal: AbortSignal): Promise<Backup> {
+  /** Before the first byte: whatever ends this process, the catalogue knows that a backup was tried. */
+  async #begin(input: SaveInput, target: BackupTarget): Promise<Backup> {
     const { catalogue, clock } = this.#options
-    const { status, checks, verdict, sha256, fileSizeBytes, objectCounts } = await verifySnapshot(backup.path, {
-      signal,
-      onProgress: (progress) => report({ phase: 'verifying', ...progress }),
-    })
-    // Unknown where Drydock ended between renaming the file and noting it.
-    const changed = backup.sha256 !== '' && sha256 !== backup.sha256
-    const verified: Backup = {
-      ...backup,
-      status,
-      checks: changed
-        ? [
-            { name: 'sha256-trailer', verdict: 'broken', detail: `the file is not the one that was saved: its SHA-256 is ${sha256}, it was ${backup.sha256}` },
-            ...checks,
-          ]
-        : checks,
-      verdict: changed ? 'broken' : verdict,
-      fileSizeBytes,
-      sha256: changed ? backup.sha256 : sha256,
-      verifiedAtMs: clock.now(),
-      objectCounts,
+    const createdAtMs = clock.now()
+    const id = await catalogue.newId(target.clusterName, createdAtMs)
+    const sealing = input.sealing ?? { compress: false }
+    const begun: Backup = {
+      ...EMPTY,
+      id,
+      clusterName: target.clusterName,
+      clusterId: input.clusterId,
+      endpoint: target.endpoint,
+      path: catalogue.pathOf(id, suffixOf(sealing)),
+      createdAtMs,
+      encryption: sealing.passphrase !== undefined ? 'passphrase' : isEncrypted(sealing) ? 'recipients' : 'none',
+      compression: sealing.compress ? 'zstd' : 'none',
+      origin: input.origin ?? 'manual',
     }
+    await catalogue.put(begun)
+    return begun
+  }
+
+  /** Beside the snapshot, sealed as it is. That it fails takes nothing from the snapshot: it is logged, and there is no archive. */
+  async #savePki({ id, clusterId, path }: Backup, sealing: Sealing, signal: AbortSignal): Promise<string> {
+    const target = join(dirname(path), `${id}.pki.tar${suffixOf(sealing)}`)
+    const file = await open(`${target}.part`, 'w', 0o600)
+    try {
+      const archive = await this.#options.pki(clusterId, { signal })
+      let position = 0
+      await seal(Readable.from([archive]), sealing, async (bytes) => {
+        await writeFully(file, bytes, position)
+        position += bytes.length
+      })
+      await file.sync()
+      await file.close()
+      await rename(`${target}.part`, target)
+      return target
+    } catch (error) {
+      await file.close().catch(() => undefined)
+      await rm(`${target}.part`, { force: true })
+      signal.throwIfAborted()
+      this.#options.logger.warn('PKI was not saved', { id, problem: error instanceof Error ? error.message : String(error) })
+      return ''
+    }
+  }
+
+  async #verify(
+    backup: Backup,
+    { unlock, report, signal, thenTest }: { unlock: Unlock; report: (progress: BackupProgress) => void; signal: AbortSignal; thenTest: boolean },
+  ): Promise<Backup> {
+    const { catalogue, clock } = this.#options
+    const onProgress = (progress: { readBytes: number; totalBytes: number }): void => report({ phase: 'verifying', ...progress })
+    let tested: Backup | null = null
+    const found = await spoken(
+      verifyFile(backup.path, { unlock, directory: catalogue.unpackDirectory, signal, onProgress }, async (verification, path) => {
+        const verified = verifiedBackup(backup, verification, clock.now())
+        await catalogue.put(verified)
+        tested = thenTest && verified.verdict === 'good' ? await this.#test({ ...verified, path }, { report, signal }) : verified
+      }),
+    )
+    if (tested !== null) return tested
+    const verified = verifiedBackup(backup, found, clock.now())
     await catalogue.put(verified)
     return verified
+  }
+
+  /** @param backup its path is where its snapshot lies unpacked */
+  async #test({ id, path, objectCounts }: Backup, { report, signal }: { report: (progress: BackupProgress) => void; signal: AbortSignal }): Promise<Backup> {
+    const { catalogue, testRestore } = this.#options
+    const onProgress = (detail: string, ratio: number | null): void => report({ phase: 'testing', detail, ratio })
+    const result = await testRestore({ path, objectCounts }, { signal, onProgress })
+    // Read again: it may have been pinned or verified meanwhile.
+    const tested = { ...(await this.#find(id)), testRestore: result }
+    await catalogue.put(tested)
+    return tested
+  }
+}
+
+interface Chosen {
+  id: string
+  unlock?: UnlockInput | undefined
+}
+
+/** What a backup has before anything is known of it. */
+const EMPTY = {
+  fileSizeBytes: 0,
+  sha256: '',
+  durationMs: 0,
+  status: null,
+  checks: [],
+  verifiedAtMs: null,
+  verdict: 'saving',
+  failure: '',
+  present: false,
+  objectCounts: {},
+  encryption: 'none',
+  compression: 'none',
+  pkiPath: '',
+  pinned: false,
+  testRestore: null,
+} satisfies Partial<Backup>
+
+function verifiedBackup(backup: Backup, { status, checks, verdict, sha256, fileSizeBytes, objectCounts }: FileVerification, nowMs: number): Backup {
+  // Unknown where Drydock ended between renaming the file and noting it.
+  const changed = backup.sha256 !== '' && sha256 !== backup.sha256
+  const detail = `the file is not the one that was saved: its SHA-256 is ${sha256}, it was ${backup.sha256}`
+  return {
+    ...backup,
+    status,
+    checks: changed ? [{ name: 'sha256-trailer', verdict: 'broken', detail }, ...checks] : checks,
+    verdict: changed ? 'broken' : verdict,
+    fileSizeBytes,
+    sha256: changed ? backup.sha256 : sha256,
+    verifiedAtMs: nowMs,
+    objectCounts,
+  }
+}
+
+/** @throws StatusError Invalid, with what is broken */
+function refuseBroken(checks: readonly SnapshotCheck[], what: string): void {
+  const broken = checks.filter((check) => check.verdict === 'broken').map((check) => check.detail)
+  if (broken.length > 0) throw new StatusError(failure(422, 'Invalid', `${what}: ${broken.join('; ')}`))
+}
+
+/** That a file stays locked is an answer for whoever asked. */
+async function spoken<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof SnapshotError && error.code === 'locked') throw new StatusError(failure(403, 'Forbidden', error.message), { cause: error })
+    throw error
   }
 }

@@ -20,11 +20,14 @@ const facts: v.GenericSchema<unknown, Facts> = v.object({
   createdAtMs: v.number(),
   durationMs: v.number(),
   status: v.nullable(v.object({ hash: v.number(), revision: v.number(), totalKeys: v.number(), totalSizeBytes: v.number(), version: v.string() })),
-  checks: v.array(v.object({ name: v.picklist(['sha256-trailer', 'structure', 'order', 'status-hash']), verdict, detail: v.string() })),
+  checks: v.array(v.object({ name: v.picklist(['envelope', 'sha256-trailer', 'structure', 'order', 'status-hash']), verdict, detail: v.string() })),
   verifiedAtMs: v.nullable(v.number()),
   verdict: v.picklist(['good', 'suspicious', 'broken', 'unverified', 'saving', 'interrupted']),
   failure: v.optional(v.string(), ''),
   objectCounts: v.record(v.string(), v.number()),
+  encryption: v.optional(v.picklist(['none', 'passphrase', 'recipients']), 'none'),
+  compression: v.optional(v.picklist(['none', 'zstd', 'zip']), 'none'),
+  pkiPath: v.optional(v.string(), ''),
   pinned: v.optional(v.boolean(), false),
   origin: v.optional(v.picklist(['manual', 'scheduled']), 'manual'),
   testRestore: v.optional(
@@ -45,6 +48,8 @@ const facts: v.GenericSchema<unknown, Facts> = v.object({
   ),
 })
 
+const UNPACKED = '.unpacked'
+
 /**
  * The backups that are known: one directory, in which each snapshot has a JSON file of facts beside it. The facts outlive the
  * snapshot, so that a file deleted behind the catalogue's back is shown as gone rather than forgotten.
@@ -62,6 +67,7 @@ export class Catalogue {
   /** Makes the directory, removes what interrupted saves left, and notes in their facts what came of them. @returns the names removed */
   async open(): Promise<string[]> {
     await mkdir(this.directory, { recursive: true, mode: 0o700 })
+    await rm(this.unpackDirectory, { recursive: true, force: true })
     const parts = (await readdir(this.directory)).filter((name) => name.endsWith('.part'))
     for (const name of parts) {
       await rm(join(this.directory, name), { force: true })
@@ -103,7 +109,7 @@ export class Catalogue {
 
   /** Forgets a backup and deletes its file, the file first; one that lies outside the catalogue's directory is left alone. */
   async delete(backup: Backup): Promise<void> {
-    if (backup.path.startsWith(this.directory)) await rm(backup.path, { force: true })
+    for (const path of [backup.path, backup.pkiPath]) if (path.startsWith(this.directory)) await rm(path, { force: true })
     await rm(join(this.directory, `${backup.id}.json`), { force: true })
     this.#changes.emit()
   }
@@ -120,12 +126,18 @@ export class Catalogue {
     const taken = new Set(await readdir(this.directory))
     for (let number = 1; ; number++) {
       const id = number === 1 ? `${slug}-${stamp}` : `${slug}-${stamp}-${String(number)}`
-      if (![`${id}.db`, `${id}.db.part`, `${id}.json`].some((name) => taken.has(name))) return id
+      if (![...taken].some((name) => name.startsWith(`${id}.`))) return id
     }
   }
 
-  pathOf(id: string): string {
-    return join(this.directory, `${id}.db`)
+  /** @param suffix what its envelope adds to the name, e.g. `.zst.age` */
+  pathOf(id: string, suffix = ''): string {
+    return join(this.directory, `${id}.db${suffix}`)
+  }
+
+  /** Where files are unpacked while they are read. */
+  get unpackDirectory(): string {
+    return join(this.directory, UNPACKED)
   }
 
   onChange(listener: () => void): () => void {

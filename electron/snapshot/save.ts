@@ -5,6 +5,7 @@ import type { Clock } from '#shared/base/clock.ts'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import { TRAILER_BYTES } from './bbolt/format.ts'
 import { writeFully } from './bbolt/pageWriter.ts'
+import { checkSealing, isEncrypted, seal, type Sealing } from './envelope/envelope.ts'
 import { SnapshotError } from './snapshotError.ts'
 
 export interface SaveProgress {
@@ -21,6 +22,8 @@ export interface SaveOptions {
   path: string
   clock: Clock
   signal: AbortSignal
+  /** @default as it is */
+  sealing?: Sealing
   onProgress?: (progress: SaveProgress) => void
 }
 
@@ -38,13 +41,14 @@ export interface SavedSnapshot {
  * after any failure nothing new is there.
  * @throws SnapshotError exists or trailer; EtcdError; the system's error (ENOSPC …); or the signal's reason
  */
-export async function saveSnapshot({ etcd, path, clock, signal, onProgress }: SaveOptions): Promise<SavedSnapshot> {
+export async function saveSnapshot({ etcd, path, clock, signal, onProgress, sealing = { compress: false } }: SaveOptions): Promise<SavedSnapshot> {
   const startedMs = clock.now()
+  checkSealing(sealing)
   const part = `${path}.part`
   if (await exists(path)) throw new SnapshotError('exists', `${path} is already there; choose another name`)
   const file = await open(part, 'w', 0o600)
   try {
-    const received = await receive(file, { etcd, signal, clock, startedMs, onProgress: onProgress ?? (() => undefined) })
+    const received = await receive(file, { etcd, sealing, signal, clock, startedMs, onProgress: onProgress ?? (() => undefined) })
     await file.sync()
     await file.close()
     signal.throwIfAborted()
@@ -59,35 +63,43 @@ export async function saveSnapshot({ etcd, path, clock, signal, onProgress }: Sa
   }
 }
 
-async function receive(
-  file: FileHandle,
-  {
-    etcd,
-    signal,
-    clock,
-    startedMs,
-    onProgress,
-  }: { etcd: Pick<EtcdClient, 'snapshot'>; signal: AbortSignal; clock: Clock; startedMs: number; onProgress: (progress: SaveProgress) => void },
-): Promise<{ fileSizeBytes: number; sha256: string }> {
-  const bodyHash = createHash('sha256')
-  // The trailer is not marked in the stream: the last 32 bytes are it, so that many are held back from the body's hash.
-  let held = Buffer.alloc(0)
-  let receivedBytes = 0
+interface Receiving {
+  etcd: Pick<EtcdClient, 'snapshot'>
+  sealing: Sealing
+  signal: AbortSignal
+  clock: Clock
+  startedMs: number
+  onProgress: (progress: SaveProgress) => void
+}
+
+async function receive(file: FileHandle, options: Receiving): Promise<{ fileSizeBytes: number; sha256: string }> {
+  const { sealing } = options
+  let written = 0
+  if (!sealing.compress && !isEncrypted(sealing)) {
+    const check = new TrailerCheck()
+    for await (const blob of received(options, check)) {
+      await writeFully(file, blob, written)
+      written += blob.length
+    }
+    return { fileSizeBytes: written, sha256: check.wholeSha256 }
+  }
+  const hash = createHash('sha256')
+  await seal(received(options, new TrailerCheck()), sealing, async (bytes) => {
+    await writeFully(file, bytes, written)
+    hash.update(bytes)
+    written += bytes.length
+  })
+  return { fileSizeBytes: written, sha256: hash.digest('hex') }
+}
+
+/** The bytes of a snapshot as etcd sends them; ends only when they match the SHA-256 that ends them. */
+async function* received({ etcd, signal, clock, startedMs, onProgress }: Receiving, check: TrailerCheck): AsyncGenerator<Uint8Array> {
   for await (const { blob, remainingBytes } of etcd.snapshot({ signal })) {
     signal.throwIfAborted()
     if (blob.length === 0) continue
-    await writeFully(file, blob, receivedBytes)
-    receivedBytes += blob.length
-    if (blob.length >= TRAILER_BYTES) {
-      bodyHash.update(held)
-      bodyHash.update(blob.subarray(0, blob.length - TRAILER_BYTES))
-      held = Buffer.from(blob.subarray(blob.length - TRAILER_BYTES))
-    } else {
-      const tail = Buffer.concat([held, blob])
-      const keep = Math.min(TRAILER_BYTES, tail.length)
-      bodyHash.update(tail.subarray(0, tail.length - keep))
-      held = Buffer.from(tail.subarray(tail.length - keep))
-    }
+    check.see(blob)
+    yield blob
+    const { receivedBytes } = check
     const seconds = (clock.now() - startedMs) / 1000
     const bytesPerSecond = seconds > 0 ? receivedBytes / seconds : 0
     // The server's count leaves the trailer out: its last pieces may say 0 remain.
@@ -95,15 +107,42 @@ async function receive(
     onProgress({ receivedBytes, totalBytes, bytesPerSecond, secondsLeft: bytesPerSecond > 0 ? (totalBytes - receivedBytes) / bytesPerSecond : null })
   }
   signal.throwIfAborted()
-  if (receivedBytes % 512 !== TRAILER_BYTES)
-    throw new SnapshotError(
-      'trailer',
-      `the snapshot's stream ended after ${String(receivedBytes)} bytes without the SHA-256 that etcd sends last; nothing was kept`,
-    )
-  const whole = bodyHash.copy().update(held).digest('hex')
-  const found = bodyHash.digest('hex')
-  if (found !== held.toString('hex')) throw new SnapshotError('trailer', `the bytes received do not match the SHA-256 that etcd sent; nothing was kept`)
-  return { fileSizeBytes: receivedBytes, sha256: whole }
+  check.end()
+}
+
+/** Hashes a stream whose last 32 bytes are the SHA-256 of those before. They are not marked: so many are held back all the time. */
+class TrailerCheck {
+  receivedBytes = 0
+  /** Of all bytes, trailer included, in hex; known after `end`. */
+  wholeSha256 = ''
+  readonly #hash = createHash('sha256')
+  #held: Buffer = Buffer.alloc(0)
+
+  see(blob: Uint8Array): void {
+    this.receivedBytes += blob.length
+    if (blob.length >= TRAILER_BYTES) {
+      this.#hash.update(this.#held)
+      this.#hash.update(blob.subarray(0, blob.length - TRAILER_BYTES))
+      this.#held = Buffer.from(blob.subarray(blob.length - TRAILER_BYTES))
+      return
+    }
+    const tail = Buffer.concat([this.#held, blob])
+    const keep = Math.min(TRAILER_BYTES, tail.length)
+    this.#hash.update(tail.subarray(0, tail.length - keep))
+    this.#held = Buffer.from(tail.subarray(tail.length - keep))
+  }
+
+  /** @throws SnapshotError trailer */
+  end(): void {
+    if (this.receivedBytes % 512 !== TRAILER_BYTES)
+      throw new SnapshotError(
+        'trailer',
+        `the snapshot's stream ended after ${String(this.receivedBytes)} bytes without the SHA-256 that etcd sends last; nothing was kept`,
+      )
+    this.wholeSha256 = this.#hash.copy().update(this.#held).digest('hex')
+    if (this.#hash.digest('hex') !== this.#held.toString('hex'))
+      throw new SnapshotError('trailer', `the bytes received do not match the SHA-256 that etcd sent; nothing was kept`)
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

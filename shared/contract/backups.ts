@@ -13,7 +13,7 @@ export interface SnapshotStatus {
 }
 
 export interface SnapshotCheck {
-  name: 'sha256-trailer' | 'structure' | 'order' | 'status-hash'
+  name: 'envelope' | 'sha256-trailer' | 'structure' | 'order' | 'status-hash'
   verdict: 'good' | 'suspicious' | 'broken'
   detail: string
 }
@@ -58,6 +58,11 @@ export interface Backup {
   present: boolean
   /** Kubernetes objects by resource, counted from the file's live keys. */
   objectCounts: Record<string, number>
+  /** With age: what opens the file. */
+  encryption: 'none' | 'passphrase' | 'recipients'
+  compression: 'none' | 'zstd' | 'zip'
+  /** The encrypted archive of PKI and kubeadm's configuration beside it; '' where there is none. */
+  pkiPath: string
   /** Whether retention leaves it alone. */
   pinned: boolean
   origin: 'manual' | 'scheduled'
@@ -84,6 +89,21 @@ export type RestoreProgress =
     }
 
 const etcdEndpoint = v.object({ endpoint: v.string(), caFile: v.optional(v.string()), certFile: v.optional(v.string()), keyFile: v.optional(v.string()) })
+
+/** How the file is written. A passphrase, or the public keys (`age1…`) of those who may open it; not both. */
+const sealing = v.object({
+  compress: v.boolean(),
+  passphrase: v.optional(v.pipe(v.string(), v.minLength(8, 'a passphrase has at least 8 characters'))),
+  recipients: v.optional(v.array(v.string())),
+  /** PKI and kubeadm's configuration go into an archive beside it; only where it is encrypted. */
+  pki: v.optional(v.boolean()),
+})
+export type SealingInput = v.InferOutput<typeof sealing>
+
+/** What opens an encrypted file: its passphrase, or an identity (`AGE-SECRET-KEY-…`) as text or as the path of a file of them. */
+const unlock = v.optional(v.object({ passphrase: v.optional(v.string()), identity: v.optional(v.string()), identityFile: v.optional(v.string()) }))
+export type UnlockInput = NonNullable<v.InferOutput<typeof unlock>>
+export { unlock as unlockInput }
 
 export interface EtcdMemberView {
   id: string
@@ -126,17 +146,17 @@ export interface EtcdBranch {
 export const backupChannels = {
   'backups.watch': subscription<Backup[]>()(v.object({})),
   /** Without `etcd` the cluster's own endpoint is used (embedded: always known). */
-  'backups.save': subscription<BackupProgress>()(v.object({ clusterId, etcd: v.optional(etcdEndpoint) })),
-  'backups.verify': subscription<BackupProgress>()(v.object({ id: v.string() })),
+  'backups.save': subscription<BackupProgress>()(v.object({ clusterId, etcd: v.optional(etcdEndpoint), sealing: v.optional(sealing) })),
+  'backups.verify': subscription<BackupProgress>()(v.object({ id: v.string(), unlock })),
   /** Opens it in a control plane of its own, reads every kind through its API, and removes that again. */
-  'backups.testRestore': subscription<BackupProgress>()(v.object({ id: v.string() })),
+  'backups.testRestore': subscription<BackupProgress>()(v.object({ id: v.string(), unlock })),
   /** Pinned ones are left alone by retention. */
   'backups.pin': request<null>()(v.object({ id: v.string(), pinned: v.boolean() })),
   'backups.delete': request<null>()(v.object({ id: v.string() })),
   /** A snapshot file from elsewhere joins the catalogue after verification. */
-  'backups.import': request<Backup>()(v.object({ path: v.string() })),
+  'backups.import': request<Backup>()(v.object({ path: v.string(), unlock })),
   /** Into the embedded cluster, whose previous data directory is kept beside. */
-  'backups.restore': subscription<RestoreProgress>()(v.object({ id: v.string() })),
+  'backups.restore': subscription<RestoreProgress>()(v.object({ id: v.string(), unlock })),
   'etcd.members': request<EtcdMemberView[]>()(v.object({ clusterId, etcd: v.optional(etcdEndpoint) })),
   'etcd.setEndpoint': request<null>()(v.object({ clusterId, etcd: etcdEndpoint })),
   /** Keys below a prefix, in order; `after` pages. */

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { request, subscription } from './channel.ts'
+import { unlockInput } from './backups.ts'
 import { clusterId, type ClusterId } from './clusters.ts'
 
 /** A control plane of Drydock's own that began with a snapshot: opened to be looked at, or a twin that runs. */
@@ -22,10 +23,15 @@ export interface InstanceView {
 
 export const instanceChannels = {
   /** Opens a backup read-only beside all other clusters; one that is open already is given again. */
-  'backups.openAsCluster': request<{ clusterId: ClusterId }>()(v.object({ id: v.string() })),
+  'backups.openAsCluster': request<{ clusterId: ClusterId }>()(v.object({ id: v.string(), unlock: unlockInput })),
   /** Starts a twin from a backup: its nodes become simulated ones that take over their pods. */
   'backups.makeTwin': request<{ clusterId: ClusterId }>()(
-    v.object({ id: v.string(), name: v.optional(v.string()), timeScale: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(1000))) }),
+    v.object({
+      id: v.string(),
+      unlock: unlockInput,
+      name: v.optional(v.string()),
+      timeScale: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(1000))),
+    }),
   ),
   'instances.watch': subscription<InstanceView[]>()(v.object({})),
   /** Ends it and removes its data; the backup stays. */

@@ -18,6 +18,12 @@ export const backupSchedule = v.pipe(
     /** The recovery point objective: no good backup may be older than so. */
     targetMs: v.pipe(v.number(), v.minValue(MINUTE_MS)),
     retention: v.object({ last: kept(1), daily: kept(0), weekly: kept(0), monthly: kept(0) }),
+    /** Scheduled backups are encrypted for public keys only: there is nobody to type a passphrase, and none is stored. */
+    sealing: v.optional(v.object({ compress: v.boolean(), recipients: v.array(v.string()), pki: v.boolean() }), {
+      compress: false,
+      recipients: [],
+      pki: false,
+    }),
     /** Whether each backup is opened and read through the API afterwards. */
     testRestore: v.boolean(),
   }),

@@ -22,6 +22,7 @@ const backups = new Backups({
   },
   restoreTarget: () => null,
   isOpen: () => false,
+  pki: () => Promise.reject(new Error('no node here')),
   testRestore: () => Promise.reject(new Error('no control plane here')),
 })
 let error = ''

@@ -18,7 +18,7 @@ const LONGEST_RETRY_MS = 30 * 60_000
 
 export interface BackupSchedulerOptions {
   file: ScheduleFile
-  backups: Pick<Backups, 'save' | 'retain' | 'testRestore'>
+  backups: Pick<Backups, 'save' | 'retain'>
   clock: Clock
   logger: Logger
   /** As the cluster is called now; '' when it is not known any more. */
@@ -124,7 +124,7 @@ export class BackupScheduler {
     } else if (retry !== undefined && retry.atMs <= now) await this.#back(clusterId, { dueAtMs: retry.dueAtMs, attempt: retry.attempt + 1 }, signal)
   }
 
-  /** One run: saved and verified, older ones let go, the new one opened. */
+  /** One run: saved, verified and opened; then older ones are let go. */
   async #back(clusterId: string, { dueAtMs, attempt }: { dueAtMs: number; attempt: number }, signal: AbortSignal): Promise<void> {
     const { clock, logger, settled, nameOf } = this.#options
     this.#running = clusterId
@@ -137,7 +137,7 @@ export class BackupScheduler {
       run.backupId = backup.id
       run.outcome = backup.verdict === 'good' || backup.verdict === 'suspicious' || backup.verdict === 'broken' ? backup.verdict : 'failed'
       if (run.outcome !== 'good') run.failure = backup.checks.find((check) => check.verdict !== 'good')?.detail ?? 'the file was not verified'
-      else await this.#afterwards(clusterId, { backup, run, signal })
+      else await this.#afterwards(clusterId, run)
     } catch (error) {
       if (signal.aborted) return
       run.failure = error instanceof Error ? error.message : String(error)
@@ -166,22 +166,21 @@ export class BackupScheduler {
   }
 
   async #save(clusterId: string, signal: AbortSignal): Promise<Backup> {
-    for await (const progress of this.#options.backups.save({ clusterId, origin: 'scheduled' }, { signal }))
+    const { sealing, testRestore = false } = this.#records.get(clusterId) ?? {}
+    for await (const progress of this.#options.backups.save({ clusterId, sealing, origin: 'scheduled', thenTest: testRestore }, { signal }))
       if (progress.phase === 'done') return progress.backup
     throw new Error('the backup ended without a result')
   }
 
   /** The backup is good already: what goes wrong here is noted and takes nothing from that. */
-  async #afterwards(clusterId: string, { backup, run, signal }: { backup: Backup; run: ScheduledRun; signal: AbortSignal }): Promise<void> {
+  async #afterwards(clusterId: string, run: ScheduledRun): Promise<void> {
     const { backups, logger } = this.#options
     const record = this.#records.get(clusterId)
     if (record === undefined) return
     try {
       run.removed = (await backups.retain({ clusterId, retention: record.retention, timeZone: record.timeZone })).length
-      if (record.testRestore) for await (const _ of backups.testRestore({ id: backup.id }, { signal })) continue
     } catch (error) {
-      signal.throwIfAborted()
-      logger.warn('a scheduled backup is good, but what follows it failed', { id: backup.id, error: error instanceof Error ? error.message : String(error) })
+      logger.warn('older backups could not be removed', { cluster: record.clusterName, error: error instanceof Error ? error.message : String(error) })
     }
   }
 

@@ -1,12 +1,14 @@
 import { existsSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { Decrypter, generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { describe, expect, it } from 'vitest'
 import { Backups, type BackupsOptions } from '#electron/snapshot/backups.ts'
 import { Catalogue } from '#electron/snapshot/catalogue.ts'
 import { encodeSnapshot } from '#electron/snapshot/encodeSnapshot.ts'
 import { FakeClock } from '#shared/base/clock.ts'
 import { silentLogger } from '#shared/base/logger.ts'
-import type { Backup, BackupProgress } from '#shared/contract/backups.ts'
+import type { Backup, BackupProgress, TestRestore } from '#shared/contract/backups.ts'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import { hasProgram, runProgram, temporaryDirectory } from '#test/support/peers.ts'
 import { sourceOf } from './source.ts'
@@ -44,6 +46,7 @@ async function fixture(change: (bytes: Buffer) => Buffer = (bytes) => bytes): Pr
       }),
     restoreTarget: () => null,
     isOpen: () => false,
+    pki: () => Promise.reject(new Error('no node here')),
     testRestore: () => Promise.reject(new Error('no control plane here')),
   }
   return { backups: new Backups(options), catalogue, options }
@@ -112,6 +115,85 @@ describe('Backups', () => {
       { id: second.id, present: true, verdict: 'broken' },
       { id: first.id, present: false, verdict: 'good' },
     ])
+  })
+
+  it('encrypts and compresses, reads back what it wrote, and opens it again only with the passphrase', { timeout: 60_000 }, async () => {
+    const { backups, catalogue } = await fixture()
+    const sealing = { compress: true, passphrase: 'correct horse' }
+    const backup = await last(backups.save({ clusterId: 'embedded', sealing }, { signal }))
+    expect(backup).toMatchObject({ verdict: 'good', encryption: 'passphrase', compression: 'zstd', objectCounts: { configmaps: 380 } })
+    expect(backup.path).toMatch(/\.db\.zst\.age$/)
+    expect(backup.checks[0]).toMatchObject({ name: 'envelope', verdict: 'good' })
+    expect(backup.sha256).toBe(createHash('sha256').update(readFileSync(backup.path)).digest('hex'))
+    expect(readFileSync(join(catalogue.directory, `${backup.id}.json`), 'utf8')).not.toContain('horse')
+    await expect(last(backups.verify({ id: backup.id }, { signal }))).rejects.toMatchObject({
+      code: 403,
+      message: expect.stringMatching(/give its passphrase/) as string,
+    })
+    await expect(last(backups.verify({ id: backup.id, unlock: { passphrase: 'wrong' } }, { signal }))).rejects.toMatchObject({ code: 403 })
+    expect(await last(backups.verify({ id: backup.id, unlock: { passphrase: 'correct horse' } }, { signal }))).toMatchObject({ verdict: 'good' })
+    expect(await catalogue.get(backup.id)).toMatchObject({ verdict: 'good' })
+    expect(readdirSync(catalogue.unpackDirectory)).toEqual([])
+    const bytes = readFileSync(backup.path)
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 9) ^ 1, bytes.length - 9)
+    writeFileSync(backup.path, bytes)
+    const damaged = await last(backups.verify({ id: backup.id, unlock: { passphrase: 'correct horse' } }, { signal }))
+    expect(damaged).toMatchObject({ verdict: 'broken', status: null })
+    expect(damaged.checks.map(({ detail }) => detail).join()).toMatch(/the age layer is broken/)
+  })
+
+  it('encrypts for public keys, with PKI beside it, tests what it wrote, and forgets both files', { timeout: 60_000 }, async () => {
+    const { options, catalogue } = await fixture()
+    const tested: string[] = []
+    const result: TestRestore = { atMs: 1, durationMs: 2, outcome: 'good', kinds: 3, objects: 4, short: [], notServed: [], sample: '', failure: '' }
+    const backups = new Backups({
+      ...options,
+      pki: () => Promise.resolve(Buffer.from('an archive')),
+      testRestore: ({ path }) => {
+        tested.push(path)
+        expect(readFileSync(path).length).toBeGreaterThan(200_000)
+        return Promise.resolve(result)
+      },
+    })
+    const identity = await generateX25519Identity()
+    const sealing = { compress: false, recipients: [await identityToRecipient(identity)], pki: true }
+    const backup = await last(backups.save({ clusterId: 'embedded', sealing, thenTest: true }, { signal }))
+    expect(backup).toMatchObject({ verdict: 'good', encryption: 'recipients', testRestore: result })
+    expect(existsSync(tested[0] ?? '')).toBe(false)
+    const decrypter = new Decrypter()
+    decrypter.addIdentity(identity)
+    expect(await decrypter.decrypt(readFileSync(backup.pkiPath), 'text')).toBe('an archive')
+    expect(await last(backups.verify({ id: backup.id, unlock: { identity } }, { signal }))).toMatchObject({ verdict: 'good' })
+    await backups.delete({ id: backup.id })
+    expect(readdirSync(catalogue.directory).filter((name) => name.startsWith(backup.id))).toEqual([])
+    const asked = last(backups.save({ clusterId: 'embedded', sealing: { compress: true, pki: true } }, { signal }))
+    await expect(asked).rejects.toMatchObject({ code: 422, message: expect.stringMatching(/encrypted only/) as string })
+    expect(await catalogue.list()).toEqual([])
+  })
+
+  it('takes in a compressed file from elsewhere as it is', async () => {
+    const { backups } = await fixture()
+    const saved = await last(backups.save({ clusterId: 'embedded', sealing: { compress: true } }, { signal }))
+    const taken = await backups.import({ path: saved.path }, { signal })
+    expect(taken).toMatchObject({ verdict: 'good', compression: 'zstd', encryption: 'none', objectCounts: saved.objectCounts })
+    expect(readFileSync(taken.path)).toEqual(readFileSync(saved.path))
+  })
+
+  it('lets go of what retention supersedes, but of nothing that is open', async () => {
+    const { options, catalogue } = await fixture()
+    const clock = new FakeClock()
+    const open = new Set<string>()
+    const backups = new Backups({ ...options, clock, isOpen: (id) => open.has(id) })
+    const ids: string[] = []
+    for (let hour = 0; hour < 4; hour++) {
+      ids.push((await last(backups.save({ clusterId: 'embedded', origin: 'scheduled' }, { signal }))).id)
+      await clock.advance(3_600_000)
+    }
+    open.add(ids[0] ?? '')
+    const retention = { last: 1, daily: 0, weekly: 0, monthly: 0 }
+    expect((await backups.retain({ clusterId: 'embedded', retention, timeZone: 'UTC' })).sort()).toEqual(ids.slice(1, 3))
+    expect((await catalogue.list()).map(({ id }) => id)).toEqual([ids[3], ids[0]])
+    await expect(backups.delete({ id: ids[0] ?? '' })).rejects.toMatchObject({ code: 409 })
   })
 
   it('tells watchers of each change', async () => {

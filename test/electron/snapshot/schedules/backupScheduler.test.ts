@@ -22,6 +22,7 @@ const sixHourly: BackupSchedule = {
   timeZone: 'UTC',
   targetMs: 6 * HOUR_MS,
   retention: { last: 2, daily: 0, weekly: 0, monthly: 0 },
+  sealing: { compress: true, recipients: [], pki: false },
   testRestore: true,
 }
 
@@ -44,12 +45,11 @@ class Bed {
       nameOf: () => 'Prod / EU',
       settled: () => Promise.resolve(),
       backups: {
-        save: (input) => this.#save(input.origin ?? ''),
+        save: ({ origin = '', thenTest = false, sealing }) => this.#save(`${origin}${thenTest ? ', test' : ''}${sealing?.compress === true ? ', zstd' : ''}`),
         retain: ({ retention }) => {
           this.calls.push(`retain ${String(retention.last)}`)
           return Promise.resolve(['old'])
         },
-        testRestore: ({ id }) => this.#test(id),
       },
     })
   }
@@ -64,11 +64,6 @@ class Bed {
       checks: [{ name: 'order', verdict: this.outcome, detail: 'revision 7 is twice there' }],
     }
     yield { phase: 'done', backup: backup as Backup }
-  }
-
-  async *#test(id: string): AsyncGenerator<BackupProgress> {
-    this.calls.push(`test ${id}`)
-    yield { phase: 'testing', detail: '', ratio: null }
   }
 
   async start(): Promise<void> {
@@ -117,11 +112,11 @@ async function bed(schedule: Partial<BackupSchedule> = {}): Promise<Bed> {
 }
 
 describe('BackupScheduler', () => {
-  it('saves when it falls due, lets older ones go and opens the new one', async () => {
+  it('saves when it falls due, opens it and lets older ones go', async () => {
     const it = await bed()
     expect(it.view).toMatchObject({ clusterName: 'Prod / EU', state: 'idle', nextRunMs: at('01T06:00'), lastRun: null, missed: null })
     await it.advance(6 * HOUR_MS)
-    expect(it.calls).toEqual(['save scheduled', 'retain 2', 'test b1'])
+    expect(it.calls).toEqual(['save scheduled, test, zstd', 'retain 2'])
     expect(it.view).toMatchObject({
       nextRunMs: at('01T12:00'),
       missed: null,
@@ -199,7 +194,7 @@ describe('BackupScheduler', () => {
   it('does not test what was not asked to be tested, and forgets a schedule that is removed', async () => {
     const it = await bed({ testRestore: false })
     await it.advance(6 * HOUR_MS)
-    expect(it.calls).toEqual(['save scheduled', 'retain 2'])
+    expect(it.calls).toEqual(['save scheduled, zstd', 'retain 2'])
     await it.scheduler.remove({ clusterId: 'prod' })
     expect(it.scheduler.list()).toEqual([])
     expect(JSON.parse(readFileSync(it.path, 'utf8'))).toEqual([])
