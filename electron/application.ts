@@ -41,6 +41,7 @@ import { renewalRunbook } from './runbooks/certificates/certificatesRunbook.ts'
 import { drainRunbook } from './runbooks/drain/drainRunbook.ts'
 import { etcdHashes } from './runbooks/restore/etcdHashes.ts'
 import { restoreRunbook } from './runbooks/restore/restoreRunbook.ts'
+import { staticPodRunbook } from './runbooks/staticPodEditor/staticPodRunbook.ts'
 import { nodeEtcd } from './runbooks/nodeEtcd.ts'
 import { RunbookEngine } from './runbooks/engine.ts'
 import { pkiArchive } from './runbooks/pkiArchive.ts'
@@ -197,6 +198,7 @@ export class Application {
       runbooks: [
         drainRunbook({ api }),
         renewalRunbook({ api, shell }),
+        staticPodRunbook({ api, shell }),
         restoreRunbook({
           api,
           shell,

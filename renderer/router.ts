@@ -19,6 +19,7 @@ export function createPageRouter(): Router {
           { path: 'etcd', name: 'etcd', component: () => import('./pages/EtcdPage.vue') },
           { path: 'certificates', name: 'certificates', component: () => import('./pages/CertificatesPage.vue') },
           { path: 'access', name: 'access', component: () => import('./pages/AccessPage.vue') },
+          { path: 'manifest', name: 'manifest', component: () => import('./pages/ManifestPage.vue') },
           { path: 'restore', name: 'restore', component: () => import('./pages/RestorePage.vue') },
           { path: 'drain', name: 'drain', component: () => import('./pages/DrainPage.vue') },
           { path: 'upgrade', name: 'upgrade', component: () => import('./pages/UpgradePage.vue') },

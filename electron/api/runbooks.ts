@@ -10,12 +10,14 @@ import type { RunbookEngine } from '../runbooks/engine.ts'
 import type { NodeShellFactory } from '../runbooks/nodeShell/nodeShell.ts'
 import { reportMarkdown } from '../runbooks/report.ts'
 import { readRestorePlan, restoreInput } from '../runbooks/restore/restoreRunbook.ts'
+import { readNodeManifests } from '../runbooks/staticPodEditor/nodeManifests.ts'
+import { staticPodInput } from '../runbooks/staticPodEditor/staticPodRunbook.ts'
 import { makePlan, readFacts } from '../runbooks/upgrade/plan.ts'
 import { upgradeInput, type UpgradeDependencies } from '../runbooks/upgrade/upgrade.ts'
 import type { Catalogue } from '../snapshot/catalogue.ts'
 import { following } from './changes.ts'
 
-/** The contract's namespaces `upgrade` and `runbooks`. */
+/** The contract's namespaces `drain`, `certs`, `clusterRestore`, `staticPods`, `upgrade` and `runbooks`. */
 export function runbookHandlers(
   registry: ClusterRegistry,
   engine: RunbookEngine,
@@ -29,6 +31,8 @@ export function runbookHandlers(
     | 'certs.renew'
     | 'clusterRestore.plan'
     | 'clusterRestore.start'
+    | 'staticPods.list'
+    | 'staticPods.edit'
     | 'upgrade.plan'
     | 'upgrade.start'
     | 'runbooks.resume'
@@ -81,6 +85,24 @@ export function runbookHandlers(
         registry.requireWritable(clusterId)
         const plan = await readRestorePlan(api(clusterId), shells(clusterId), await backup(backupId), { signal })
         return { runId: await engine.start('restore', restoreInput(plan, { id: clusterId, name: registry.summary(clusterId).name })) }
+      },
+      'staticPods.list': async ({ clusterId, node }, { signal }) => {
+        const shell = await shells(clusterId)(node, { signal })
+        try {
+          return await readNodeManifests(api(clusterId), shell, { node, signal })
+        } finally {
+          shell.close()
+        }
+      },
+      'staticPods.edit': async ({ clusterId, ...edit }, { signal }) => {
+        registry.requireWritable(clusterId)
+        const shell = await shells(clusterId)(edit.node, { signal })
+        try {
+          const known = { id: clusterId, name: registry.summary(clusterId).name }
+          return { runId: await engine.start('static-pod', await staticPodInput(api(clusterId), shell, { cluster: known, edit, signal })) }
+        } finally {
+          shell.close()
+        }
       },
       'upgrade.plan': ({ clusterId, targetVersion }, { signal }) => plan(clusterId, targetVersion, signal),
       'upgrade.start': async ({ clusterId, targetVersion, waiver = '', parallelWorkers = 1 }, { signal }) => {

@@ -9,6 +9,7 @@ import { runbookChannels } from './runbooks.ts'
 import { scheduleChannels } from './schedules.ts'
 import { securityChannels } from './security.ts'
 import { settingsChannels } from './settings.ts'
+import { staticPodChannels } from './staticPods.ts'
 import { tableChannels } from './table.ts'
 import type { Status } from '#shared/kubernetes/status.ts'
 
@@ -24,6 +25,7 @@ export const contract = {
   ...compareChannels,
   ...securityChannels,
   ...runbookChannels,
+  ...staticPodChannels,
   ...settingsChannels,
 } as const
 

@@ -49,7 +49,8 @@ export function componentState(pod: KubeObject | undefined, version: string, bef
   return { state: 'waiting', why: why || 'it is not ready' }
 }
 
-function containerState(pod: KubeObject): ContainerState | null {
+/** The first container's; null when it has none yet. */
+export function containerState(pod: KubeObject): ContainerState | null {
   const status = isObject(pod['status']) ? pod['status'] : {}
   const [first] = Array.isArray(status['containerStatuses']) ? status['containerStatuses'].filter(isObject) : []
   if (first === undefined) return null
