@@ -94,6 +94,11 @@ export class Collection {
     return this.#listeners.subscribe(listener)
   }
 
+  /** No change up to `revision` is in the history. */
+  forgetUntil(revision: number): void {
+    this.#oldest = revision
+  }
+
   /** Takes the first contents; no events. */
   load(entry: Entry): void {
     this.#entries.set(entry.key, entry)

@@ -121,7 +121,7 @@ export class Store {
       const page = await this.#etcd.range({ key, rangeEnd, limit: PAGE, revision }, { signal })
       if (revision === 0) {
         revision = page.header.revision
-        this.#loadedRevision = revision
+        this.#loadAt(revision)
       }
       for (const kv of page.kvs) {
         const entry = this.#decode(kv)
@@ -134,8 +134,14 @@ export class Store {
     this.#revision = revision
   }
 
+  /** Of changes until now nothing is remembered, in the collections either that somebody has asked for before. */
+  #loadAt(revision: number): void {
+    this.#loadedRevision = revision
+    for (const collection of this.#collections.values()) collection.forgetUntil(revision)
+  }
+
   #loadStill(still: StillReader): void {
-    this.#loadedRevision = still.revision
+    this.#loadAt(still.revision)
     const reader = new EntryReader((key, place) => {
       const kv = still.read(place)
       return this.#decode(kv) ?? this.#unreadable(key, kv)
