@@ -30,26 +30,26 @@ export class NodeConnections implements NodeConnection {
     const workers = (node === undefined ? kubelets : [node]).flatMap((kubelet) => kubelet.pods.workers())
     const own = workers.filter(({ podIP }) => podIP === address)
     if (own.length === 0 && node === undefined) return undefined
-    const behind = (port: number, protocol: string): { worker: PodWorker; port: number }[] => [
+    const behind = (port: number, protocol: string, to: string): { worker: PodWorker; port: number }[] => [
       ...own.map((worker) => ({ worker, port })),
       ...(node === undefined
         ? []
         : workers.flatMap((worker) => {
-            const inside = worker.containerPort(port, protocol)
+            const inside = worker.containerPort(port, protocol, to)
             return inside === null ? [] : [{ worker, port: inside }]
           })),
     ]
     return {
       isNode: node !== undefined,
-      connect: (port, from) => {
-        for (const target of behind(port, 'TCP')) {
+      connect: (port, from, to = address) => {
+        for (const target of behind(port, 'TCP', to)) {
           const connection = target.worker.connect(target.port, from)
           if (connection !== null) return connection
         }
         return null
       },
-      exchange: (port, message, from) => {
-        for (const target of behind(port, 'UDP')) {
+      exchange: (port, message, from, to = address) => {
+        for (const target of behind(port, 'UDP', to)) {
           const answer = target.worker.exchange(target.port, message, from)
           if (answer !== undefined) return answer
         }

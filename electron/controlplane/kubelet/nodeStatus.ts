@@ -53,6 +53,12 @@ export function newNode(name: string, extra: { labels: Record<string, string>; t
   }
 }
 
+/** Resources that somebody has added to the node's capacity (`example.com/gpu`): the kubelet leaves them, and lets all of them be used. */
+function extended(before: KubeObject | null): Record<string, unknown> {
+  const { capacity = {} } = (before?.['status'] ?? {}) as { capacity?: Record<string, unknown> }
+  return Object.fromEntries(Object.entries(capacity).filter(([name]) => name.includes('/')))
+}
+
 /** node.status as the kubelet reports it. */
 export function nodeStatus(facts: NodeFacts, before: KubeObject | null): Record<string, unknown> {
   const known = ((before?.['status'] as { conditions?: NodeCondition[] } | undefined)?.conditions ?? []).filter(
@@ -72,7 +78,7 @@ export function nodeStatus(facts: NodeFacts, before: KubeObject | null): Record<
       { type: 'Hostname', address: facts.name },
     ],
     capacity: { ...common, 'ephemeral-storage': kib(diskBytes), memory: kib(memoryBytes) },
-    allocatable: { ...common, 'ephemeral-storage': String(Math.floor(diskBytes * 0.9)), memory: kib(memoryBytes - EVICTION_BYTES) },
+    allocatable: { ...extended(before), ...common, 'ephemeral-storage': String(Math.floor(diskBytes * 0.9)), memory: kib(memoryBytes - EVICTION_BYTES) },
     conditions: [
       ...known,
       condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),

@@ -46,8 +46,9 @@ export class NetworkFault extends Error {
 /** What listens at an address: a pod, or the pods in a node's own network and its host ports. */
 export interface NetworkPlace {
   isNode: boolean
-  connect(port: number, from: string): Duplex | null
-  exchange(port: number, message: Buffer, from: string): Buffer | null | undefined
+  /** @param to of a node's addresses, the one that is called, when it is not the place's own */
+  connect(port: number, from: string, to?: string): Duplex | null
+  exchange(port: number, message: Buffer, from: string, to?: string): Buffer | null | undefined
 }
 
 export interface ClusterNetworkOptions {
@@ -101,7 +102,7 @@ export class ClusterNetwork implements PodNetwork {
 
   async connect(to: { address: string; port: number }, from: NetworkPeer, signal: AbortSignal): Promise<Duplex> {
     if (isOwn(to.address, from)) {
-      const own = from.connectLocal(to.port)
+      const own = from.connectLocal(to.port) ?? this.#nodeOf(from)?.connect(to.port, from.podIP, to.address) ?? null
       if (own !== null) return own
     }
     const { address, port } = await this.#route(to, 'TCP', from, signal)
@@ -114,6 +115,7 @@ export class ClusterNetwork implements PodNetwork {
 
   async exchange(to: { address: string; port: number }, message: Buffer, from: NetworkPeer, signal: AbortSignal): Promise<Buffer> {
     let answer = isOwn(to.address, from) ? from.exchangeLocal(to.port, message) : undefined
+    if (answer === undefined && isOwn(to.address, from)) answer = this.#nodeOf(from)?.exchange(to.port, message, from.podIP, to.address)
     if (answer === undefined) {
       const { address, port } = await this.#route(to, 'UDP', from, signal)
       answer = address === from.podIP ? from.exchangeLocal(port, message) : this.#place(address).exchange(port, message, from.podIP)
@@ -121,6 +123,12 @@ export class ClusterNetwork implements PodNetwork {
     if (answer === undefined) throw new NetworkFault('Connection refused')
     // A datagram nobody answers: who waits for it waits until it has had enough.
     return answer ?? new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }))
+  }
+
+  /** The node that a pod in its network shares addresses with. */
+  #nodeOf({ podIP }: NetworkPeer): NetworkPlace | undefined {
+    const place = this.#options.placeAt(podIP)
+    return place?.isNode === true ? place : undefined
   }
 
   #place(address: string): NetworkPlace {

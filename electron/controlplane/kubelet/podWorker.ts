@@ -189,10 +189,11 @@ export class PodWorker {
     return undefined
   }
 
-  /** The container's port behind a port of the node (`hostPort`); null for none. */
-  containerPort(hostPort: number, protocol: string): number | null {
+  /** The container's port behind a port of one of the node's addresses (`hostPort`); null for none. */
+  containerPort(hostPort: number, protocol: string, address: string): number | null {
     const ports = this.pod.spec.containers.flatMap((container) => container.ports ?? [])
-    return ports.find((port) => port.hostPort === hostPort && (port.protocol ?? 'TCP') === protocol)?.containerPort ?? null
+    const bound = ports.filter(({ hostIP = '' }) => hostIP === '' || hostIP === '0.0.0.0' || hostIP === address)
+    return bound.find((port) => port.hostPort === hostPort && (port.protocol ?? 'TCP') === protocol)?.containerPort ?? null
   }
 
   /** As `connect`. @throws Error in the words of a port-forward to a port on which nobody listens */
