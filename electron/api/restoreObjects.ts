@@ -15,7 +15,8 @@ import type { ClusterRegistry } from '../clusters/clusterRegistry.ts'
 
 const MANAGER = 'drydock-restore'
 
-interface Chosen {
+/** An object to be made, and under which key. */
+export interface Chosen {
   key: ObjectKey
   /** As it is in the source; null where it is not. */
   source: KubeObject | null
@@ -115,20 +116,35 @@ export async function* runRestore(
   to: Transport,
   { objects, overwrite, signal }: { objects: readonly ObjectKey[]; overwrite: boolean; signal: AbortSignal },
 ): AsyncGenerator<{ items: RestoredItem[]; done: boolean }> {
-  const chosen = await chosenFrom(from, objects, signal)
+  yield* makeObjects(to, await chosenFrom(from, objects, signal), { overwrite, signal })
+}
+
+/** Makes objects one after the other. One that fails does not keep the others from being made; each outcome is told. */
+export async function* makeObjects(
+  to: Transport,
+  chosen: readonly Chosen[],
+  { overwrite, signal, dryRun = false }: { overwrite: boolean; signal: AbortSignal; dryRun?: boolean },
+): AsyncGenerator<{ items: RestoredItem[]; done: boolean }> {
   const items = chosen.map(({ key, source }): RestoredItem => ({ ...key, kind: source?.kind ?? '', outcome: 'pending', message: '' }))
   yield { items: [...items], done: items.length === 0 }
+  /** Of a dry run: objects in these would be refused for that alone. */
+  const newNamespaces = new Set<string>()
   for (const [index, { key, source }] of chosen.entries()) {
     const item = items[index]
     if (item === undefined) continue
-    items[index] = { ...item, ...(await restoreOne(to, { key, source, overwrite, signal })) }
+    const waits = newNamespaces.has(key.namespace)
+    const outcome = waits
+      ? ({ outcome: 'created', message: `will be made once the namespace ${key.namespace} is there` } as const)
+      : await restoreOne(to, { key, source, overwrite, dryRun, signal })
+    items[index] = { ...item, ...outcome }
+    if (dryRun && source?.kind === 'Namespace' && outcome.outcome === 'created') newNamespaces.add(key.name)
     yield { items: [...items], done: index === chosen.length - 1 }
   }
 }
 
 async function restoreOne(
   to: Transport,
-  { key, source, overwrite, signal }: { key: ObjectKey; source: KubeObject | null; overwrite: boolean; signal: AbortSignal },
+  { key, source, overwrite, dryRun, signal }: { key: ObjectKey; source: KubeObject | null; overwrite: boolean; dryRun: boolean; signal: AbortSignal },
 ): Promise<Pick<RestoredItem, 'outcome' | 'message'>> {
   if (source === null) return { outcome: 'skipped', message: 'it is not in the source' }
   const leftOut = reasonToLeaveOut(source)
@@ -137,12 +153,12 @@ async function restoreOne(
   try {
     const there = await objectOrNull(to, key, { ...key, signal })
     if (there === null) {
-      await create(to, { key, wanted, dryRun: false, signal })
+      await create(to, { key, wanted, dryRun, signal })
       return { outcome: 'created', message: '' }
     }
     if (deepEqual(essence(there), essence(source))) return { outcome: 'unchanged', message: 'it was there already' }
     if (!overwrite) return { outcome: 'skipped', message: 'is there and differs; it was left as it is' }
-    await replace(to, { key, wanted, there, dryRun: false, signal })
+    await replace(to, { key, wanted, there, dryRun, signal })
     return { outcome: 'replaced', message: '' }
   } catch (error) {
     signal.throwIfAborted()

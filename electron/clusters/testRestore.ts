@@ -1,23 +1,8 @@
-import { readFileSync } from 'node:fs'
-import { mkdtemp, mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { Clock } from '#shared/base/clock.ts'
-import type { Logger } from '#shared/base/logger.ts'
 import type { Backup, TestRestore } from '#shared/contract/backups.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import type { Transport } from '#shared/kubernetes/transport.ts'
 import { listedResources, objectOrNull, objectsOf, type ListedResource } from './allObjects.ts'
-import { ContextTransport } from './contextTransport.ts'
-import { EmbeddedCluster, type ClusterCommand } from './embeddedCluster.ts'
-import { parseKubeconfig } from './kubeconfig.ts'
-
-export interface TestRestoreOptions {
-  /** Where the control plane's files are while it runs. */
-  directory: string
-  command: ClusterCommand
-  clock: Clock
-  logger: Logger
-}
+import { withOpened, type OpenedOptions } from './openedSnapshot.ts'
 
 interface Context {
   signal: AbortSignal
@@ -34,10 +19,10 @@ const INTERNAL = new Set(['masterleases', 'peerserverleases'])
  */
 export async function testRestore(
   backup: Pick<Backup, 'path' | 'objectCounts'>,
-  options: TestRestoreOptions,
+  options: OpenedOptions,
   { signal, onProgress }: Context,
 ): Promise<TestRestore> {
-  const { clock, command, logger, directory } = options
+  const { clock } = options
   const startedMs = clock.now()
   const none = { kinds: 0, objects: 0, short: [], notServed: [], sample: '' }
   const answer = (found: Omit<TestRestore, 'atMs' | 'durationMs' | 'outcome'>): TestRestore => ({
@@ -46,36 +31,12 @@ export async function testRestore(
     durationMs: clock.now() - startedMs,
     outcome: found.failure === '' ? 'good' : 'failed',
   })
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  const folder = await mkdtemp(join(directory, 'test-'))
-  const cluster = new EmbeddedCluster({
-    dataDir: join(folder, 'cluster'),
-    command,
-    args: ['--from-snapshot', backup.path, '--read-only'],
-    logger: logger.with({ instance: 'test-restore' }),
-  })
-  const stop = (): void => {
-    void cluster.stop()
-  }
-  signal.addEventListener('abort', stop, { once: true })
   try {
     onProgress('opening the backup', null)
-    const { kubeconfigPath } = await cluster.start()
-    const [context] = parseKubeconfig(readFileSync(kubeconfigPath, 'utf8'), kubeconfigPath)
-    if (context === undefined) return answer({ ...none, failure: 'the control plane that opened it has no kubeconfig' })
-    const transport = new ContextTransport(context, clock)
-    try {
-      return answer(await readThrough(transport, backup.objectCounts, { signal, onProgress }))
-    } finally {
-      transport.close()
-    }
+    return answer(await withOpened(backup.path, options, signal, (transport) => readThrough(transport, backup.objectCounts, { signal, onProgress })))
   } catch (error) {
     signal.throwIfAborted()
     return answer({ ...none, failure: error instanceof Error ? error.message : String(error) })
-  } finally {
-    signal.removeEventListener('abort', stop)
-    await cluster.stop()
-    await rm(folder, { recursive: true, force: true })
   }
 }
 

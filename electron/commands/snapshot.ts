@@ -7,6 +7,7 @@ import { snapshotStatus } from '../snapshot/status.ts'
 import { interruptible } from './interruptible.ts'
 import type { ExportOptions } from './snapshotExport.ts'
 import { registerRestore } from './snapshotRestore.ts'
+import { writing, type WriteFlags } from './writeFlags.ts'
 import { readSealing, readUnlock, sealable, unlockable, unpackDirectory, withSnapshot, type SealFlags, type UnlockFlags } from './snapshotSecrets.ts'
 
 const formats: OutputFormat[] = ['simple', 'table', 'json', 'fields']
@@ -67,6 +68,9 @@ export function register(program: Command): void {
     )
 
   registerRestore(snapshot)
+  writing(snapshot.command('apply <path>'))
+    .description('make what `snapshot export` wrote in a cluster, in the order in which objects need each other; exit code 1 when any of them failed')
+    .action((path: string, flags: WriteFlags) => interruptible(async (signal) => (await import('./snapshotApply.ts')).applyExport(path, flags, signal)))
   unlockable(snapshot.command('export <file>'))
     .description('write the objects of a snapshot as YAML that can be applied: a folder per namespace and kind, or one file')
     .requiredOption('-o, --output <path>', 'an empty or new folder; or a file whose name ends in .yaml')

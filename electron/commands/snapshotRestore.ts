@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
 import { restoreDataDir } from '../snapshot/dataDir/restoreDataDir.ts'
 import { interruptible } from './interruptible.ts'
+import type { RestoreObjectsFlags } from './snapshotRestoreObjects.ts'
+import { writing } from './writeFlags.ts'
 import { unlockable, withSnapshot, type UnlockFlags } from './snapshotSecrets.ts'
 
-interface Options extends UnlockFlags {
+interface Options extends UnlockFlags, RestoreObjectsFlags {
   dataDir?: string
   walDir?: string
   name: string
@@ -17,8 +19,13 @@ interface Options extends UnlockFlags {
 
 /** `drydock snapshot restore`: etcdutl's flags and defaults. */
 export function registerRestore(snapshot: Command): void {
-  unlockable(snapshot.command('restore <file>'))
-    .description('make the data directory one etcd member starts from; run it per member with the same file and cluster')
+  const collected = (each: string, all: string[]): string[] => [...all, each]
+  writing(unlockable(snapshot.command('restore <file>')))
+    .description(
+      'make the data directory one etcd member starts from, run per member with the same file and cluster; or with --object or --namespace, make objects again in a cluster',
+    )
+    .option('--object <object>', 'NAMESPACE/KIND/NAME or KIND/NAME, made in the cluster of --kubeconfig; may be repeated', collected, [])
+    .option('-n, --namespace <name>', 'everything of a namespace, likewise; may be repeated', collected, [])
     .option('--data-dir <dir>', 'the data directory to make (default: NAME.etcd)')
     .option('--wal-dir <dir>', 'where the write-ahead log goes (default: member/wal in the data directory)')
     .option('--name <name>', "the member's name", 'default')
@@ -29,7 +36,13 @@ export function registerRestore(snapshot: Command): void {
     .option('--bump-revision <n>', 'begin this many revisions above the snapshot', wholeNumber, 0)
     .option('--mark-compacted', 'compact everything below the new revision, so that old watches are cancelled', false)
     .action((file: string, options: Options) =>
-      interruptible((signal) => withSnapshot(file, options, signal, (path) => restore(file, { ...options, path }, signal))),
+      interruptible((signal) =>
+        withSnapshot(file, options, signal, async (path) => {
+          if (options.object.length > 0 || options.namespace.length > 0)
+            await (await import('./snapshotRestoreObjects.ts')).restoreObjects(path, options, signal)
+          else await restore(file, { ...options, path }, signal)
+        }),
+      ),
     )
 }
 

@@ -23,7 +23,7 @@ test('an encrypted backup is verified, opens only with its passphrase, and has P
   const { path } = await backups.shown()
   expect(path).toMatch(/\.db\.zst\.age$/)
   expect(readFileSync(path).subarray(0, 21).toString()).toBe('age-encryption.org/v1')
-  await expect(backups.list.first()).toContainText('envelope')
+  await expect(backups.list.first()).toContainText('5 checks')
   await expect(frame.main.getByText(/\.pki\.tar\.zst\.age$/)).toBeVisible()
 
   await frame.main.getByRole('button', { name: 'Test restore' }).click()

@@ -176,6 +176,7 @@ export const protect = {
       unsure: '{day}: no backup | {day}: one backup, not known to be good | {day}: {n} backups, none known to be good',
       broken: '{day}: no backup | {day}: one backup, broken or gone | {day}: {n} backups, all broken or gone',
     },
+    allChecks: 'no checks | 1 check | {n} checks',
     checkShort: { 'sha256-trailer': 'trailer', structure: 'pages', order: 'order', 'status-hash': 'hash', envelope: 'envelope', restore: 'restore' },
     gapNone: 'There is no backup of {name}. All of its state would be lost.',
     close: 'Close',
