@@ -20,6 +20,7 @@ import { CoreDns } from './coredns/coreDns.ts'
 import { lockDataDir } from './dataDirLock.ts'
 import type { ControlPlaneOptions, RunningControlPlane } from './interface.ts'
 import { ensureClusterObjects } from './kubeadm/clusterObjects.ts'
+import { isResetNode } from './kubeadm/nodeFiles.ts'
 import { ClusterNetwork } from './kubelet/podNetwork.ts'
 import { writeManifests } from './kubeadm/manifests.ts'
 import { NodeConnections } from './nodeConnections.ts'
@@ -91,7 +92,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
   mkdirSync(kubernetesDir, { recursive: true })
   preparePki(kubernetesDir, { plan: first, clusterName, nowMs: clock.now(), superAdmin: true })
   const furtherNodes = plans.filter(({ name, controlPlane }) => controlPlane && name !== first.name)
-  for (const plan of furtherNodes)
+  for (const plan of furtherNodes.filter(({ name }) => !isResetNode(join(dataDir, 'nodes', name))))
     joinControlPlane(join(dataDir, 'nodes', plan.name, 'etc/kubernetes'), { from: kubernetesDir, plan, clusterName, nowMs: clock.now() })
   const text = (file: string): string => readFileSync(join(pkiDir, file), 'utf8')
 
@@ -209,6 +210,8 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
         },
         manifestOptions: { ...manifestOptions, nodeName: plan.name, advertiseAddress: plan.address },
         ca,
+        apiUrl,
+        hostsApiServer: plan.name === first.name,
       })
       connections.add(node.kubelet)
       nodes.push(node)

@@ -10,7 +10,9 @@ import type { RestClient } from '#electron/client/restClient.ts'
 import { coreDnsImage, kubeProxyImage } from './kubeadm/clusterObjects.ts'
 import { COMPONENTS, componentImage, REGISTRY, type ManifestOptions } from './kubeadm/manifests.ts'
 import { nodePrograms, SUDOERS } from './kubeadm/nodePrograms.ts'
+import { isKubeletConfigured, isResetNode, runsControlPlane } from './kubeadm/nodeFiles.ts'
 import { Packages } from './kubeadm/packages.ts'
+import { writeKubeletConf } from './kubeadm/tlsBootstrap.ts'
 import { iptablesPrograms } from './kube-proxy/iptablesPrograms.ts'
 import { NodeRules } from './kube-proxy/nodeRules.ts'
 import { Kubelet } from './kubelet/kubelet.ts'
@@ -71,6 +73,10 @@ export interface SimulatedNodeOptions {
   manifestOptions: ManifestOptions
   /** PEM. */
   ca: string
+  /** `https://127.0.0.1:PORT` */
+  apiUrl: string
+  /** Whether the cluster's API server and etcd live and die with this node. */
+  hostsApiServer: boolean
   onApiServerVersion(version: string): void
   /** A control-plane component was started, or started again. */
   onComponentStarted(component: string): void
@@ -118,7 +124,8 @@ export class SimulatedNode {
       network: options.network,
       localhost: options.localhost,
       labels: {},
-      taints: plan.controlPlane ? controlPlaneTaints(kubernetesVersion) : [],
+      taints: () => (plan.controlPlane && runsControlPlane(rootDir) ? controlPlaneTaints(kubernetesVersion) : []),
+      isConfigured: () => isKubeletConfigured(rootDir),
       images: imagesOf(this.packages.kubernetesVersion('kubelet'), plan.controlPlane),
       onStaticPod: ({ component, image, running }) => {
         if (running) options.onComponentStarted(component)
@@ -135,7 +142,8 @@ export class SimulatedNode {
   /** Runs the kubelet until the signal aborts, and labels the node as kubeadm does. */
   async run(signal: AbortSignal): Promise<void> {
     const running = this.kubelet.run({ signal })
-    if (this.#options.plan.controlPlane && this.#options.plan.existing === undefined) await this.#markControlPlane(signal)
+    const { plan, rootDir } = this.#options
+    if (plan.controlPlane && plan.existing === undefined && !isResetNode(rootDir)) await this.#markControlPlane(signal)
     await running
     this.#unitsEnd.abort(new Error('the node is shut down'))
     await Promise.all(this.#units.values())
@@ -192,6 +200,7 @@ export class SimulatedNode {
         clock,
         random,
         rootDir: this.files.root,
+        hostsApiServer: this.#options.hostsApiServer,
         isAdopted: (file) => isAdopted(join(this.files.root, 'etc/kubernetes/manifests'), file),
         units: { isActive: (unit) => this.#units.has(unit), start: (unit, argv) => this.#startUnit(unit, argv) },
       }),
@@ -240,7 +249,8 @@ function imagesOf(version: string, controlPlane: boolean): string[] {
   return controlPlane ? [...COMPONENTS.map((component) => componentImage(component, version)), ...common] : common
 }
 
-function prepareFiles(rootDir: string, { plan, ca, manifestOptions }: SimulatedNodeOptions): void {
+function prepareFiles(rootDir: string, { plan, ca, apiUrl, manifestOptions }: SimulatedNodeOptions): void {
+  const wasReset = isResetNode(rootDir)
   for (const directory of [
     'root',
     'tmp',
@@ -262,6 +272,9 @@ function prepareFiles(rootDir: string, { plan, ca, manifestOptions }: SimulatedN
   write('etc/hosts', `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${plan.address}\t${plan.name}\n`)
   write('etc/resolv.conf', 'nameserver 172.30.1.1\n')
   write('etc/os-release', 'PRETTY_NAME="Drydock simulated node"\nNAME="Drydock"\nID=drydock\n')
+  if (wasReset) return
+  // On another port the cluster is reached by another address.
+  writeKubeletConf(rootDir, { server: apiUrl, ca, nodeName: plan.name })
   write('etc/kubernetes/pki/ca.crt', ca)
   write(
     'var/lib/kubelet/config.yaml',

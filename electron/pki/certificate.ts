@@ -221,7 +221,8 @@ function encodeExtensions(template: CertificateTemplate, by: { publicKey: KeyObj
   return extensions
 }
 
-function encodeName({ organizations, commonName }: Subject): Buffer {
+/** An X.509 name: organizations, then the common name. */
+export function encodeName({ organizations, commonName }: Subject): Buffer {
   const attribute = (oid: string, text: string): Buffer => derSequence(derOid(oid), derText(text))
   const sets: Buffer[] = []
   if (organizations.length > 0) sets.push(der(DerTag.set, ...organizations.map((name) => attribute(OID.organization, name)).sort(Buffer.compare)))

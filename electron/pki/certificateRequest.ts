@@ -1,6 +1,6 @@
-import { createPublicKey, createVerify } from 'node:crypto'
-import { decodeExtensions, decodeName, signCertificate, type ExtendedKeyUsage, type KeyedCertificate, type Subject } from './certificate.ts'
-import { readDer, readDerChildren, readDerOid, type DerElement } from './der.ts'
+import { createPrivateKey, createPublicKey, createVerify, sign } from 'node:crypto'
+import { decodeExtensions, decodeName, encodeName, signCertificate, toPem, type ExtendedKeyUsage, type KeyedCertificate, type Subject } from './certificate.ts'
+import { der, derBitString, derInteger, derOid, derSequence, readDer, readDerChildren, readDerOid, type DerElement } from './der.ts'
 
 /** A PKCS #10 request, its signature checked. */
 export interface CertificateRequest {
@@ -36,6 +36,18 @@ export function decodeCertificateRequest(pem: string): CertificateRequest {
   if (!createVerify(hash).update(info.whole).verify(key, signature.content.subarray(1))) throw new Error('the certificate request is not signed by its own key')
   const { dnsNames, ipAddresses } = decodeExtensions(requestedExtensions(attributes))
   return { subject: decodeName(subject), dnsNames, ipAddresses, publicKeyDer: publicKey.whole }
+}
+
+const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2'
+/** `[0]`, the request's attributes. */
+const ATTRIBUTES_TAG = 0xa0
+
+/** A PEM request for a subject without further names. @param key PEM of an ECDSA key */
+export function createCertificateRequest(subject: Subject, key: string): string {
+  const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' })
+  const info = derSequence(derInteger(Buffer.from([0])), encodeName(subject), publicKey, der(ATTRIBUTES_TAG))
+  const signature = sign('sha256', info, createPrivateKey(key))
+  return toPem('CERTIFICATE REQUEST', derSequence(info, derSequence(derOid(ECDSA_WITH_SHA256)), derBitString(signature)))
 }
 
 /** Signs a request as the cluster's signers do: subject and names are the request's. @returns PEM */

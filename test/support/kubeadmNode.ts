@@ -63,6 +63,7 @@ export async function startKubeadmNode(dir: string, { version, clock = new FakeC
       isRunning: true,
       startService: () => Promise.resolve(),
       stopService: () => Promise.resolve(),
+      removeContainers: () => Promise.resolve(),
       images: () => [],
       tagImage: () => false,
       pods: { workers: () => [] },
@@ -74,6 +75,7 @@ export async function startKubeadmNode(dir: string, { version, clock = new FakeC
     random: new SeededRandom(7),
     rootDir,
     isAdopted: () => false,
+    hostsApiServer: true,
     units: { isActive: () => false, start: () => false },
   }
   return {

@@ -1,10 +1,12 @@
 import { stringify } from 'yaml'
+import { isObject } from '#shared/kubernetes/json.ts'
 import type { GroupVersionResource, KubeObject } from '#shared/kubernetes/object.ts'
 import { isAlreadyExists } from '#shared/kubernetes/status.ts'
-import { releaseOf } from '#shared/planning/upgrade/releases.ts'
+import { minorOfVersion, releaseOf } from '#shared/planning/upgrade/releases.ts'
 import { CLUSTER_ROLES, CONFIG_MAPS, DAEMON_SETS, DEPLOYMENTS, SERVICE_ACCOUNTS, SERVICES } from '#electron/client/resources.ts'
 import type { RestClient } from '#electron/client/restClient.ts'
 import { REGISTRY } from './manifests.ts'
+import { NODE_TOKEN_GROUP } from './tokens.ts'
 
 export interface ClusterObjectsOptions {
   kubernetesVersion: string
@@ -20,6 +22,10 @@ export interface ClusterObjectsOptions {
 
 const BINDINGS: GroupVersionResource = { group: 'rbac.authorization.k8s.io', version: 'v1', resource: 'clusterrolebindings' }
 const GROUP = 'rbac.authorization.k8s.io'
+const ROLES: GroupVersionResource = { group: GROUP, version: 'v1', resource: 'roles' }
+const ROLE_BINDINGS: GroupVersionResource = { group: GROUP, version: 'v1', resource: 'rolebindings' }
+
+const FIRST_WITH_PLAIN_KUBELET_CONFIG = 24
 
 type Placed = [GroupVersionResource, KubeObject]
 
@@ -89,6 +95,10 @@ function objects(options: ClusterObjectsOptions): Placed[] {
     staticPodPath: '/etc/kubernetes/manifests',
   })
   return [
+    ...readable('kube-public', 'kubeadm:bootstrap-signer-clusterinfo', 'cluster-info', [{ apiGroup: GROUP, kind: 'User', name: 'system:anonymous' }]),
+    ...readable(system, 'kubeadm:nodes-kubeadm-config', 'kubeadm-config', [group(NODE_TOKEN_GROUP), group('system:nodes')]),
+    ...kubeletConfigNames(kubernetesVersion).flatMap((name) => readable(system, `kubeadm:${name}`, name, [group(NODE_TOKEN_GROUP), group('system:nodes')])),
+    ...readable(system, 'kube-proxy', 'kube-proxy', [group(NODE_TOKEN_GROUP)]),
     bind('kubeadm:cluster-admins', 'cluster-admin', group('kubeadm:cluster-admins')),
     bind('kubeadm:kubelet-bootstrap', 'system:node-bootstrapper', group('system:bootstrappers:kubeadm:default-node-token')),
     bind(
@@ -108,7 +118,7 @@ function objects(options: ClusterObjectsOptions): Placed[] {
       },
     ],
     configMap('kubeadm-config', { ClusterConfiguration: clusterConfiguration(options) }),
-    configMap('kubelet-config', { kubelet }),
+    ...kubeletConfigNames(kubernetesVersion).map((name) => configMap(name, { kubelet })),
     configMap('cluster-info', { kubeconfig: clusterInfo }, 'kube-public'),
     configMap(
       'kube-proxy',
@@ -169,6 +179,22 @@ function objects(options: ClusterObjectsOptions): Placed[] {
       },
     ],
     [DEPLOYMENTS, coreDns(kubernetesVersion)],
+  ]
+}
+
+/** The ConfigMap of the kubelets' configuration was named by release until 1.23; an upgrade leads to the plain name. */
+export function kubeletConfigNames(kubernetesVersion: string): string[] {
+  const minor = minorOfVersion(kubernetesVersion)
+  return [...(minor < FIRST_WITH_PLAIN_KUBELET_CONFIG ? [`kubelet-config-1.${String(minor)}`] : []), 'kubelet-config']
+}
+
+/** A role that reads one ConfigMap, and who has it. */
+function readable(namespace: string, role: string, map: string, subjects: Record<string, string>[]): Placed[] {
+  const metadata = { name: role, namespace }
+  const rules = [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get'], resourceNames: [map] }]
+  return [
+    [ROLES, { apiVersion: `${GROUP}/v1`, kind: 'Role', metadata, rules }],
+    [ROLE_BINDINGS, { apiVersion: `${GROUP}/v1`, kind: 'RoleBinding', metadata, roleRef: { apiGroup: GROUP, kind: 'Role', name: role }, subjects }],
   ]
 }
 
@@ -273,7 +299,16 @@ export async function ensureClusterObjects(client: RestClient, options: ClusterO
         await client.create(gvr, { namespace: object.metadata.namespace }, object, signal)
       } catch (error) {
         if (!isAlreadyExists(error)) throw error
+        if (object.metadata.name === 'cluster-info') await moveClusterInfo(client, object, signal)
       }
     }),
   )
+}
+
+/** A cluster that was started on another port tells joining nodes its new address; the bootstrap signer signs it anew. */
+async function moveClusterInfo(client: RestClient, wanted: KubeObject, signal: AbortSignal): Promise<void> {
+  const target = { namespace: 'kube-public', name: 'cluster-info' }
+  const kubeconfig = (object: KubeObject): unknown => (isObject(object['data']) ? object['data']['kubeconfig'] : undefined)
+  const there = await client.get(CONFIG_MAPS, target, signal)
+  if (kubeconfig(there) !== kubeconfig(wanted)) await client.patch(CONFIG_MAPS, target, { data: { kubeconfig: kubeconfig(wanted) } }, { type: 'merge' }, signal)
 }

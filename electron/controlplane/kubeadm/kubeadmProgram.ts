@@ -16,6 +16,10 @@ import { listImages } from './images.ts'
 import { clusterAccess, joinCommand, oneLine } from './joinCommand.ts'
 import { kubeconfigUser } from './kubeconfigUser.ts'
 import type { NodeProgramsOptions } from './nodePrograms.ts'
+import { join as joinCluster } from './join.ts'
+import { reset } from './reset.ts'
+import { newCertificateKey } from './uploadedCerts.ts'
+import { uploadCerts } from './uploadCertsPhase.ts'
 import { readingConfig } from './readingConfig.ts'
 import { createToken, deleteTokens, generateToken, listTokens, tokenText } from './tokens.ts'
 import { upgradeDiff } from './upgradeDiff.ts'
@@ -26,16 +30,22 @@ interface Streams {
   err(text: string): void
   clock: Clock
   signal: AbortSignal
+  input?: { readLine(): Promise<string | null> }
 }
 
 /** How long kubeadm waits for the kubelet to run a new manifest. */
 const COMPONENT_TIMEOUT_MS = 300_000
 const POLL_MS = 100
+/** Commands without a second word. */
+const ALONE = new Set(['join', 'reset', 'version'])
 const COMMANDS = [
   'version',
-  'certs check-expiration|renew',
+  'certs certificate-key|check-expiration|renew',
   'config images list',
+  'init phase upload-certs',
+  'join',
   'kubeconfig user',
+  'reset',
   'token create|delete|generate|list',
   'upgrade plan|apply|node|diff',
 ]
@@ -57,13 +67,24 @@ async function runCommand(streams: Streams, options: NodeProgramsOptions): Promi
   const [command, sub, ...rest] = streams.args
   const version = options.packages.kubernetesVersion('kubeadm')
   const kubernetesDir = join(options.rootDir, 'etc/kubernetes')
-  switch (`${command ?? ''} ${command === 'version' ? '' : (sub ?? '')}`.trim()) {
+  switch (ALONE.has(command ?? '') ? command : `${command ?? ''} ${sub ?? ''}`.trim()) {
     case 'version':
       streams.out(
         streams.args.includes('-o') && streams.args.includes('short')
           ? `${version}\n`
           : `kubeadm version: &version.Info{Major:"1", Minor:"${String(minorOfVersion(version))}", GitVersion:"${version}", Platform:"drydock/simulated"}\n`,
       )
+      return 0
+    case 'join':
+      await joinCluster({ ...streams, args: streams.args.slice(1) }, options)
+      return 0
+    case 'reset':
+      await resetNode(streams, options)
+      return 0
+    case 'init phase':
+      return initPhase(streams, options, rest)
+    case 'certs certificate-key':
+      streams.out(`${newCertificateKey()}\n`)
       return 0
     case 'certs check-expiration':
       streams.out(formatInventory(readInventory(kubernetesDir), streams.clock.now()))
@@ -111,6 +132,17 @@ async function runCommand(streams: Streams, options: NodeProgramsOptions): Promi
     default:
       return unknown(streams)
   }
+}
+
+function resetNode({ args, out, input }: Streams, options: NodeProgramsOptions): Promise<void> {
+  return reset({ args: args.slice(1), out, readLine: () => input?.readLine() ?? Promise.resolve(null) }, options)
+}
+
+async function initPhase(streams: Streams, { admin, random, rootDir }: NodeProgramsOptions, [phase = '', ...args]: string[]): Promise<number> {
+  if (phase !== 'upload-certs') return unknown(streams)
+  const { out, clock, signal } = streams
+  await uploadCerts(args, { admin, clock, random, rootDir, signal, out })
+  return 0
 }
 
 function unknown({ err }: Streams): number {

@@ -16,6 +16,7 @@ interface ProgramContext {
   err(text: string): void
   clock: Clock
   signal: AbortSignal
+  input?: { readLine(): Promise<string | null> }
   spawn?(argv: string[]): Promise<number>
 }
 type Program = (context: ProgramContext) => Promise<number> | number
@@ -31,6 +32,8 @@ export interface NodeService {
   readonly isRunning: boolean
   startService(): Promise<void>
   stopService(): Promise<void>
+  /** Ends every container at once, as somebody who removes them behind the kubelet's back. */
+  removeContainers(): Promise<void>
   images(): { names: string[]; sizeBytes: number }[]
   tagImage(image: string, name: string): boolean
   pods: { workers(): { pod: { metadata: { name?: string; namespace?: string; uid?: string } }; containers: readonly NodeContainer[] }[] }
@@ -47,6 +50,8 @@ export interface NodeProgramsOptions {
   /** The node's `/` on this machine's disk. */
   rootDir: string
   units: TransientUnits
+  /** Whether the cluster's API server and etcd live and die with this node. */
+  hostsApiServer: boolean
   /** Whether a manifest stands, unchanged, for a pod of the cluster that this one was made from. */
   isAdopted(file: string): boolean
 }

@@ -26,7 +26,9 @@ export interface KubeletOptions {
   internalIP: string
   capacity: NodeCapacity
   labels: Record<string, string>
-  taints: { key: string; effect: string }[]
+  taints(): { key: string; effect: string }[]
+  /** Whether the service finds what it needs to run. @default it does */
+  isConfigured?(): boolean
   /** The node's `/` on this machine's disk. */
   rootDir: string
   /** The installed kubelet's version, read at each start of the service. */
@@ -145,7 +147,7 @@ export class Kubelet {
 
   /** `systemctl start kubelet`. */
   startService(): Promise<void> {
-    if (this.#session !== null) return Promise.resolve()
+    if (this.#session !== null || this.#options.isConfigured?.() === false) return Promise.resolve()
     const before = this.#version
     this.#version = this.#options.readVersion()
     // The first start of a node has nothing to look at; a restart is NotReady until the runtime was seen.
@@ -181,6 +183,11 @@ export class Kubelet {
     this.#session = null
     session.controller.abort(new Error('the kubelet stopped'))
     await session.done
+  }
+
+  /** Ends every container at once and forgets the pods; the API is not told. */
+  removeContainers(): Promise<void> {
+    return this.pods.removeAll()
   }
 
   /** CPU and memory of the node and its containers now. */
@@ -245,7 +252,7 @@ export class Kubelet {
     }
     this.#statusToldMs = 0
     try {
-      return await this.#api.create({ gvr: NODES }, newNode(name, { labels, taints }), signal)
+      return await this.#api.create({ gvr: NODES }, newNode(name, { labels, taints: taints() }), signal)
     } catch (error) {
       if (!isAlreadyExists(error)) throw error
       return this.#api.get({ gvr: NODES, name }, signal)
