@@ -156,5 +156,7 @@ export const labelName: NameRule = (name, prefix) => dnsLabelErrors(masked(name,
 export const label1035Name: NameRule = (name, prefix) => dns1035Errors(masked(name, prefix))
 export const pathSegmentName: NameRule = (name, prefix) =>
   prefix ? ['/', '%'].filter((each) => name.includes(each)).map((each) => `may not contain '${each}'`) : pathSegmentErrors(name)
+/** Of roles and bindings, whose beginning is looked at as a whole name. @see pkg/apis/rbac/validation ValidateRBACName */
+export const rbacName: NameRule = pathSegmentErrors
 /** Any name that the others' rules allow. */
 export const anyName: NameRule = () => []

@@ -3,7 +3,7 @@ import type { KubeObject } from '../object.ts'
 import { invalid, notSupported, required, typed, type FieldError } from './fieldError.ts'
 import type { Rules } from './kindRules.ts'
 import { metadataErrors, metadataUpdateErrors, sameValue } from './metadata.ts'
-import { pathSegmentErrors, pathSegmentName, subdomainName } from './names.ts'
+import { pathSegmentErrors, rbacName, subdomainName } from './names.ts'
 import { isUsableSelector, labelSelectorErrors } from './selectors.ts'
 import { object, objects, pointer, text, texts } from './values.ts'
 
@@ -26,7 +26,7 @@ export function* policyRuleErrors(rule: JsonObject, namespaced: boolean, field: 
 }
 
 function* roleErrors(role: KubeObject, namespaced: boolean): Iterable<FieldError> {
-  yield* metadataErrors(role, { namespaced, name: pathSegmentName })
+  yield* metadataErrors(role, { namespaced, name: rbacName })
   for (const [index, rule] of objects(role['rules']).entries()) yield* policyRuleErrors(rule, namespaced, `rules[${String(index)}]`)
   const aggregation = pointer(role['aggregationRule'])
   if (namespaced || aggregation === null) return
@@ -69,7 +69,7 @@ function* subjectErrors(subject: JsonObject, namespaced: boolean, field: string)
 }
 
 function* bindingErrors(binding: KubeObject, namespaced: boolean): Iterable<FieldError> {
-  yield* metadataErrors(binding, { namespaced, name: pathSegmentName })
+  yield* metadataErrors(binding, { namespaced, name: rbacName })
   const role = object(binding['roleRef'])
   const [group, kind, name] = [text(role['apiGroup']), text(role['kind']), text(role['name'])]
   const kinds = namespaced ? ['Role', 'ClusterRole'] : ['ClusterRole']
