@@ -37,7 +37,10 @@ export async function runLifecycleHandler(handler: LifecycleHandler, context: Ha
   try {
     const connection = await connect({ address, port }, signal)
     if (httpGet === undefined) connection.destroy()
-    else await httpStatus(connection, { path, host: `${address}:${String(port)}`, headers: httpGet.httpHeaders ?? [], signal })
+    else {
+      const isTls = httpGet.scheme === 'HTTPS'
+      await httpStatus(connection, { isTls, path, host: `${address}:${String(port)}`, headers: httpGet.httpHeaders ?? [], signal })
+    }
   } catch (error) {
     throw new HookFault(
       `HTTP lifecycle hook (${httpGet?.path ?? ''}) for Container ${JSON.stringify(container.name)} failed: ${error instanceof Error ? error.message : String(error)}`,

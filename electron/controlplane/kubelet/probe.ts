@@ -1,5 +1,6 @@
 import { request } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { connect as connectTls } from 'node:tls'
 import type { Clock } from '#shared/base/clock.ts'
 import type { ContainerProcess } from './containerProcess.ts'
 import { emptyInput, textOf } from './shell/process.ts'
@@ -24,6 +25,7 @@ export async function runProbe(
     late.abort(new Error('timeout'))
   })
   const within = AbortSignal.any([signal, late.signal])
+  let url = ''
   try {
     if (probe.exec !== undefined) return await execProbe(probe.exec.command ?? [], process, within)
     const asked = probe.httpGet ?? probe.tcpSocket
@@ -33,16 +35,16 @@ export async function runProbe(
     if (process.listensOn(port) === 'unknown') return { ok: true, message: '' }
     const connection = process.connect(port)
     const path = `/${(probe.httpGet?.path ?? '').replace(/^\//, '')}`
+    const isTls = probe.httpGet?.scheme === 'HTTPS'
+    url = probe.httpGet === undefined ? '' : `${isTls ? 'https' : 'http'}://${podIP}:${String(port)}${path}`
     if (connection === null)
-      return {
-        ok: false,
-        message: `${probe.httpGet === undefined ? '' : `Get "http://${podIP}:${String(port)}${path}": `}dial tcp ${podIP}:${String(port)}: connect: connection refused`,
-      }
+      return { ok: false, message: `${url === '' ? '' : `Get "${url}": `}dial tcp ${podIP}:${String(port)}: connect: connection refused` }
     if (probe.httpGet === undefined) {
       connection.destroy()
       return { ok: true, message: '' }
     }
     const status = await httpStatus(connection, {
+      isTls,
       path,
       host: `${podIP}:${String(port)}`,
       headers: probe.httpGet.httpHeaders ?? [],
@@ -51,7 +53,9 @@ export async function runProbe(
     return status >= 200 && status < 400 ? { ok: true, message: '' } : { ok: false, message: `HTTP probe failed with statuscode: ${String(status)}` }
   } catch (error) {
     signal.throwIfAborted()
-    if (!late.signal.aborted) throw error
+    const text = error instanceof Error ? error.message : String(error)
+    // Whatever a server does to its prober, the answer is that it is not well.
+    if (!late.signal.aborted) return { ok: false, message: url === '' ? text : `Get "${url}": ${text === 'socket hang up' ? 'EOF' : text}` }
     return {
       ok: false,
       message:
@@ -79,14 +83,20 @@ export async function execProbe(command: string[], process: ContainerProcess, si
   return { ok: exitCode === 0, message: output.join('').trim() }
 }
 
-/** The status of a GET over the connection, which is closed afterwards. */
+/** The status of a GET over the connection, which is closed afterwards; over TLS without a look at the certificate, as upstream's probes. */
 export function httpStatus(
   connection: Duplex,
-  { path, host, headers, signal }: { path: string; host: string; headers: readonly { name: string; value?: string }[]; signal: AbortSignal },
+  options: { isTls: boolean; path: string; host: string; headers: readonly { name: string; value?: string }[]; signal: AbortSignal },
 ): Promise<number> {
+  const { isTls, path, host, headers, signal } = options
   const own = Object.fromEntries(headers.map(({ name, value = '' }) => [name.toLowerCase(), value]))
   return new Promise((resolve, reject) => {
-    const asked = request({ createConnection: () => connection, path, headers: { host, 'user-agent': 'kube-probe/1.36', ...own }, signal })
+    const asked = request({
+      createConnection: () => (isTls ? connectTls({ socket: connection, rejectUnauthorized: false }) : connection),
+      path,
+      headers: { host, 'user-agent': 'kube-probe/1.36', ...own },
+      signal,
+    })
     asked.on('response', (response) => {
       response.resume()
       response.on('end', () => {

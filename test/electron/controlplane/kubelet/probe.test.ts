@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ContainerProcess } from '#electron/controlplane/kubelet/containerProcess.ts'
+import { createAuthority } from '#electron/pki/certificate.ts'
 import { runProbe, type ProbeResult } from '#electron/controlplane/kubelet/probe.ts'
 import type { Container, Probe } from '#electron/controlplane/kubelet/types.ts'
 import { FakeClock } from '#shared/base/clock.ts'
@@ -11,11 +12,15 @@ import { temporaryDirectory } from '#test/support/peers.ts'
 const root = temporaryDirectory('probe')
 const signal = new AbortController().signal
 
-function started(container: Partial<Container> & { image: string }): { probe: (probe: Probe) => Promise<ProbeResult>; clock: FakeClock; rootDir: string } {
+function started(
+  container: Partial<Container> & { image: string },
+  files: Record<string, string> = {},
+): { probe: (probe: Probe) => Promise<ProbeResult>; clock: FakeClock; rootDir: string } {
   const clock = new FakeClock()
   const whole: Container = { name: 'main', ...container }
   const rootDir = join(root, whole.image)
   mkdirSync(rootDir, { recursive: true })
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(rootDir, name), text)
   const process = new ContainerProcess({
     container: whole,
     runsToCompletion: false,
@@ -40,6 +45,17 @@ describe('runProbe', () => {
     expect(await probe({ httpGet: { path: '/healthz', port: 80 } })).toEqual({ ok: false, message: 'HTTP probe failed with statuscode: 404' })
     writeFileSync(join(rootDir, 'usr/share/nginx/html/healthz'), 'ok')
     expect(await probe({ httpGet: { path: 'healthz', port: '80' } })).toEqual({ ok: true, message: '' })
+  })
+
+  it('speaks TLS where it should, and fails where the server closes on it', async () => {
+    const { certificate, key } = createAuthority({ commonName: 'web', notBeforeMs: 0, notAfterMs: 4e12 }, 'ECDSA-P256')
+    const args = ['webhook', '--tls-cert-file=/tls.crt', '--tls-private-key-file=/tls.key', '--port=8444']
+    const { probe } = started(
+      { image: 'k8s.gcr.io/e2e-test-images/agnhost:2.21', args, ports: [{ containerPort: 8444 }] },
+      { 'tls.crt': certificate, 'tls.key': key },
+    )
+    expect(await probe({ httpGet: { scheme: 'HTTPS', path: '/readyz', port: 8444 } })).toEqual({ ok: true, message: '' })
+    expect(await probe({ httpGet: { path: '/readyz', port: 8444 } })).toEqual({ ok: false, message: 'Get "http://10.244.1.2:8444/readyz": EOF' })
   })
 
   it('fails where nobody listens', async () => {
