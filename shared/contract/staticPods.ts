@@ -16,6 +16,8 @@ export interface StaticPodManifest {
   mirror: { uid: string; hash: string; ready: boolean; restarts: number } | null
   /** Whether the mirror pod's containers are as the file has them. */
   taken: boolean
+  /** Whether kubeadm says what it would write: it does for three components, and not for etcd. */
+  compared: boolean
   /** Lines that kubeadm would take out of it and put into it, as its configuration does not have them. */
   takenOut: string[]
   putIn: string[]

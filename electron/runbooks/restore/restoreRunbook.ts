@@ -89,7 +89,13 @@ export async function readRestorePlan(api: ClusterApi, shells: NodeShellFactory,
         cure: `This restore puts the data into ${kubeadmPath} and the manifest back to it.`,
       })
   for (const { name, freeBytes } of read)
-    if (freeBytes < DISK_FACTOR * backup.fileSizeBytes)
+    if (freeBytes === null)
+      findings.push({
+        level: 'warning',
+        title: `how much room ${name} has for etcd is not known`,
+        cure: 'See df on the node: the old data is kept beside the new.',
+      })
+    else if (freeBytes < DISK_FACTOR * backup.fileSizeBytes)
       findings.push({
         level: 'blocking',
         title: `${name} has ${String(Math.round(freeBytes / 2 ** 20))} MiB free for etcd, the restore needs ${String(Math.round((DISK_FACTOR * backup.fileSizeBytes) / 2 ** 20))} MiB`,
@@ -107,7 +113,7 @@ async function readNode(
   shells: NodeShellFactory,
   node: KubeObject,
   { kubeadmPath, signal }: { kubeadmPath: string; signal: AbortSignal },
-): Promise<RestorePlanNode & { freeBytes: number }> {
+): Promise<RestorePlanNode & { freeBytes: number | null }> {
   const name = node.metadata.name ?? ''
   const shell = await shells(name, { signal })
   try {
@@ -126,11 +132,17 @@ async function readNode(
       peerUrls: manifest.peerUrls,
       dataPath: manifest.dataPath,
       kubeadmPath,
-      freeBytes: Number(free.stdout.trim().split(/\s+/)[3] ?? 0) * 1024,
+      freeBytes: freeBytesOf(free.stdout),
     }
   } finally {
     shell.close()
   }
+}
+
+/** The fourth column of `df -Pk`; null where there is none. */
+function freeBytesOf(row: string): number | null {
+  const free = Number(row.trim().split(/\s+/)[3] ?? '')
+  return row.trim() === '' || Number.isNaN(free) ? null : free * 1024
 }
 
 /** @throws StatusError Invalid when something stands in the way */
@@ -306,7 +318,7 @@ function quorum({ input, dependencies }: Work): Step {
     commands: ['etcdctl endpoint status -w table', 'etcdctl endpoint hashkv --cluster'],
     expectedMs: 20_000,
     action: async (context) => {
-      let told = ''
+      let told = 'none has answered'
       await until(context, `etcd on ${input.nodes.map(({ name }) => name).join(', ')}`, {
         timeoutMs: START_TIMEOUT_MS,
         holds: async () => {
@@ -316,10 +328,18 @@ function quorum({ input, dependencies }: Work): Step {
             .join('; ')
           return (
             hashes.length === input.nodes.length &&
+            // What was there before has a lower one: then the restored data is not what etcd reads.
+            hashes.every(({ revision }) => revision >= BUMP_REVISION) &&
             new Set(hashes.map(({ revision, hash, members }) => `${String(revision)} ${String(hash)} ${String(members)}`)).size === 1 &&
             hashes[0]?.members === input.nodes.length
           )
         },
+      }).catch((error: unknown) => {
+        context.signal.throwIfAborted()
+        throw new Error(
+          `${error instanceof Error ? error.message : String(error)}. Last seen: ${told}. The restored revision is above ${String(BUMP_REVISION)}`,
+          { cause: error },
+        )
       })
       context.log(told)
     },

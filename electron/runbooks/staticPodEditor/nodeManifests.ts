@@ -14,6 +14,9 @@ const CONFIG_MIRROR = 'kubernetes.io/config.mirror'
 /** Files the kubelet reads; it passes over hidden ones. */
 const FILE = /^[a-zA-Z0-9_][a-zA-Z0-9._-]*\.(ya?ml|json)$/
 
+/** What `kubeadm upgrade diff` tells of. */
+const COMPARED = new Set(['kube-apiserver.yaml', 'kube-controller-manager.yaml', 'kube-scheduler.yaml'])
+
 export const isManifestFile = (file: string): boolean => FILE.test(file)
 export const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex')
 
@@ -48,6 +51,7 @@ export async function readNodeManifests(
       podName: pod === null ? '' : `${pod.metadata.name ?? ''}-${node}`,
       mirror: mirror === undefined ? null : mirrorView(mirror),
       taken: pod !== null && mirror !== undefined && essence(pod) === essence(mirror),
+      compared: drift.exitCode === 0 && COMPARED.has(file),
       takenOut: edit?.takenOut ?? [],
       putIn: edit?.putIn ?? [],
     })

@@ -16,6 +16,8 @@ export const changes = {
     node: 'NODE',
     currentColumn: 'CURRENT',
     targetColumn: 'TARGET',
+    parallel: 'Workers at a time',
+    parallelHint: 'So many workers are drained and upgraded side by side. Disruption budgets hold all the same; what they ran needs room elsewhere.',
     start: 'Start the upgrade',
     startTitle: 'Upgrade to {version}?',
     startText: 'Control-plane nodes are upgraded first, then each worker is drained, upgraded and brought back. The run is journalled and can be resumed.',

@@ -81,7 +81,7 @@ export const protect = {
     noGood: 'There is no good backup since then.',
     caughtUp: 'Caught up at {time}.',
   },
-  restore: {
+  etcdRestore: {
     title: 'Restore etcd',
     backup: 'Backup',
     of: 'Onto',

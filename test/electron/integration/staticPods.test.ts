@@ -35,6 +35,7 @@ describe('the static pods of a control-plane node', () => {
     const { manifests, driftProblem } = await app.invoke('staticPods.list', { clusterId: EMBEDDED, node: NODE })
     expect(driftProblem).toBe('')
     expect(manifests.map(({ file }) => file)).toEqual(['etcd.yaml', 'kube-apiserver.yaml', 'kube-controller-manager.yaml', FILE])
+    expect(manifests.map(({ compared }) => compared)).toEqual([false, true, true, true])
     expect(await scheduler()).toMatchObject({ problem: '', podName: `kube-scheduler-${NODE}`, taken: true, takenOut: [], putIn: [] })
   })
 
