@@ -47,7 +47,9 @@ async function write(
   random: SeededRandom,
   { index, onWrite }: { index: number; onWrite: () => void },
 ): Promise<string | null> {
-  const connection = await Http1Connection.open(served.api)
+  // The server may be killed before it is asked for anything.
+  const connection = await Http1Connection.open(served.api).catch(() => null)
+  if (connection === null) return null
   for (let turn = 0; ; turn++) {
     const { path, object } = MINIMAL_OBJECTS[random.below(MINIMAL_OBJECTS.length)] as (typeof MINIMAL_OBJECTS)[number]
     const name = `kill-${String(index)}-${String(random.below(NAMES))}`

@@ -12,9 +12,17 @@ export const REVISION_HASH = 'controller.kubernetes.io/hash'
 
 export const revisionNumber = (revision: KubeObject): number => countAt(revision['revision'])
 
-/** What a revision keeps of a workload: a patch that replaces its pod template. Clients compare its bytes, so its keys are sorted as Go's. */
-export function revisionData(template: unknown): JsonObject {
-  return JSON.parse(goJson({ spec: { template: { ...objectAt(template), $patch: 'replace' } } })) as JsonObject
+/** Until then Go writes a template's creation time though it is not set. */
+const TIMES_OMITTED_SINCE = 34
+
+/**
+ * What a revision keeps of a workload: a patch that replaces its pod template. Clients compare its bytes with what Go's types make of the
+ * workload, so its keys are sorted, and a release's own nulls are in it.
+ */
+export function revisionData(template: unknown, minor: number): JsonObject {
+  const own = objectAt(template)
+  const metadata = { ...(minor < TIMES_OMITTED_SINCE ? { creationTimestamp: null } : {}), ...objectAt(own['metadata']) }
+  return JSON.parse(goJson({ spec: { template: { ...own, metadata, $patch: 'replace' } } })) as JsonObject
 }
 
 /** The template a revision keeps. */
@@ -127,5 +135,10 @@ export function sorted(revisions: readonly KubeObject[]): KubeObject[] {
 
 /** Equal data, and equal hashes where both carry one. */
 export function equalRevisions(revisions: readonly KubeObject[], data: JsonObject): KubeObject[] {
-  return revisions.filter((each) => isObject(each['data']) && deepEqual(each['data'], data))
+  return revisions.filter((each) => isObject(each['data']) && deepEqual(timeless(each['data']), timeless(data)))
+}
+
+/** Another release may have made a revision: whether it says that a time is not set makes no other template. */
+function timeless(data: JsonObject): unknown {
+  return JSON.parse(JSON.stringify(data, (key, value: unknown) => (key === 'creationTimestamp' && value === null ? undefined : value)))
 }

@@ -32,11 +32,17 @@ import { metrics } from './metricsApi.ts'
 import { openApi } from './openApi.ts'
 import { proxy } from './proxying.ts'
 import { review } from './reviews.ts'
-import { streamTarget, type StreamSubresource } from '../streaming/streamTarget.ts'
+import { connectOptions, streamTarget, type StreamSubresource } from '../streaming/streamTarget.ts'
 import { bind, evict, finalizeNamespace, logContainer, nodeOf, scale } from './subresources.ts'
 import { issueToken } from './tokenRequest.ts'
 import { watch } from './watching.ts'
 import { create, decodeSent, get, patch, remove, removeCollection, update, writeContext, type ResourceTarget } from './writing.ts'
+
+const CONNECT_OPTIONS: Readonly<Record<StreamSubresource, string>> = {
+  exec: 'PodExecOptions',
+  attach: 'PodAttachOptions',
+  portforward: 'PodPortForwardOptions',
+}
 
 export interface ApiHandlerOptions {
   rest: RestStore
@@ -290,9 +296,9 @@ export class ApiHandler {
     }
   }
 
-  #streaming(verb: string, subresource: StreamSubresource, { resource, namespace, name }: ResourceTarget, request: ApiRequest): ApiResponse {
+  async #streaming(verb: string, subresource: StreamSubresource, { resource, namespace, name }: ResourceTarget, request: ApiRequest): Promise<ApiResponse> {
     if (verb !== 'create' && verb !== 'get') throw methodNotAllowed()
-    const { rest, nodes, served } = this.#options
+    const { rest, nodes, served, admission } = this.#options
     // Who may only read could otherwise run commands with a WebSocket's GET. Upstream asks for both since 1.35.
     if (verb === 'get' && minorOf(served().kubernetesVersion) >= 35)
       this.#authorize({
@@ -302,6 +308,11 @@ export class ApiHandler {
         resource: { group: resource.group, version: resource.version, resource: resource.plural, subresource, namespace, name },
       })
     const upgrade = streamTarget(subresource, rest.get(resource, namespace, name), request, nodes)
+    const kind = { group: '', version: 'v1', kind: CONNECT_OPTIONS[subresource] }
+    const object = connectOptions(kind.kind, request.query)
+    const asked = { operation: 'CONNECT' as const, resource, namespace, name, object, old: null, kind, context: writeContext(request, subresource) }
+    await admission.admit(asked)
+    await admission.validate(asked)
     return { ...jsonResponse(400, failure(400, 'BadRequest', 'Upgrade request required')), upgrade }
   }
 

@@ -59,6 +59,21 @@ export function streamTarget(subresource: StreamSubresource, pod: KubeObject, re
   return { kind: 'command', streams, start: (signal) => nodes.exec(target, { container, command, tty, stdin, signal }) }
 }
 
+/** The query of such a request as the object that admission looks at. */
+export function connectOptions(kind: string, query: ApiRequest['query']): KubeObject {
+  const flags = ['stdin', 'stdout', 'stderr', 'tty'].filter((name) => isTrue(query.get(name)))
+  const [container, command, ports] = [query.get('container') ?? '', query.getAll('command'), query.getAll('ports')]
+  return {
+    kind,
+    apiVersion: 'v1',
+    metadata: {},
+    ...Object.fromEntries(flags.map((name) => [name, true])),
+    ...(container === '' ? {} : { container }),
+    ...(command.length === 0 ? {} : { command }),
+    ...(ports.length === 0 ? {} : { ports: ports.flatMap((text) => text.split(',')).map(Number) }),
+  }
+}
+
 function specOf(pod: KubeObject, container: string): Record<string, unknown> {
   const spec = isObject(pod['spec']) ? pod['spec'] : {}
   const all = ['containers', 'initContainers', 'ephemeralContainers'].flatMap((field) => (Array.isArray(spec[field]) ? spec[field].filter(isObject) : []))

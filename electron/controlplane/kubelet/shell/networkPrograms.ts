@@ -130,6 +130,7 @@ const CURL_VALUED = new Set([
   '--user-agent',
   '--cacert',
   '--retry',
+  '--interface',
 ])
 
 /** Short flags that stand together, each apart. */

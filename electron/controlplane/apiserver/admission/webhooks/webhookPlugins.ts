@@ -1,5 +1,6 @@
 import type { Random } from '#shared/base/random.ts'
 import type { Logger } from '#shared/base/logger.ts'
+import { applyDefaults } from '#shared/kubernetes/defaults/defaults.ts'
 import { deepEqual, isObject, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { applyJsonPatch } from '#shared/kubernetes/patch/jsonPatch.ts'
@@ -204,9 +205,17 @@ export class MutatingAdmissionWebhook implements AdmissionPlugin {
     }
     if (!isObject(after) || !isObject(after['metadata'])) throw broken('the patched object is no Kubernetes object')
     if (deepEqual(after, before)) return false
-    replace(request.object, inRequestVersion(after as KubeObject, request, match))
+    replace(request.object, defaulted(inRequestVersion(after as KubeObject, request, match), request))
     return true
   }
+}
+
+/** What a hook adds gets its defaults too. */
+function defaulted(object: KubeObject, { resource, kind }: AdmissionRequest): KubeObject {
+  if (kind !== undefined) return object
+  if (resource.custom === undefined) applyDefaults(object, resource.kubernetesMinor)
+  else resource.custom.applyDefaults(object)
+  return object
 }
 
 const hookKey = ({ configuration, hook }: Call): string => `${configuration}/${text(hook['name'])}`

@@ -178,7 +178,7 @@ export function daemonSetController(context: ControllerContext): Controller {
 
   /** The revision of the set's template, made when there is none, the newest in any case. */
   async function currentRevision(set: KubeObject, revisions: readonly KubeObject[], signal: AbortSignal): Promise<{ current: KubeObject; collisions: number }> {
-    const data = revisionData(specOf(set)['template'])
+    const data = revisionData(specOf(set)['template'], context.minor)
     let collisions = countAt(statusOf(set)['collisionCount'])
     const equal = equalRevisions(revisions, data)
     const next = Math.max(0, ...revisions.filter((each) => !equal.includes(each)).map(revisionNumber)) + 1

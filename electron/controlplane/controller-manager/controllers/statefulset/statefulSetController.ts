@@ -82,7 +82,7 @@ export function statefulSetController(context: ControllerContext): Controller {
   /** Finds or makes the revisions of the set's template and of what it comes from. */
   async function revisions(set: KubeObject, owned: readonly KubeObject[], signal: AbortSignal): Promise<StatefulSetView> {
     const known = await history.claim(set, signal)
-    const data = revisionData(specOf(set)['template'])
+    const data = revisionData(specOf(set)['template'], context.minor)
     const next = Math.max(0, ...known.map(revisionNumber)) + 1
     const equal = equalRevisions(known, data).at(-1)
     let collisions = countAt(statusOf(set)['collisionCount'])

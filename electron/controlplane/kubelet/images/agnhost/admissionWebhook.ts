@@ -64,6 +64,13 @@ function mutatePod(pod: JsonObject): Decision {
   return { allowed: true, patch: [{ op: 'add', path: '/spec/initContainers', value: [container] }] }
 }
 
+/** Some data may not be written, and some not deleted. */
+function admitData(request: JsonObject, { holder, content }: { holder: string; content: string }): Decision {
+  const mark = dataOf(subject(request))[MARK]
+  if (request['operation'] !== 'DELETE') return unless(mark === UNWANTED, `the ${holder} contains unwanted ${content}`)
+  return unless(mark === 'webhook-nondeletable', `the ${holder} cannot be deleted because it contains unwanted key and value`)
+}
+
 /** One stage follows the other. */
 function mutateData(data: JsonObject): Decision {
   const patch: JsonObject[] = []
@@ -85,9 +92,9 @@ const HOOKS: ReadonlyMap<string, Hook> = new Map<string, Hook>([
   ['/pods', (request, context) => admitPod(subject(request), context)],
   ['/pods/attach', admitAttachment],
   ['/mutating-pods', (request) => mutatePod(subject(request))],
-  ['/configmaps', (request) => unless(dataOf(subject(request))[MARK] === UNWANTED, 'the configmap contains unwanted key and value')],
+  ['/configmaps', (request) => admitData(request, { holder: 'configmap', content: 'key and value' })],
   ['/mutating-configmaps', (request) => mutateData(dataOf(subject(request)))],
-  ['/custom-resource', (request) => unless(dataOf(subject(request))[MARK] === UNWANTED, 'the custom resource contains unwanted data')],
+  ['/custom-resource', (request) => admitData(request, { holder: 'custom resource', content: 'data' })],
   ['/mutating-custom-resource', (request) => mutateData(dataOf(subject(request)))],
   ['/crd', (request) => unless(labelsOf(subject(request))[MARK] === UNWANTED, 'the crd contains unwanted label')],
 ])
