@@ -14,27 +14,39 @@ export class Crc32c {
 
   update(bytes: Uint8Array, start = 0, end = bytes.length): void {
     const table = this.#table
-    let crc = this.#crc
     let at = start
-    for (const stop = end - SLICES; at <= stop; at += SLICES)
-      crc =
-        table[0xf00 + ((crc ^ at8(bytes, at)) & 255)]! ^
-        table[0xe00 + (((crc >>> 8) ^ at8(bytes, at + 1)) & 255)]! ^
-        table[0xd00 + (((crc >>> 16) ^ at8(bytes, at + 2)) & 255)]! ^
-        table[0xc00 + ((crc >>> 24) ^ at8(bytes, at + 3))]! ^
-        table[0xb00 + at8(bytes, at + 4)]! ^
-        table[0xa00 + at8(bytes, at + 5)]! ^
-        table[0x900 + at8(bytes, at + 6)]! ^
-        table[0x800 + at8(bytes, at + 7)]! ^
-        table[0x700 + at8(bytes, at + 8)]! ^
-        table[0x600 + at8(bytes, at + 9)]! ^
-        table[0x500 + at8(bytes, at + 10)]! ^
-        table[0x400 + at8(bytes, at + 11)]! ^
-        table[0x300 + at8(bytes, at + 12)]! ^
-        table[0x200 + at8(bytes, at + 13)]! ^
-        table[0x100 + at8(bytes, at + 14)]! ^
-        table[at8(bytes, at + 15)]!
-    for (; at < end; at++) crc = (crc >>> 8) ^ table[(crc ^ at8(bytes, at)) & 255]!
+    let crc = this.#crc
+    for (; at < end && ((bytes.byteOffset + at) & 3) !== 0; at++) crc = (crc >>> 8) ^ table[(crc ^ bytes[at]!) & 255]!
+    const steps = (end - at) >>> 4
+    if (steps > 0) {
+      // Four reads of a word where sixteen of a byte would do; every machine that Node and Electron run on is little-endian.
+      const words = new Uint32Array(bytes.buffer, bytes.byteOffset + at, steps * 4)
+      for (let index = 0; index < words.length; index += 4) {
+        const a = crc ^ words[index]!
+        const b = words[index + 1]!
+        const c = words[index + 2]!
+        const d = words[index + 3]!
+        crc =
+          table[0xf00 | (a & 255)]! ^
+          table[0xe00 | ((a >>> 8) & 255)]! ^
+          table[0xd00 | ((a >>> 16) & 255)]! ^
+          table[0xc00 | (a >>> 24)]! ^
+          table[0xb00 | (b & 255)]! ^
+          table[0xa00 | ((b >>> 8) & 255)]! ^
+          table[0x900 | ((b >>> 16) & 255)]! ^
+          table[0x800 | (b >>> 24)]! ^
+          table[0x700 | (c & 255)]! ^
+          table[0x600 | ((c >>> 8) & 255)]! ^
+          table[0x500 | ((c >>> 16) & 255)]! ^
+          table[0x400 | (c >>> 24)]! ^
+          table[0x300 | (d & 255)]! ^
+          table[0x200 | ((d >>> 8) & 255)]! ^
+          table[0x100 | ((d >>> 16) & 255)]! ^
+          table[d >>> 24]!
+      }
+      at += steps * 16
+    }
+    for (; at < end; at++) crc = (crc >>> 8) ^ table[(crc ^ bytes[at]!) & 255]!
     this.#crc = crc
   }
 
@@ -42,10 +54,6 @@ export class Crc32c {
   get value(): number {
     return (this.#crc ^ 0xffffffff) >>> 0
   }
-}
-
-function at8(bytes: Uint8Array, index: number): number {
-  return bytes[index]!
 }
 
 function makeTable(): Uint32Array {
