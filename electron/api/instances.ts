@@ -1,5 +1,6 @@
 import type { RequestHandlers, SubscriptionHandlers } from '#shared/contract/contract.ts'
 import type { Backup } from '#shared/contract/backups.ts'
+import type { InstanceView } from '#shared/contract/instances.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { ClusterInstances } from '../clusters/clusterInstances.ts'
 import type { Catalogue } from '../snapshot/catalogue.ts'
@@ -7,31 +8,43 @@ import type { UnlockInput } from '#shared/contract/backups.ts'
 import { unlockOf } from '../snapshot/envelope/keys.ts'
 import { unpack } from '../snapshot/envelope/plainFile.ts'
 import { SnapshotError } from '../snapshot/snapshotError.ts'
+import { SnapshotFile } from '../snapshot/snapshotFile.ts'
 import { following } from './changes.ts'
 
 const CLOSED = 'the backup is encrypted: open it as a cluster from its details first, where its passphrase or key is asked for'
 
 /**
- * Lays a backup's snapshot into the instance's own folder where it is compressed or encrypted: it is read there as long as the instance
- * is, and goes with it. @throws StatusError when it stays locked
+ * What an instance needs of a backup's snapshot, which is laid into its own folder where it is compressed or encrypted: it is read there
+ * as long as the instance is, and goes with it. @throws StatusError when it stays locked or cannot be read
  */
-function unpacking(backup: Backup, unlock: UnlockInput | undefined, signal: AbortSignal): ((target: string) => Promise<void>) | undefined {
-  if (backup.encryption === 'none' && backup.compression === 'none') return undefined
+function laying(
+  backup: Backup,
+  unlock: UnlockInput | undefined,
+  signal: AbortSignal,
+): (target: string) => Promise<{ snapshotPath: string; history: InstanceView['history'] }> {
   return async (target) => {
     try {
-      await unpack(backup.path, target, { unlock: await unlockOf(unlock), signal })
+      const isPlain = backup.encryption === 'none' && backup.compression === 'none'
+      if (!isPlain) await unpack(backup.path, target, { unlock: await unlockOf(unlock), signal })
+      const snapshotPath = isPlain ? backup.path : target
+      return { snapshotPath, history: historyOf(snapshotPath) }
     } catch (error) {
-      if (error instanceof SnapshotError)
-        throw new StatusError(
-          failure(
-            error.code === 'locked' ? 403 : 422,
-            error.code === 'locked' ? 'Forbidden' : 'Invalid',
-            unlock === undefined && error.code === 'locked' ? CLOSED : error.message,
-          ),
-          { cause: error },
-        )
-      throw error
+      if (!(error instanceof SnapshotError)) throw error
+      const locked = error.code === 'locked'
+      throw new StatusError(failure(locked ? 403 : 422, locked ? 'Forbidden' : 'Invalid', locked && unlock === undefined ? CLOSED : error.message), {
+        cause: error,
+      })
     }
+  }
+}
+
+function historyOf(path: string): { first: number; last: number } {
+  const file = new SnapshotFile(path)
+  try {
+    const { revision, compactRevision } = file.source()
+    return { first: Math.max(1, compactRevision), last: revision }
+  } finally {
+    file.close()
   }
 }
 
@@ -40,7 +53,7 @@ export function instanceHandlers(
   instances: ClusterInstances,
   catalogue: Catalogue,
 ): {
-  requests: Pick<RequestHandlers, 'backups.openAsCluster' | 'backups.makeTwin' | 'instances.discard'>
+  requests: Pick<RequestHandlers, 'backups.openAsCluster' | 'backups.makeTwin' | 'instances.view' | 'instances.discard'>
   subscriptions: Pick<SubscriptionHandlers, 'instances.watch'>
 } {
   const usable = async (id: string): Promise<Backup> => {
@@ -59,7 +72,7 @@ export function instanceHandlers(
         const { clusterName, createdAtMs } = backup
         const name = `${clusterName} at ${new Date(createdAtMs).toISOString().slice(0, 16).replace('T', ' ')}`
         const opened = { kind: 'snapshot', name, of: clusterName, backupId: id, timeScale: 1, snapshotPath: backup.path } as const
-        return { clusterId: await instances.create(opened, unpacking(backup, unlock, signal)) }
+        return { clusterId: await instances.create(opened, laying(backup, unlock, signal)) }
       },
       'backups.makeTwin': async ({ id, unlock, name, timeScale }, { signal }) => {
         const backup = await usable(id)
@@ -72,7 +85,11 @@ export function instanceHandlers(
           timeScale: timeScale ?? 1,
           snapshotPath: path,
         } as const
-        return { clusterId: await instances.create(twin, unpacking(backup, unlock, signal)) }
+        return { clusterId: await instances.create(twin, laying(backup, unlock, signal)) }
+      },
+      'instances.view': async ({ clusterId, ...view }) => {
+        await instances.view(clusterId, view)
+        return null
       },
       'instances.discard': async ({ clusterId }) => {
         await instances.discard(clusterId)

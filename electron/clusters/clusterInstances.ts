@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '#shared/base/clock.ts'
@@ -10,6 +10,8 @@ import { EmbeddedCluster, type ClusterCommand } from './embeddedCluster.ts'
 
 /** What is kept of an instance in its `instance.json`. */
 type InstanceRecord = Omit<InstanceView, 'state' | 'message' | 'sizeBytes'> & { snapshotPath: string }
+
+const NOTHING_CHOSEN = { revision: null, history: null, encryptionConfig: '' }
 
 interface Instance {
   record: InstanceRecord
@@ -48,7 +50,9 @@ export class ClusterInstances {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     for (const name of readdirSync(directory)) {
       try {
-        const record = JSON.parse(readFileSync(join(directory, name, 'instance.json'), 'utf8')) as InstanceRecord
+        const stored = JSON.parse(readFileSync(join(directory, name, 'instance.json'), 'utf8')) as InstanceRecord
+        // What was opened before these could be chosen has none of them.
+        const record: InstanceRecord = { ...NOTHING_CHOSEN, ...stored }
         // Its state says when it does not start.
         this.#add(record).catch(() => undefined)
       } catch (error) {
@@ -78,23 +82,27 @@ export class ClusterInstances {
 
   /**
    * Makes an instance and starts it.
-   * @param lay puts the snapshot into the instance's own folder, where it cannot be read where it lies
+   * @param lay finds out what there is to know of the snapshot, and puts it at `target`, in the instance's own folder, where it cannot be
+   *   read where it lies
    * @throws Error with what its process said when it did not start; nothing of it is left
    */
-  async create(input: Omit<InstanceRecord, 'id' | 'createdAtMs'>, lay?: (target: string) => Promise<void>): Promise<string> {
+  async create(
+    input: Omit<InstanceRecord, 'id' | 'createdAtMs' | 'revision' | 'history' | 'encryptionConfig'>,
+    lay: (target: string) => Promise<Pick<InstanceRecord, 'snapshotPath' | 'history'>>,
+  ): Promise<string> {
     const { directory, clock, newId } = this.#options
     const id = `${input.kind}:${newId()}`
     const folder = this.#folder(id)
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    const laid = join(folder, 'snapshot.db')
+    let laid: Awaited<ReturnType<typeof lay>>
     try {
-      await lay?.(laid)
+      laid = await lay(join(folder, 'snapshot.db'))
     } catch (error) {
       rmSync(folder, { recursive: true, force: true })
       throw error
     }
-    const record: InstanceRecord = { ...input, ...(lay === undefined ? {} : { snapshotPath: laid }), id, createdAtMs: clock.now() }
-    writeFileSync(join(folder, 'instance.json'), `${JSON.stringify(record, null, 2)}\n`)
+    const record: InstanceRecord = { ...input, ...laid, id, createdAtMs: clock.now(), revision: null, encryptionConfig: '' }
+    this.#write(record)
     try {
       await this.#add(record)
     } catch (error) {
@@ -107,6 +115,23 @@ export class ClusterInstances {
       })
     }
     return id
+  }
+
+  /**
+   * Starts an opened backup anew at another revision, or with other keys. When it does not start so, it is as it was.
+   * @throws StatusError NotFound, or Invalid with what its process said
+   */
+  async view(id: string, { revision, encryptionConfig }: Pick<InstanceRecord, 'revision' | 'encryptionConfig'>): Promise<void> {
+    const instance = this.#instances.get(id)
+    if (instance?.record.kind !== 'snapshot') throw new StatusError(failure(404, 'NotFound', `there is no opened backup ${id}`))
+    await instance.cluster.stop()
+    try {
+      await this.#add({ ...instance.record, revision, encryptionConfig })
+      this.#write({ ...instance.record, revision, encryptionConfig })
+    } catch (error) {
+      await this.#add(instance.record)
+      throw new StatusError(failure(422, 'Invalid', error instanceof Error ? error.message : String(error)), { cause: error })
+    }
   }
 
   /** @throws StatusError NotFound */
@@ -129,7 +154,7 @@ export class ClusterInstances {
     const cluster = new EmbeddedCluster({
       dataDir: join(this.#folder(record.id), 'cluster'),
       command,
-      args: ['--from-snapshot', record.snapshotPath, ...(record.kind === 'snapshot' ? ['--read-only'] : ['--time-scale', String(record.timeScale)])],
+      args: ['--from-snapshot', record.snapshotPath, ...(record.kind === 'snapshot' ? viewArgs(record) : ['--time-scale', String(record.timeScale)])],
       logger: logger.with({ instance: record.id }),
     })
     const instance: Instance = { record, cluster, sizeBytes: 0 }
@@ -144,9 +169,23 @@ export class ClusterInstances {
     this.changes.emit()
   }
 
+  #write(record: InstanceRecord): void {
+    const path = join(this.#folder(record.id), 'instance.json')
+    writeFileSync(`${path}.part`, `${JSON.stringify(record, null, 2)}\n`)
+    renameSync(`${path}.part`, path)
+  }
+
   #folder(id: string): string {
     return join(this.#options.directory, folderName(id))
   }
+}
+
+function viewArgs({ revision, encryptionConfig }: Pick<InstanceRecord, 'revision' | 'encryptionConfig'>): string[] {
+  return [
+    '--read-only',
+    ...(revision === null ? [] : ['--revision', String(revision)]),
+    ...(encryptionConfig === '' ? [] : ['--encryption-provider-config', encryptionConfig]),
+  ]
 }
 
 const folderName = (id: string): string => id.replace(':', '-')

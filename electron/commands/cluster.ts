@@ -30,6 +30,7 @@ interface Options extends ApiServerFlags {
   cert?: string
   key?: string
   fromSnapshot?: string
+  revision?: number
 }
 
 /** A whole number in a range. @throws Error that names the option */
@@ -72,6 +73,7 @@ export function register(program: Command): void {
     .option('--cert <file>', 'client certificate for the existing etcd')
     .option('--key <file>', 'key of that certificate')
     .option('--from-snapshot <file>', 'begin with an etcd snapshot; with --read-only nothing in it moves')
+    .option('--revision <n>', 'with --from-snapshot and --read-only: the cluster as it was at this revision', whole('--revision', 1, Number.MAX_SAFE_INTEGER))
   addApiServerFlags(command).action(async (options: Options) => {
     await run(options)
   })
@@ -99,6 +101,8 @@ async function run(options: Options): Promise<void> {
   // Without any node there is none of the control plane either.
   const controlPlane = options.nodes === 0 ? 0 : options.controlPlaneNodes
   if (controlPlane > options.nodes) throw new Error(`--control-plane-nodes ${String(controlPlane)} is more than --nodes ${String(options.nodes)}`)
+  if (options.revision !== undefined && (options.fromSnapshot === undefined || !options.readOnly))
+    throw new Error('--revision shows the past of a snapshot: give --from-snapshot FILE and --read-only with it')
   const logger = stderrLogger(options.logLevel)
   const cluster = await startControlPlane({
     dataDir: resolve(options.dataDir ?? join(homedir(), '.local/share/drydock/cluster')),
@@ -115,6 +119,7 @@ async function run(options: Options): Promise<void> {
     readOnly: options.readOnly,
     ...etcdOf(options),
     ...(options.fromSnapshot === undefined ? {} : { fromSnapshot: resolve(options.fromSnapshot) }),
+    ...(options.revision === undefined ? {} : { atRevision: options.revision }),
     apiServer: readApiServerSettings(options),
   })
   process.stdout.write(

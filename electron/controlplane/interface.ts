@@ -29,6 +29,8 @@ export interface ControlPlaneOptions {
   readOnly?: boolean
   /** An etcd snapshot to begin with: its nodes become simulated ones that take over their pods as they are, at its own version. */
   fromSnapshot?: string
+  /** Shows the snapshot as it was at this revision; only together with `fromSnapshot` and `readOnly`. @default the last one */
+  atRevision?: number
   /** What kube-apiserver's flags decide. @default as kubeadm sets it up */
   apiServer?: ApiServerSettings
 }

@@ -13,13 +13,21 @@ export class SnapshotDatabase implements StoreDatabase {
   readonly #file: SnapshotFile
   readonly #meta: ReadonlyMap<string, string>
 
-  /** @throws SnapshotError, or the system's error */
-  constructor(path: string) {
+  readonly #revision: number
+
+  /**
+   * @param atRevision shows the store as it was then; null = as it is in the file
+   * @throws SnapshotError; Error when the file does not reach back so far; or the system's error
+   */
+  constructor(path: string, atRevision: number | null = null) {
     this.#file = new SnapshotFile(path)
     try {
       const { revision, compactRevision } = this.#file.source()
+      this.#revision = atRevision ?? revision
+      if (this.#revision > revision || this.#revision < Math.max(1, compactRevision))
+        throw new Error(`${path} does not hold revision ${String(atRevision)}: it has ${String(Math.max(1, compactRevision))} to ${String(revision)}`)
       this.#meta = new Map([
-        ['revision', String(revision)],
+        ['revision', String(this.#revision)],
         ...(compactRevision > 0 ? [['compactRevision', String(compactRevision)] as const] : []),
         ['token', createHash('sha1').update(path).digest('hex').slice(0, 32)],
       ])
@@ -32,9 +40,11 @@ export class SnapshotDatabase implements StoreDatabase {
   *index(): Generator<{ packed: number; key: string; tombstone: boolean; lease: bigint }> {
     const file = new SnapshotFile(this.#file.pages.path, { recycle: true })
     try {
-      for (const { main, sub, tombstone, key } of file.keys())
+      for (const { main, sub, tombstone, key } of file.keys()) {
+        if (main > this.#revision) return
         // A restore that bumped revisions leaves one record without a key.
         if (key.length > 0) yield { packed: packRevision(main, sub), key, tombstone, lease: 0n }
+      }
     } finally {
       file.close()
     }
@@ -48,7 +58,7 @@ export class SnapshotDatabase implements StoreDatabase {
   scan(from: number, below: number, limit: number): StoredRow[] {
     const rows: StoredRow[] = []
     for (const revision of this.#file.revisionsFrom(mainOf(from), subOf(from))) {
-      if (rows.length >= limit || packedOf(revision) >= below) break
+      if (rows.length >= limit || packedOf(revision) >= below || revision.main > this.#revision) break
       if (revision.kv.key.length > 0) rows.push(rowOf(revision))
     }
     return rows

@@ -43,7 +43,7 @@ function ownStorage({ dataDir, etcdPort: port, clock, logger, ...options }: Cont
     logger: logger.with({ component: 'etcd' }),
     memberName,
     encodeSnapshot,
-    ...(isReadInPlace(options) ? { still: new SnapshotDatabase(options.fromSnapshot) } : {}),
+    ...(isReadInPlace(options) ? { still: new SnapshotDatabase(options.fromSnapshot, options.atRevision ?? null) } : {}),
   })
   let stop = (): Promise<void> => Promise.resolve()
   return {

@@ -14,6 +14,12 @@ export interface InstanceView {
   createdAtMs: number
   /** How many times faster its clock runs. */
   timeScale: number
+  /** Of an opened backup: the revision it is shown at; null = the last one. */
+  revision: number | null
+  /** The revisions its file holds; null where that is not known. */
+  history: { first: number; last: number } | null
+  /** The EncryptionConfiguration it is read with; '' for none. */
+  encryptionConfig: string
   state: 'starting' | 'running' | 'failed' | 'stopped'
   /** Why it failed; '' otherwise. */
   message: string
@@ -34,6 +40,15 @@ export const instanceChannels = {
     }),
   ),
   'instances.watch': subscription<InstanceView[]>()(v.object({})),
+  /** Shows an opened backup at another revision, or with the keys of its EncryptionConfiguration: it is started anew for that. */
+  'instances.view': request<null>()(
+    v.object({
+      clusterId,
+      revision: v.nullable(v.pipe(v.number(), v.integer(), v.minValue(1))),
+      /** A path on the machine where Drydock runs; '' for none. */
+      encryptionConfig: v.string(),
+    }),
+  ),
   /** Ends it and removes its data; the backup stays. */
   'instances.discard': request<null>()(v.object({ clusterId })),
 } as const

@@ -1,4 +1,21 @@
 export const protect = {
+  revision: {
+    title: 'Revision of the opened backup',
+    at: 'As it was at revision',
+    slider: 'Revision',
+    range: 'of {first} to {last} in the file',
+    go: 'Show',
+    going: 'Opening …',
+    shown: 'Shown as of revision {revision}',
+    failed: 'The backup could not be shown so',
+    keys: 'Decrypt…',
+    keysGiven: 'Decrypted',
+    keysHint: 'Read what is encrypted at rest, with the keys of an EncryptionConfiguration',
+    keysTitle: 'Encryption at rest',
+    keysText: 'Objects that a cluster encrypts at rest are shown as encrypted. With its EncryptionConfiguration they are read. The file stays where it is.',
+    keysPath: 'Path of the EncryptionConfiguration, on the machine where Drydock runs; empty for none',
+    keysAction: 'Open with it',
+  },
   sealing: {
     title: 'Back up {name}',
     explain: 'Whatever is chosen, the file is opened again and read whole before it is called good.',

@@ -3,6 +3,7 @@ import { writeFileSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Database } from '#electron/controlplane/etcd/database.ts'
 import { openEtcdStore } from '#electron/controlplane/etcd/embeddedEtcd.ts'
+import { mainOf } from '#electron/controlplane/etcd/revision.ts'
 import { loadStore } from '#electron/controlplane/etcd/loadStore.ts'
 import { SnapshotDatabase } from '#electron/controlplane/snapshotDatabase.ts'
 import { encodeSnapshot } from '#electron/snapshot/encodeSnapshot.ts'
@@ -78,6 +79,21 @@ describe('SnapshotDatabase', () => {
     await expect(etcd.defragment({ signal })).rejects.toMatchObject(refused)
     expect((await etcd.range({ key, rangeEnd, countOnly: true }, { signal })).count).toBe(now.count)
     await etcd.close()
+  })
+
+  it('shows the store as it was at a revision', async () => {
+    const path = await snapshot()
+    const options = { dataDir: join(dir, 'past'), clock: new FakeClock(), logger: silentLogger, memberName: 'opened' }
+    const [now, past] = [new SnapshotDatabase(path), new SnapshotDatabase(path, 1000)]
+    expect([...past.index()]).toEqual([...now.index()].filter(({ packed }) => mainOf(packed) <= 1000))
+    expect(past.scan(0, Number.MAX_SAFE_INTEGER, 5000).at(-1)?.kv.modRevision).toBe(1000)
+    now.close()
+    const etcd = openEtcdStore({ ...options, still: past })
+    const everything = await etcd.range({ key: Buffer.from([0]), rangeEnd: Buffer.from([0]), countOnly: true }, { signal })
+    expect(everything).toMatchObject({ count: 999, header: { revision: 1000 } })
+    await expect(etcd.range({ key: Buffer.from('a'), revision: 1001 }, { signal })).rejects.toThrow(/future revision/)
+    await etcd.close()
+    expect(() => new SnapshotDatabase(path, 9999)).toThrow(/does not hold revision 9999: it has 1 to \d+/)
   })
 
   it('says which page is damaged', async () => {
