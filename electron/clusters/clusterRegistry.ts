@@ -21,6 +21,8 @@ interface Entry {
   /** The etcd that backups use; '' when not known. */
   etcdEndpoint: string
   session: ClusterSession | null
+  /** It had a session before it could not be used for a while: it gets one again with the next context that can. */
+  wasOpen: boolean
   stop: AbortController
   ended: Promise<void>
   protection: ClusterSummary['protection']
@@ -84,13 +86,14 @@ export class ClusterRegistry {
       const id = ids[index] ?? ''
       const before = this.#entries.get(id)
       if (before !== undefined && JSON.stringify(before.context) === JSON.stringify(context)) continue
-      const wasOpen = before?.session !== null && before !== undefined
+      const wasOpen = before !== undefined && (before.session !== null || before.wasOpen)
       before?.stop.abort()
       this.#entries.set(id, {
         context,
         kind: 'remote',
         etcdEndpoint: before?.etcdEndpoint ?? '',
         session: null,
+        wasOpen,
         stop: new AbortController(),
         ended: Promise.resolve(),
         protection: before?.protection ?? this.#options.protection(id) ?? 'none',
@@ -104,13 +107,14 @@ export class ClusterRegistry {
   /** Puts in a cluster that is no context of a user's file (the embedded one); a former one of that id is closed. `context.problem` says why it cannot be used. */
   put(id: ClusterId, kind: ClusterSummary['kind'], context: KubeContext, etcdEndpoint: string): void {
     const before = this.#entries.get(id)
-    const wasOpen = before?.session !== null && before !== undefined
+    const wasOpen = before !== undefined && (before.session !== null || before.wasOpen)
     before?.stop.abort()
     const entry: Entry = {
       context,
       kind,
       etcdEndpoint,
       session: null,
+      wasOpen,
       stop: new AbortController(),
       ended: Promise.resolve(),
       protection: before?.protection ?? this.#options.protection(id) ?? (kind === 'snapshot' ? 'read-only' : 'none'),
