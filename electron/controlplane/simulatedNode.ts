@@ -200,6 +200,7 @@ export class SimulatedNode {
         clock,
         random,
         rootDir: this.files.root,
+        apiUrl: this.#options.apiUrl,
         hostsApiServer: this.#options.hostsApiServer,
         isAdopted: (file) => isAdopted(join(this.files.root, 'etc/kubernetes/manifests'), file),
         units: { isActive: (unit) => this.#units.has(unit), start: (unit, argv) => this.#startUnit(unit, argv) },

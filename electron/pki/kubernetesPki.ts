@@ -33,6 +33,8 @@ export interface KubernetesPkiOptions {
   nowMs: number
   /** super-admin.conf is made on the first control-plane node only. */
   superAdmin: boolean
+  /** Which authorities and leaves, by name, and `sa`. @default every one */
+  only?(name: string): boolean
 }
 
 export interface LeafSpec {
@@ -125,13 +127,14 @@ export const LEAVES: readonly LeafSpec[] = [
 
 /** Makes what is missing of a control-plane node's `/etc/kubernetes`; what is there stays. Authorities already in the directory are used. */
 export function ensureKubernetesPki(options: KubernetesPkiOptions): void {
-  const authorities = new Map(AUTHORITIES.map((spec) => [spec.name, ensureAuthority(spec, options)]))
-  ensureServiceAccountKey(options.kubernetesDir)
+  const wanted = (name: string): boolean => options.only?.(name) ?? true
+  const authorities = new Map(AUTHORITIES.filter(({ name }) => wanted(name)).map((spec) => [spec.name, ensureAuthority(spec, options)]))
+  if (wanted('sa')) ensureServiceAccountKey(options.kubernetesDir)
   for (const spec of LEAVES) {
     if (spec.name === 'super-admin.conf' && !options.superAdmin) continue
     const authority = authorities.get(spec.authority)
     const file = join(options.kubernetesDir, spec.kubeconfig ? spec.path : `${spec.path}.crt`)
-    if (authority === undefined || existsSync(file)) continue
+    if (authority === undefined || !wanted(spec.name) || existsSync(file)) continue
     const issued = issueCertificate(leafTemplate(spec.name, options), authority, options.algorithm)
     if (spec.kubeconfig)
       writeKubeconfig(file, {

@@ -75,6 +75,7 @@ export async function startKubeadmNode(dir: string, { version, clock = new FakeC
     random: new SeededRandom(7),
     rootDir,
     isAdopted: () => false,
+    apiUrl: `https://127.0.0.1:${String(api.port)}`,
     hostsApiServer: true,
     units: { isActive: () => false, start: () => false },
   }

@@ -5,7 +5,7 @@ import { isObject } from '#shared/kubernetes/json.ts'
 import { minorOfVersion } from '#shared/planning/upgrade/releases.ts'
 import { NODES } from '#electron/client/resources.ts'
 import { decodeCertificate } from '#electron/pki/certificate.ts'
-import { AUTHORITIES, ensureKubernetesPki, LEAVES, readKeyed } from '#electron/pki/kubernetesPki.ts'
+import { AUTHORITIES, ensureKubernetesPki, LEAVES, readKeyed, type KubernetesPkiOptions } from '#electron/pki/kubernetesPki.ts'
 import type { BootstrapClient } from './bootstrapClient.ts'
 import { KubeadmError } from './flags.ts'
 import { COMPONENTS, writeManifests } from './manifests.ts'
@@ -43,19 +43,7 @@ export function createControlPlaneFiles(
   const kubernetesDir = join(rootDir, 'etc/kubernetes')
   out('[certs] Using certificateDir folder "/etc/kubernetes/pki"\n')
   const missing = LEAVES.filter(({ kubeconfig, path }) => !kubeconfig && !existsSync(join(kubernetesDir, `${path}.crt`)))
-  ensureKubernetesPki({
-    kubernetesDir,
-    nodeName: node.name,
-    advertiseAddress: manifestOptions.advertiseAddress,
-    serviceAddress: firstAddress(manifestOptions.serviceSubnet),
-    dnsDomain: DNS_DOMAIN,
-    clusterName: manifestOptions.clusterName,
-    apiUrl: server,
-    certSans: ['localhost', '127.0.0.1'],
-    algorithm: 'ECDSA-P256',
-    nowMs,
-    superAdmin: false,
-  })
+  ensureKubernetesPki({ ...clusterOptions(options), apiUrl: server, kubernetesDir, nowMs, superAdmin: false })
   for (const name of ORDER) if (missing.some(({ path }) => path === `pki/${name}`)) describeCertificate(out, kubernetesDir, `pki/${name}`)
   out('[certs] Valid certificates and keys now exist in "/etc/kubernetes/pki"\n[certs] Using the existing "sa" key\n')
   out('[kubeconfig] Generating kubeconfig files\n[kubeconfig] Using kubeconfig folder "/etc/kubernetes"\n')
@@ -63,6 +51,24 @@ export function createControlPlaneFiles(
   out('[control-plane] Using manifest folder "/etc/kubernetes/manifests"\n')
   writeManifests(kubernetesDir, { ...manifestOptions, kubernetesVersion: version, nodeName: node.name })
   for (const component of COMPONENTS) if (component !== 'etcd') out(`[control-plane] Creating static Pod manifest for "${component}"\n`)
+}
+
+/** What certificates of this node have in common. */
+export function clusterOptions({
+  node,
+  manifestOptions,
+  apiUrl,
+}: NodeProgramsOptions): Omit<KubernetesPkiOptions, 'kubernetesDir' | 'nowMs' | 'superAdmin' | 'only'> {
+  return {
+    nodeName: node.name,
+    advertiseAddress: manifestOptions.advertiseAddress,
+    serviceAddress: firstAddress(manifestOptions.serviceSubnet),
+    dnsDomain: DNS_DOMAIN,
+    clusterName: manifestOptions.clusterName,
+    apiUrl,
+    certSans: ['localhost', '127.0.0.1'],
+    algorithm: 'ECDSA-P256',
+  }
 }
 
 /** The lines that kubeadm prints of a certificate it made. @param path below /etc/kubernetes, without its ending */

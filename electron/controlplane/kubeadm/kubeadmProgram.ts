@@ -19,7 +19,7 @@ import type { NodeProgramsOptions } from './nodePrograms.ts'
 import { join as joinCluster } from './join.ts'
 import { reset } from './reset.ts'
 import { newCertificateKey } from './uploadedCerts.ts'
-import { uploadCerts } from './uploadCertsPhase.ts'
+import { init, initPhase } from './init.ts'
 import { readingConfig } from './readingConfig.ts'
 import { createToken, deleteTokens, generateToken, listTokens, tokenText } from './tokens.ts'
 import { upgradeDiff } from './upgradeDiff.ts'
@@ -37,12 +37,13 @@ interface Streams {
 const COMPONENT_TIMEOUT_MS = 300_000
 const POLL_MS = 100
 /** Commands without a second word. */
-const ALONE = new Set(['join', 'reset', 'version'])
+const ALONE = new Set(['init', 'join', 'reset', 'version'])
 const COMMANDS = [
   'version',
   'certs certificate-key|check-expiration|renew',
   'config images list',
-  'init phase upload-certs',
+  'init',
+  'init phase',
   'join',
   'kubeconfig user',
   'reset',
@@ -75,14 +76,16 @@ async function runCommand(streams: Streams, options: NodeProgramsOptions): Promi
           : `kubeadm version: &version.Info{Major:"1", Minor:"${String(minorOfVersion(version))}", GitVersion:"${version}", Platform:"drydock/simulated"}\n`,
       )
       return 0
+    case 'init':
+      if (sub === 'phase') await initPhase({ ...streams, args: rest }, options)
+      else await init({ ...streams, args: streams.args.slice(1) }, options)
+      return 0
     case 'join':
       await joinCluster({ ...streams, args: streams.args.slice(1) }, options)
       return 0
     case 'reset':
       await resetNode(streams, options)
       return 0
-    case 'init phase':
-      return initPhase(streams, options, rest)
     case 'certs certificate-key':
       streams.out(`${newCertificateKey()}\n`)
       return 0
@@ -136,13 +139,6 @@ async function runCommand(streams: Streams, options: NodeProgramsOptions): Promi
 
 function resetNode({ args, out, input }: Streams, options: NodeProgramsOptions): Promise<void> {
   return reset({ args: args.slice(1), out, readLine: () => input?.readLine() ?? Promise.resolve(null) }, options)
-}
-
-async function initPhase(streams: Streams, { admin, random, rootDir }: NodeProgramsOptions, [phase = '', ...args]: string[]): Promise<number> {
-  if (phase !== 'upload-certs') return unknown(streams)
-  const { out, clock, signal } = streams
-  await uploadCerts(args, { admin, clock, random, rootDir, signal, out })
-  return 0
 }
 
 function unknown({ err }: Streams): number {

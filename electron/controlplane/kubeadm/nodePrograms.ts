@@ -50,6 +50,8 @@ export interface NodeProgramsOptions {
   /** The node's `/` on this machine's disk. */
   rootDir: string
   units: TransientUnits
+  /** `https://127.0.0.1:PORT` */
+  apiUrl: string
   /** Whether the cluster's API server and etcd live and die with this node. */
   hostsApiServer: boolean
   /** Whether a manifest stands, unchanged, for a pod of the cluster that this one was made from. */

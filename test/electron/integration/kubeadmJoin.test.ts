@@ -114,6 +114,70 @@ describe.skipIf(!hasProgram('kubectl'))('nodes that leave a cluster and join it 
     await kubectl('wait --for=condition=Ready --timeout=30s -n kube-system pod/kube-apiserver-controlplane02')
   })
 
+  it('initializes only where nothing stands in the way, and makes again what is missing, in the words of the real kubeadm', async () => {
+    const refused = await on('controlplane', 'kubeadm init')
+    expect({ code: refused.code, stdout: refused.stdout }).toEqual({
+      code: 2,
+      stdout: '[init] Using Kubernetes version: v1.20.2\n[preflight] Running pre-flight checks\n',
+    })
+    expect(refused.stderr.match(/ERROR [^\]]+/g)).toEqual(
+      [
+        ...['Port-6443', 'Port-10259', 'Port-10257'],
+        ...['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'etcd'].map((name) => `FileAvailable--etc-kubernetes-manifests-${name}.yaml`),
+        ...['Port-10250', 'Port-2379', 'Port-2380'],
+      ].map((name) => `ERROR ${name}`),
+    )
+
+    const leaves = 'apiserver apiserver-etcd-client apiserver-kubelet-client front-proxy-client etcd/server etcd/peer etcd/healthcheck-client'.split(' ')
+    const files = leaves
+      .flatMap((name) => [`pki/${name}.crt`, `pki/${name}.key`])
+      .concat('admin.conf', 'kubelet.conf', 'controller-manager.conf', 'scheduler.conf')
+    await on('controlplane', `cd /etc/kubernetes && rm ${files.join(' ')} manifests/kube-scheduler.yaml`)
+    const made = await on('controlplane', 'kubeadm init --ignore-preflight-errors=all --token abcdef.0123456789abcdef')
+    expect({ code: made.code, errors: made.stderr.replace(/^\t\[WARNING .*\n/gm, '') }).toEqual({ code: 0, errors: '' })
+    const golden = readFileSync(new URL('../../fixtures/kubeadm/init-v1.20.2.txt', import.meta.url), 'utf8')
+      .replaceAll('NODE-IP:6443', 'ENDPOINT')
+      .replaceAll('NODE-IP', '172.30.1.2')
+      .replaceAll('NODE', 'controlplane')
+    const own = made.stdout
+      .replace(/127\.0\.0\.1:\d+/g, 'ENDPOINT')
+      .replace(/sha256:[0-9a-f]{64}/, 'sha256:HASH')
+      .replace(/after [\d.]+ seconds/, 'after SECONDS seconds')
+    // The authorities are the cluster's own and stay; without a common endpoint no further control-plane node is invited.
+    const [ours, theirs] = [own.split('\n'), golden.split('\n')]
+    expect(ours.filter((line) => !theirs.includes(line))).toEqual([
+      '[certs] Using existing ca certificate authority',
+      '[certs] Using existing front-proxy-ca certificate authority',
+      '[certs] Using existing etcd/ca certificate authority',
+      '[certs] Using the existing "sa" key',
+    ])
+    expect(theirs.filter((line) => !ours.includes(line))).toEqual([
+      ...['ca', 'front-proxy-ca', 'etcd/ca'].map((name) => `[certs] Generating "${name}" certificate and key`),
+      '[certs] Generating "sa" key and public key',
+      'You can now join any number of control-plane nodes by copying certificate authorities',
+      'and service account keys on each node and then running the following as root:',
+      '  kubeadm join ENDPOINT --token abcdef.0123456789abcdef \\',
+      '    --discovery-token-ca-cert-hash sha256:HASH \\',
+      '    --control-plane ',
+    ])
+    const phases = (lines: readonly string[]): string[] =>
+      lines.flatMap((line) => /^\[([a-z-]+)\]/.exec(line)?.[1] ?? []).filter((phase, at, all) => phase !== all[at - 1])
+    expect(phases(ours)).toEqual(phases(theirs))
+    await ready('controlplane')
+    await kubectl('wait --for=condition=Ready --timeout=30s -n kube-system pod/kube-scheduler-controlplane')
+  })
+
+  it('runs single phases, and says what they lack', async () => {
+    expect((await on('controlplane', 'rm /etc/kubernetes/scheduler.conf && kubeadm init phase kubeconfig scheduler')).stdout).toBe(
+      '[kubeconfig] Using kubeconfig folder "/etc/kubernetes"\n[kubeconfig] Writing "scheduler.conf" kubeconfig file\n',
+    )
+    expect((await on('controlplane', 'kubeadm init phase control-plane scheduler')).stdout).toBe(
+      '[control-plane] Using manifest folder "/etc/kubernetes/manifests"\n[control-plane] Creating static Pod manifest for "kube-scheduler"\n',
+    )
+    expect((await on('node01', 'kubeadm init phase certs apiserver')).stderr).toContain("couldn't load CA certificate ca")
+    expect((await on('node01', 'kubeadm init phase cooking')).stderr).toContain('unknown phase "cooking"')
+  })
+
   it('does not let the node go that the cluster itself lives on', async () => {
     expect((await on('controlplane', 'kubeadm reset -f')).stderr).toContain('this simulated node carries the API server and the etcd of the whole cluster')
     await ready('controlplane')
