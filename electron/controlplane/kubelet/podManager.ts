@@ -17,6 +17,8 @@ export class PodManager {
   readonly #workers = new Map<string, PodWorker>()
   /** Static pods by their full name, `kube-apiserver-cp1`. */
   readonly #static = new Map<string, PodWorker>()
+  /** Static pods whose manifest went; the same one may be back, under the same uid, before they have ended. */
+  readonly #leaving = new Set<PodWorker>()
   readonly #life = new AbortController()
 
   constructor(options: { worker: PodWorkerOptions; nodeUid(): string; onStaticPod?(change: StaticPodChange): void }) {
@@ -105,7 +107,7 @@ export class PodManager {
 
   /** Ends every container at once, as somebody who removes them behind the kubelet's back; nobody is told. */
   async removeAll(): Promise<void> {
-    const all = this.workers()
+    const all = [...this.workers(), ...this.#leaving]
     for (const { pod } of this.#static.values()) this.#tell(pod, false)
     this.#workers.clear()
     this.#static.clear()
@@ -120,7 +122,7 @@ export class PodManager {
   /** Forgets everything without telling anybody. */
   abandon(): void {
     this.#life.abort(new Error('the kubelet stopped'))
-    for (const worker of this.#workers.values()) worker.abandon()
+    for (const worker of [...this.#workers.values(), ...this.#leaving]) worker.abandon()
     this.#workers.clear()
   }
 
@@ -128,8 +130,11 @@ export class PodManager {
     this.#static.delete(name)
     this.#tell(worker.pod, false)
     const target = worker.statusTarget
+    this.#leaving.add(worker)
     await worker.terminate(DEFAULT_GRACE_SECONDS * 1000, { remove: false })
-    this.#workers.delete(worker.pod.metadata.uid ?? '')
+    this.#leaving.delete(worker)
+    const { uid = '' } = worker.pod.metadata
+    if (this.#workers.get(uid) === worker) this.#workers.delete(uid)
     if (target !== null) await this.#removeMirror(target)
     if (pod !== undefined && !this.#life.signal.aborted && !this.#static.has(name)) this.#startStatic(pod)
   }

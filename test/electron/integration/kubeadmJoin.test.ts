@@ -16,6 +16,7 @@ describe.skipIf(!hasProgram('kubectl'))('nodes that leave a cluster and join it 
   beforeAll(async () => {
     cluster = await startCluster(dir, NODES)
   }, 60_000)
+  // A static pod whose manifest was away for a moment must not keep the process from ending.
   afterAll(() => cluster?.end())
 
   const running = (): RunningCluster => {
