@@ -23,6 +23,8 @@ export interface Selection {
   fields: FieldRequirement[]
   /** Of a path with a name (`watch` of one object) or `fieldSelector=metadata.name=`. */
   name: string | null
+  /** Of pods, `fieldSelector=spec.nodeName=`: every kubelet asks so. */
+  node: string | null
 }
 
 /** @throws StatusError 400 */
@@ -36,7 +38,14 @@ export function parseSelection(resource: ApiResource, query: URLSearchParams, na
   )
   if (fields.error !== undefined) throw badRequest(fields.error)
   const named = fields.requirements.find(({ field, negated }) => field === 'metadata.name' && !negated)
-  return { labels: labels.requirements, fields: fields.requirements, name: name !== '' ? name : (named?.value ?? null) }
+  const bound =
+    resource.group === '' && resource.plural === 'pods' ? fields.requirements.find(({ field, negated }) => field === 'spec.nodeName' && !negated) : undefined
+  return { labels: labels.requirements, fields: fields.requirements, name: name !== '' ? name : (named?.value ?? null), node: bound?.value ?? null }
+}
+
+/** False when an entry surely is not selected, without reading its object: of thousands of entries and watches this leaves few to read. */
+export function maybeSelected({ name, node }: Selection, entry: Entry): boolean {
+  return (name === null || entry.key.endsWith(`/${name}`)) && (node === null || entry.node === undefined || entry.node === node)
 }
 
 /** @param object in the request's version, as field names are that version's */
@@ -112,14 +121,15 @@ export async function list(rest: RestStore, resource: ApiResource, namespace: st
   let next = ''
   let remaining = 0
   const everything = selectsAll(selection)
-  const range = collection.range(prefix, from === null ? prefix : `${prefix}${from.start}`)
+  const start = from === null ? prefix : `${prefix}${from.start}`
+  const range = selection.node === null ? collection.range(prefix, start) : collection.rangeOnNode(selection.node, prefix, start)
   for (const entry of await readable(range, resource, request.signal)) {
     if (next !== '') {
       remaining++
       if (!everything) break
       continue
     }
-    if (!everything && !isSelected(selection, fromStorage(entry.object, resource))) continue
+    if (!everything && (!maybeSelected(selection, entry) || !isSelected(selection, fromStorage(entry.object, resource)))) continue
     entries.push(entry)
     if (limit > 0 && entries.length === limit)
       next = Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision, start: `${entry.key.slice(prefix.length)}\0` })).toString('base64url')

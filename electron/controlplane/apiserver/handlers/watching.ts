@@ -12,7 +12,7 @@ import { badRequest } from '../registry/failures.ts'
 import type { RestStore } from '../registry/restStore.ts'
 import type { Collection, StoreEvent } from '../storage/collection.ts'
 import type { Entry } from '../storage/entry.ts'
-import { includeObjectOf, isSelected, isStorageVersion, parseSelection, printerOf, selectsAll, storedForm, type Selection } from './listing.ts'
+import { includeObjectOf, isSelected, isStorageVersion, maybeSelected, parseSelection, printerOf, selectsAll, storedForm, type Selection } from './listing.ts'
 
 const BOOKMARK_MS = 60_000
 const DEFAULT_TIMEOUT_MS = 30 * 60_000
@@ -149,8 +149,9 @@ class LineQueue {
 /** The type a selector makes of a change, null when it is not seen. */
 function visibleType(event: StoreEvent, selection: Selection, resource: ApiResource): EventType | null {
   if (selectsAll(selection)) return event.type
-  const is = event.type !== 'DELETED' && isSelected(selection, fromStorage(event.entry.object, resource))
-  const was = event.previous !== null && isSelected(selection, fromStorage(event.previous.object, resource))
+  const { entry, previous } = event
+  const is = event.type !== 'DELETED' && maybeSelected(selection, entry) && isSelected(selection, fromStorage(entry.object, resource))
+  const was = previous !== null && maybeSelected(selection, previous) && isSelected(selection, fromStorage(previous.object, resource))
   return is ? (was ? 'MODIFIED' : 'ADDED') : was ? 'DELETED' : null
 }
 
@@ -200,11 +201,14 @@ export async function watch(
   // What there is to tell of now, though it is read later.
   const earlier =
     !fromNow && since < collection.oldestRevision ? await rest.store.earlier(resource.storagePrefix ?? '', since, signal) : { events: [], through: since }
-  const present = fromNow && initialEvents !== 'false' ? [...collection.range(prefix)] : []
+  const now = selection.node === null ? collection.range(prefix) : collection.rangeOnNode(selection.node, prefix)
+  const present = fromNow && initialEvents !== 'false' ? [...now] : []
   const missed = fromNow ? [] : missedSince(collection, since, earlier)
   const { revision } = rest.store
   function* initial(): Generator<Uint8Array> {
-    for (const entry of present) if (selectsAll(selection) || isSelected(selection, fromStorage(entry.object, resource))) yield writer.line('ADDED', entry)
+    for (const entry of present)
+      if (selectsAll(selection) || (maybeSelected(selection, entry) && isSelected(selection, fromStorage(entry.object, resource))))
+        yield writer.line('ADDED', entry)
     if (isTrue(initialEvents) && bookmarks) yield writer.bookmark(revision, true)
     for (const event of missed ?? []) {
       const line = lineOf(event)

@@ -20,7 +20,13 @@ export class Collection {
   readonly #entries = new Map<string, Entry>()
   readonly #listeners = new Emitter<StoreEvent>()
   #keys: string[] = []
+  /** Keys of pods by the node they are bound to. */
+  readonly #byNode = new Map<string, Set<string>>()
+  /** Whether there are entries whose node only reading them tells. */
+  #unplaced = false
   #keysStale = false
+  /** Whether somebody may be going through the keys: then a change makes new ones. */
+  #keysLent = false
   #history: StoreEvent[] = []
   #historyBytes = 0
   #oldest: number
@@ -47,6 +53,20 @@ export class Collection {
     for (let index = lowerBound(keys, start < prefix ? prefix : start); index < keys.length; index++) {
       const key = keys[index] ?? ''
       if (!key.startsWith(prefix)) return
+      const entry = this.#entries.get(key)
+      if (entry !== undefined) yield entry
+    }
+  }
+
+  /** The same of the pods that are bound to a node; of entries whose node is not known all, as they have to be read. */
+  *rangeOnNode(node: string, prefix: string, start = prefix): Generator<Entry> {
+    if (this.#unplaced) {
+      yield* this.range(prefix, start)
+      return
+    }
+    const first = start < prefix ? prefix : start
+    for (const key of [...(this.#byNode.get(node) ?? [])].sort()) {
+      if (key < first || !key.startsWith(prefix)) continue
       const entry = this.#entries.get(key)
       if (entry !== undefined) yield entry
     }
@@ -101,6 +121,7 @@ export class Collection {
 
   /** Takes the first contents; no events. */
   load(entry: Entry): void {
+    this.#place(entry, this.#entries.get(entry.key))
     this.#entries.set(entry.key, entry)
     this.#keysStale = true
   }
@@ -108,10 +129,10 @@ export class Collection {
   put(entry: Entry): void {
     const previous = this.#entries.get(entry.key) ?? null
     if (previous === null) {
-      const last = this.#keys.at(-1)
-      if (!this.#keysStale && (last === undefined || last < entry.key)) this.#keys.push(entry.key)
-      else this.#keysStale = true
+      // Kept in order one by one: sorting tens of thousands of keys anew for each list would take longer than the list.
+      if (!this.#keysStale) this.#ownKeys().splice(lowerBound(this.#keys, entry.key), 0, entry.key)
     }
+    this.#place(entry, previous ?? undefined)
     this.#entries.set(entry.key, entry)
     this.#tell({ type: previous === null ? 'ADDED' : 'MODIFIED', entry, previous, revision: entry.modRevision })
   }
@@ -121,9 +142,24 @@ export class Collection {
     const previous = this.#entries.get(key)
     if (previous === undefined) return
     this.#entries.delete(key)
-    this.#keysStale = true
+    this.#place(undefined, previous)
+    if (!this.#keysStale) this.#ownKeys().splice(lowerBound(this.#keys, key), 1)
     const entry = last(previous)
     this.#tell({ type: 'DELETED', entry, previous, revision: entry.modRevision })
+  }
+
+  #place(entry: Entry | undefined, previous: Entry | undefined): void {
+    if (entry !== undefined && entry.node === undefined) this.#unplaced = true
+    if (entry !== undefined && entry.node === previous?.node) return
+    if (previous?.node !== undefined && previous.node !== '') {
+      const keys = this.#byNode.get(previous.node)
+      keys?.delete(previous.key)
+      if (keys?.size === 0) this.#byNode.delete(previous.node)
+    }
+    if (entry?.node === undefined || entry.node === '') return
+    const keys = this.#byNode.get(entry.node)
+    if (keys === undefined) this.#byNode.set(entry.node, new Set([entry.key]))
+    else keys.add(entry.key)
   }
 
   #tell(event: StoreEvent): void {
@@ -146,6 +182,13 @@ export class Collection {
       this.#keys = [...this.#entries.keys()].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
       this.#keysStale = false
     }
+    this.#keysLent = true
+    return this.#keys
+  }
+
+  #ownKeys(): string[] {
+    if (this.#keysLent) this.#keys = [...this.#keys]
+    this.#keysLent = false
     return this.#keys
   }
 }

@@ -13,8 +13,17 @@ export interface Entry {
   readonly object: KubeObject
   /** The object's JSON in UTF-8, encoded once. */
   readonly json: Uint8Array
+  /** Of a pod, the node it is bound to, as far as that is known without reading it; '' for none and for other objects. */
+  readonly node?: string
   /** What a newer release stored in it that the table does not know; null when nothing. */
   readonly unknown: UnknownFields | null
+}
+
+const PODS = '/registry/pods/'
+
+function nodeOf(key: string, object: KubeObject): string {
+  const spec = key.startsWith(PODS) ? (object['spec'] as { nodeName?: unknown } | undefined) : undefined
+  return typeof spec?.nodeName === 'string' ? spec.nodeName : ''
 }
 
 /** Bytes of JSON whose parsed objects are kept: young and old ones each. A parsed object takes some three times its JSON. */
@@ -65,6 +74,7 @@ export class StoredEntry implements Entry {
   readonly modRevision: number
   readonly apiVersion: string
   readonly json: Uint8Array
+  readonly node: string
   readonly unknown: UnknownFields | null
   readonly #parsed: ParsedObjects
   #object: KubeObject | null
@@ -74,6 +84,7 @@ export class StoredEntry implements Entry {
   constructor(key: string, { object, unknown }: StoredValue, revisions: { create: number; mod: number }, parsed: ParsedObjects) {
     this.key = key
     this.unknown = unknown
+    this.node = nodeOf(key, object)
     this.createRevision = revisions.create
     this.modRevision = revisions.mod
     this.apiVersion = object.apiVersion ?? ''
