@@ -3,12 +3,13 @@ import type { Backups } from '../snapshot/backups.ts'
 
 /** The contract's namespace `backups`. */
 export function backupHandlers(backups: Backups): {
-  requests: Pick<RequestHandlers, 'backups.delete' | 'backups.import' | 'backups.pin'>
+  requests: Pick<RequestHandlers, 'backups.delete' | 'backups.import' | 'backups.pin' | 'backups.restoreDataDirs'>
   subscriptions: Pick<SubscriptionHandlers, 'backups.watch' | 'backups.save' | 'backups.verify' | 'backups.restore' | 'backups.testRestore'>
 } {
   return {
     requests: {
       'backups.delete': (input) => backups.delete(input),
+      'backups.restoreDataDirs': (input, context) => backups.restoreDataDirs(input, context),
       'backups.pin': (input) => backups.pin(input),
       'backups.import': (input, context) => backups.import(input, context),
     },

@@ -3,7 +3,17 @@ import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
-import type { Backup, BackupProgress, RestoreProgress, SealingInput, SnapshotCheck, TestRestore, UnlockInput } from '#shared/contract/backups.ts'
+import type {
+  Backup,
+  BackupProgress,
+  DataDirsInput,
+  MadeDataDir,
+  RestoreProgress,
+  SealingInput,
+  SnapshotCheck,
+  TestRestore,
+  UnlockInput,
+} from '#shared/contract/backups.ts'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { retentionPlan, type Retention } from '#shared/planning/backups/retention.ts'
@@ -13,6 +23,7 @@ import { checkSealing, isEncrypted, layersOf, seal, suffixOf, type Sealing, type
 import { sealingOf, unlockOf } from './envelope/keys.ts'
 import { withPlain } from './envelope/plainFile.ts'
 import { verifyFile, type FileVerification } from './envelope/verifyFile.ts'
+import { restoreDataDirs } from './dataDir/restoreDataDirs.ts'
 import { progressStream } from './progressStream.ts'
 import { restoreStore, type RestoreTarget } from './restoreStore.ts'
 import { saveSnapshot } from './save.ts'
@@ -173,6 +184,10 @@ export class Backups {
   /** Gives a backup's snapshot to `use` as a file of pages, unpacked where it is compressed or encrypted. @throws StatusError when it stays locked */
   unpacked<T>({ path }: Pick<Backup, 'path'>, { unlock, signal }: { unlock: Unlock; signal: AbortSignal }, use: (path: string) => Promise<T>): Promise<T> {
     return spoken(withPlain(path, { unlock, signal, directory: this.#options.catalogue.unpackDirectory }, (file) => use(file.path)))
+  }
+
+  async restoreDataDirs({ id, unlock, ...input }: Chosen & DataDirsInput, { signal }: Context): Promise<MadeDataDir[]> {
+    return this.unpacked(await this.#find(id), { unlock: await unlockOf(unlock), signal }, (path) => restoreDataDirs(path, input, signal))
   }
 
   async pin({ id, pinned }: { id: string; pinned: boolean }): Promise<null> {

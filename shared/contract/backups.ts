@@ -105,6 +105,30 @@ const unlock = v.optional(v.object({ passphrase: v.optional(v.string()), identit
 export type UnlockInput = NonNullable<v.InferOutput<typeof unlock>>
 export { unlock as unlockInput }
 
+const dataDirs = v.object({
+  /** A folder on the machine where Drydock runs; each member's goes below it, as `NAME.etcd`. */
+  directory: v.pipe(v.string(), v.minLength(1)),
+  members: v.pipe(
+    v.array(
+      v.object({ name: v.pipe(v.string(), v.regex(/^[\w.-]+$/, 'a member’s name has letters, digits, dots and dashes')), peerUrls: v.array(v.string()) }),
+    ),
+    v.minLength(1),
+  ),
+  token: v.pipe(v.string(), v.minLength(1)),
+  /** 0 leaves revisions as they are; otherwise everything below is compacted, so that old watches are cancelled. */
+  bumpRevision: v.pipe(v.number(), v.integer(), v.minValue(0)),
+})
+export type DataDirsInput = v.InferOutput<typeof dataDirs>
+
+export interface MadeDataDir {
+  name: string
+  dataDir: string
+  /** As etcd prints ids. */
+  memberId: string
+  clusterId: string
+  revision: number
+}
+
 export interface EtcdMemberView {
   id: string
   name: string
@@ -157,6 +181,8 @@ export const backupChannels = {
   'backups.import': request<Backup>()(v.object({ path: v.string(), unlock })),
   /** Into the embedded cluster, whose previous data directory is kept beside. */
   'backups.restore': subscription<RestoreProgress>()(v.object({ id: v.string(), unlock })),
+  /** The data directories of a cluster's members, from which etcd starts; each must be absent or empty. */
+  'backups.restoreDataDirs': request<MadeDataDir[]>()(v.object({ id: v.string(), unlock, ...dataDirs.entries })),
   'etcd.members': request<EtcdMemberView[]>()(v.object({ clusterId, etcd: v.optional(etcdEndpoint) })),
   'etcd.setEndpoint': request<null>()(v.object({ clusterId, etcd: etcdEndpoint })),
   /** Keys below a prefix, in order; `after` pages. */

@@ -1,4 +1,23 @@
 export const protect = {
+  ways: {
+    title: 'Ways to restore',
+    objects: 'Some objects',
+    objectsText: 'Compare with the live cluster, choose objects or a namespace, and see what they need before anything is made.',
+    choose: 'Choose objects',
+    whole: 'Everything',
+    wholeText: 'The whole store is replaced. What was there is kept beside it.',
+    dataDirs: 'Data directories',
+    dataDirsText: 'For one or more etcd members that begin with this backup, as etcdutl makes them. Nothing running is touched.',
+    make: 'Make data directories',
+    making: 'Writing …',
+    made: 'The data directories are made',
+    notMade: 'The data directories were not made',
+    directory: 'Folder, on the machine where Drydock runs',
+    members: 'Members, as NAME=PEER-URL, one a line',
+    token: 'Cluster token',
+    bump: 'Bump revisions by a billion and compact, so that watches from before are cancelled',
+    member: 'member {id} of cluster {cluster}, revision {revision}',
+  },
   revision: {
     title: 'Revision of the opened backup',
     at: 'As it was at revision',

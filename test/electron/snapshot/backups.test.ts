@@ -196,6 +196,18 @@ describe('Backups', () => {
     await expect(backups.delete({ id: ids[0] ?? '' })).rejects.toMatchObject({ code: 409 })
   })
 
+  it('makes data directories for the members of a cluster out of a compressed backup, and none over others', { timeout: 60_000 }, async () => {
+    const { backups, catalogue } = await fixture()
+    const { id } = await last(backups.save({ clusterId: 'embedded', sealing: { compress: true } }, { signal }))
+    const members = ['a', 'b'].map((name) => ({ name, peerUrls: [`http://${name}:2380`] }))
+    const input = { id, directory: join(catalogue.directory, 'restored'), members, token: 'again', bumpRevision: 1000 }
+    const made = await backups.restoreDataDirs(input, { signal })
+    expect(made.map(({ name, revision }) => `${name} ${String(revision)}`)).toEqual(['a 1421', 'b 1421'])
+    expect(new Set(made.map(({ clusterId }) => clusterId)).size).toBe(1)
+    for (const { dataDir } of made) expect(readdirSync(join(dataDir, 'member')).sort()).toEqual(['snap', 'wal'])
+    await expect(backups.restoreDataDirs(input, { signal })).rejects.toMatchObject({ code: 422, message: expect.stringMatching(/data-dir/) as string })
+  })
+
   it('tells watchers of each change', async () => {
     const { backups } = await fixture()
     const controller = new AbortController()
