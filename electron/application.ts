@@ -239,7 +239,7 @@ export class Application {
       scheduleHandlers(this.#scheduler, clock),
       instanceHandlers(this.#instances, this.#catalogue),
       restoreHandlers(this.#registry),
-      runbookHandlers(this.#registry, this.#engine, { shells: (clusterId) => this.#nodeShells(clusterId), catalogue: this.#catalogue, preflight }),
+      runbookHandlers(this.#registry, this.#engine, { shells: (clusterId) => this.#nodeShells(clusterId), catalogue: this.#catalogue, preflight, clock }),
       this.#settingsHandlers(),
     ]
     const requests = Object.assign(

@@ -1,3 +1,4 @@
+import type { Clock } from '#shared/base/clock.ts'
 import type { RequestHandlers, SubscriptionHandlers } from '#shared/contract/contract.ts'
 import type { Backup } from '#shared/contract/backups.ts'
 import type { UpgradePlan } from '#shared/contract/runbooks.ts'
@@ -17,11 +18,19 @@ import { upgradeInput, type UpgradeDependencies } from '../runbooks/upgrade/upgr
 import type { Catalogue } from '../snapshot/catalogue.ts'
 import { following } from './changes.ts'
 
+/** A plan that was made longer ago is made again before an upgrade starts. */
+const PLAN_FRESH_MS = 60_000
+
 /** The contract's namespaces `drain`, `certs`, `clusterRestore`, `staticPods`, `upgrade` and `runbooks`. */
 export function runbookHandlers(
   registry: ClusterRegistry,
   engine: RunbookEngine,
-  { shells, catalogue, preflight }: { shells: (clusterId: string) => NodeShellFactory; catalogue: Catalogue; preflight: UpgradeDependencies['preflight'] },
+  {
+    shells,
+    catalogue,
+    preflight,
+    clock,
+  }: { shells: (clusterId: string) => NodeShellFactory; catalogue: Catalogue; preflight: UpgradeDependencies['preflight']; clock: Clock },
 ): {
   requests: Pick<
     RequestHandlers,
@@ -46,10 +55,19 @@ export function runbookHandlers(
 } {
   const api = (clusterId: string): ClusterApi => new ClusterApi(registry.session(clusterId).transport)
   const cluster = (clusterId: string): { clusterId: string; clusterName: string } => ({ clusterId, clusterName: registry.summary(clusterId).name })
+  let lastPlan: { clusterId: string; targetVersion: string; atMs: number; plan: UpgradePlan } | null = null
   const plan = async (clusterId: string, targetVersion: string | undefined, signal: AbortSignal): Promise<UpgradePlan> => {
     const made = makePlan(await readFacts(api(clusterId), signal), targetVersion)
     if (made.currentVersion === made.targetVersion) return made
-    return { ...made, findings: [...made.findings, ...(await preflight(clusterId, { ...made, signal }))] }
+    const read = { ...made, findings: [...made.findings, ...(await preflight(clusterId, { ...made, signal }))] }
+    lastPlan = { clusterId, targetVersion: made.targetVersion, atMs: clock.now(), plan: read }
+    return read
+  }
+  /** What was shown a moment ago without anything blocking is not read from every node again; the run's first step reads it anew. */
+  const planToStart = async (clusterId: string, targetVersion: string, signal: AbortSignal): Promise<UpgradePlan> => {
+    const shown = lastPlan
+    const isFresh = shown?.clusterId === clusterId && shown.targetVersion === targetVersion && clock.now() - shown.atMs < PLAN_FRESH_MS
+    return isFresh && !shown.plan.findings.some(({ level }) => level === 'blocking') ? shown.plan : plan(clusterId, targetVersion, signal)
   }
   const backup = async (id: string): Promise<Backup> => {
     const found = await catalogue.get(id)
@@ -107,7 +125,7 @@ export function runbookHandlers(
       'upgrade.plan': ({ clusterId, targetVersion }, { signal }) => plan(clusterId, targetVersion, signal),
       'upgrade.start': async ({ clusterId, targetVersion, waiver = '', parallelWorkers = 1 }, { signal }) => {
         registry.requireWritable(clusterId)
-        const blocking = (await plan(clusterId, targetVersion, signal)).findings.filter(({ level }) => level === 'blocking')
+        const blocking = (await planToStart(clusterId, targetVersion, signal)).findings.filter(({ level }) => level === 'blocking')
         if (blocking.length > 0 && waiver.trim() === '')
           throw new StatusError(failure(422, 'Invalid', `${blocking.map(({ title, cure }) => `${title}. ${cure}`).join(' ')} To start all the same, say why.`))
         const input = await upgradeInput(

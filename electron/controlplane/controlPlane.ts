@@ -24,6 +24,7 @@ import { isResetNode } from './kubeadm/nodeFiles.ts'
 import { ClusterNetwork } from './kubelet/podNetwork.ts'
 import { writeManifests } from './kubeadm/manifests.ts'
 import { NodeConnections } from './nodeConnections.ts'
+import { RequestGate } from './requestGate.ts'
 import { planNodes, SimulatedNode } from './simulatedNode.ts'
 import { DecisionLog } from './scheduler/decisionLog.ts'
 import { runScheduler } from './scheduler/scheduler.ts'
@@ -35,6 +36,8 @@ const POD_SUBNET = '10.244.0.0/16'
 const DNS_ADDRESS = '10.96.0.10'
 /** As kubeadm's Corefile has it. */
 const DNS_TTL_SECONDS = 30
+/** A quarter of what the API server takes at once: clients find room while a thousand nodes start. */
+const KUBELET_REQUESTS_AT_ONCE = 100
 const YEAR_MS = 365 * 24 * 3600 * 1000
 
 /** Which release the control plane serves; an upgrade changes it. */
@@ -180,6 +183,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
       dns,
     })
     const versions = new NodeVersions()
+    const gate = new RequestGate(KUBELET_REQUESTS_AT_ONCE)
     let kept: KeyedCertificate | null = null
     const localhost = (): KeyedCertificate => (kept ??= localhostCertificate(kubernetesDir, clock.now()))
     for (const plan of plans) {
@@ -192,7 +196,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
         clock,
         random: random.fork(plan.name),
         logger: logger.with({ node: plan.name }),
-        transport: asUser({ username: `system:node:${plan.name}`, groups: ['system:nodes'] }),
+        transport: new RetryingTransport(gate.through(api.transport({ username: `system:node:${plan.name}`, groups: ['system:nodes'] })), clock),
         admin: client,
         proxy,
         onApiServerVersion: (own) => {

@@ -5,6 +5,7 @@ import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { minorOf, servedResources } from '#shared/kubernetes/schema/served.ts'
 import type { ClusterApi } from '../clusterApi.ts'
 import type { NodeShell, NodeShellFactory } from '../nodeShell/nodeShell.ts'
+import { sideBySide } from '../sideBySide.ts'
 import { kubeadmDataPath, readEtcdManifest } from '../restore/etcdManifest.ts'
 import { addonFindings } from './addonFindings.ts'
 import { certificateFindings } from './certificateFindings.ts'
@@ -60,39 +61,37 @@ async function onNodes(
   const config = await api.get('/api/v1/namespaces/kube-system/configmaps/kubeadm-config', signal).catch(() => null)
   const configuration = (config?.['data'] as Record<string, string> | undefined)?.['ClusterConfiguration'] ?? ''
   const kubeadmPath = kubeadmDataPath(configuration)
-  const found = await Promise.all(
-    nodes.map(async (node): Promise<UpgradeFinding[]> => {
-      const name = node.metadata.name ?? ''
-      let shell: NodeShell
-      try {
-        shell = await shells(name, { signal })
-      } catch (error) {
-        signal.throwIfAborted()
-        return [
-          {
-            level: 'blocking',
-            title: `node ${name} is not reached by SSH`,
-            cure: `${error instanceof Error ? error.message : String(error)}. The upgrade runs kubeadm and apt-get there.`,
-          },
-        ]
-      }
-      try {
-        const found = [...diskFindings(name, (await shell.run(DISK, { signal })).stdout), ...(await kubeletFlagFindings(shell, { name, minors, signal }))]
-        if (!isControlPlane(node)) return found
-        return [
-          ...found,
-          ...(await trapFindings(shell, { name, kubeadmPath, signal })),
-          ...(await manifestEditFindings(shell, { name, currentVersion, signal })),
-          ...(await certificateFindings(shell, { name, nowMs, signal })),
-        ]
-      } catch (error) {
-        signal.throwIfAborted()
-        return [{ level: 'blocking', title: `nothing can be run on node ${name}`, cure: error instanceof Error ? error.message : String(error) }]
-      } finally {
-        shell.close()
-      }
-    }),
-  )
+  const found = await sideBySide(nodes, async (node): Promise<UpgradeFinding[]> => {
+    const name = node.metadata.name ?? ''
+    let shell: NodeShell
+    try {
+      shell = await shells(name, { signal })
+    } catch (error) {
+      signal.throwIfAborted()
+      return [
+        {
+          level: 'blocking',
+          title: `node ${name} is not reached by SSH`,
+          cure: `${error instanceof Error ? error.message : String(error)}. The upgrade runs kubeadm and apt-get there.`,
+        },
+      ]
+    }
+    try {
+      const found = [...diskFindings(name, (await shell.run(DISK, { signal })).stdout), ...(await kubeletFlagFindings(shell, { name, minors, signal }))]
+      if (!isControlPlane(node)) return found
+      return [
+        ...found,
+        ...(await trapFindings(shell, { name, kubeadmPath, signal })),
+        ...(await manifestEditFindings(shell, { name, currentVersion, signal })),
+        ...(await certificateFindings(shell, { name, nowMs, signal })),
+      ]
+    } catch (error) {
+      signal.throwIfAborted()
+      return [{ level: 'blocking', title: `nothing can be run on node ${name}`, cure: error instanceof Error ? error.message : String(error) }]
+    } finally {
+      shell.close()
+    }
+  })
   return [...configuredFlagFindings(configuration, minors), ...found.flat()]
 }
 
