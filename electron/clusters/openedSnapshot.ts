@@ -14,6 +14,8 @@ export interface OpenedOptions {
   command: ClusterCommand
   clock: Clock
   logger: Logger
+  /** As it was then. @default the last one */
+  revision?: number | undefined
 }
 
 /**
@@ -21,13 +23,13 @@ export interface OpenedOptions {
  * @throws Error with what its process said when it did not start; whatever `use` throws; the signal's reason
  */
 export async function withOpened<T>(path: string, options: OpenedOptions, signal: AbortSignal, use: (transport: Transport) => Promise<T>): Promise<T> {
-  const { directory, command, clock, logger } = options
+  const { directory, command, clock, logger, revision } = options
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const folder = await mkdtemp(join(directory, 'opened-'))
   const cluster = new EmbeddedCluster({
     dataDir: join(folder, 'cluster'),
     command,
-    args: ['--from-snapshot', path, '--read-only'],
+    args: ['--from-snapshot', path, '--read-only', ...(revision === undefined ? [] : ['--revision', String(revision)])],
     logger: logger.with({ instance: 'opened' }),
   })
   const stop = (): void => {

@@ -25,6 +25,7 @@ export function registerRestore(snapshot: Command): void {
       'make the data directory one etcd member starts from, run per member with the same file and cluster; or with --object or --namespace, make objects again in a cluster',
     )
     .option('--object <object>', 'NAMESPACE/KIND/NAME or KIND/NAME, made in the cluster of --kubeconfig; may be repeated', collected, [])
+    .option('--rev <revision>', 'objects as they were at this revision', wholeNumber)
     .option('-n, --namespace <name>', 'everything of a namespace, likewise; may be repeated', collected, [])
     .option('--data-dir <dir>', 'the data directory to make (default: NAME.etcd)')
     .option('--wal-dir <dir>', 'where the write-ahead log goes (default: member/wal in the data directory)')
@@ -67,6 +68,6 @@ async function restore(file: string, options: Options & { path: string }, signal
 }
 
 function wholeNumber(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new Error(`--bump-revision must be a whole number, not ${JSON.stringify(text)}`)
+  if (!/^\d{1,15}$/.test(text)) throw new Error(`a revision is a whole number, not ${JSON.stringify(text)}`)
   return Number(text)
 }

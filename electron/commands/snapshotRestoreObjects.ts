@@ -13,12 +13,13 @@ import { stderrLogger } from './stderrLogger.ts'
 export interface RestoreObjectsFlags extends WriteFlags {
   object: string[]
   namespace: string[]
+  rev?: number
 }
 
 /** `drydock snapshot restore FILE --object … --namespace …`: chosen objects made again in a cluster, as the Restore page does it. */
 export async function restoreObjects(path: string, flags: RestoreObjectsFlags, signal: AbortSignal): Promise<void> {
   const clock = new SystemClock()
-  const opened = { directory: join(tmpdir(), 'drydock-opened'), command: clusterCommand, clock, logger: stderrLogger('error') }
+  const opened = { directory: join(tmpdir(), 'drydock-opened'), command: clusterCommand, clock, logger: stderrLogger('error'), revision: flags.rev }
   await withTarget(flags, (to) =>
     withOpened(path, opened, signal, async (from) => {
       const objects = await chosenObjects(from, flags, signal)

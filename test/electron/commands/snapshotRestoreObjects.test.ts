@@ -105,6 +105,9 @@ describe.skipIf(!hasProgram('kubectl') || !hasProgram('etcdctl'))('snapshot rest
     expect((await snapshot('restore', file, '--object', 'shop/configmaps/settings', ...to, '--overwrite')).stdout).toMatch(/replaced/)
     expect((await cluster.kubectl(['get', 'configmap', 'settings', '-n', 'shop', '-o', 'jsonpath={.data.colour}'])).stdout).toBe('blue')
 
+    const early = await snapshot('restore', file, '--object', 'shop/configmaps/settings', ...to, '--rev', '3', '--dry-run')
+    expect(early.stdout).toMatch(/skipped .* it is not in the source/)
+
     await cluster.kubectl(['delete', 'namespace', 'shop'])
     await cluster.kubectl(['delete', 'crd', 'crontabs.stable.example.com'])
     const without = await snapshot('apply', exported, ...to, '--dry-run')
