@@ -53,7 +53,7 @@ export function instanceHandlers(
   instances: ClusterInstances,
   catalogue: Catalogue,
 ): {
-  requests: Pick<RequestHandlers, 'backups.openAsCluster' | 'backups.makeTwin' | 'instances.view' | 'instances.discard'>
+  requests: Pick<RequestHandlers, 'backups.openAsCluster' | 'backups.makeTwin' | 'instances.view' | 'instances.setClock' | 'instances.discard'>
   subscriptions: Pick<SubscriptionHandlers, 'instances.watch'>
 } {
   const usable = async (id: string): Promise<Backup> => {
@@ -89,6 +89,10 @@ export function instanceHandlers(
       },
       'instances.view': async ({ clusterId, ...view }) => {
         await instances.view(clusterId, view)
+        return null
+      },
+      'instances.setClock': async ({ clusterId, ...clock }, { signal }) => {
+        await instances.setClock(clusterId, clock, signal)
         return null
       },
       'instances.discard': async ({ clusterId }) => {

@@ -104,6 +104,11 @@ export class RestClient {
     return this.#call<unknown>({ method: 'GET', path, signal })
   }
 
+  /** Sends a PUT without a body to a path that is no resource. */
+  putRaw(path: string, signal: AbortSignal): Promise<unknown> {
+    return this.#call<unknown>({ method: 'PUT', path, signal })
+  }
+
   #write(method: TransportRequest['method'], path: string, body: unknown, contentType: string, signal: AbortSignal): Promise<KubeObject> {
     return this.#call({ method, path, body: JSON.stringify(body), headers: { 'content-type': contentType }, signal })
   }

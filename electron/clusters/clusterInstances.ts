@@ -6,10 +6,13 @@ import { Emitter } from '#shared/base/emitter.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { InstanceView } from '#shared/contract/instances.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
+import { RestClient } from '../client/restClient.ts'
+import { ContextTransport } from './contextTransport.ts'
+import { parseKubeconfig } from './kubeconfig.ts'
 import { EmbeddedCluster, type ClusterCommand } from './embeddedCluster.ts'
 
 /** What is kept of an instance in its `instance.json`. */
-type InstanceRecord = Omit<InstanceView, 'state' | 'message' | 'sizeBytes'> & { snapshotPath: string }
+type InstanceRecord = Omit<InstanceView, 'state' | 'message' | 'sizeBytes' | 'paused'> & { snapshotPath: string }
 
 const NOTHING_CHOSEN = { revision: null, history: null, encryptionConfig: '' }
 
@@ -17,6 +20,8 @@ interface Instance {
   record: InstanceRecord
   cluster: EmbeddedCluster
   sizeBytes: number
+  /** Its clock goes on when its process is started anew. */
+  paused: boolean
 }
 
 export interface ClusterInstancesOptions {
@@ -63,9 +68,9 @@ export class ClusterInstances {
 
   list(): InstanceView[] {
     return [...this.#instances.values()]
-      .map(({ record: { snapshotPath: _, ...record }, cluster, sizeBytes }): InstanceView => {
+      .map(({ record: { snapshotPath: _, ...record }, cluster, sizeBytes, paused }): InstanceView => {
         const { state } = cluster
-        return { ...record, state: state.state, message: state.state === 'failed' ? state.message : '', sizeBytes }
+        return { ...record, state: state.state, message: state.state === 'failed' ? state.message : '', sizeBytes, paused }
       })
       .sort((a, b) => b.createdAtMs - a.createdAtMs)
   }
@@ -134,6 +139,27 @@ export class ClusterInstances {
     }
   }
 
+  /** @throws StatusError NotFound, or Conflict while it does not run */
+  async setClock(id: string, { timeScale, paused }: { timeScale: number; paused: boolean }, signal: AbortSignal): Promise<void> {
+    const instance = this.#instances.get(id)
+    if (instance?.record.kind !== 'twin') throw new StatusError(failure(404, 'NotFound', `there is no twin ${id}`))
+    const { state } = instance.cluster
+    if (state.state !== 'running') throw new StatusError(failure(409, 'Conflict', `${instance.record.name} does not run`))
+    const { kubeconfigPath } = state.endpoints
+    const [context] = parseKubeconfig(readFileSync(kubeconfigPath, 'utf8'), kubeconfigPath)
+    if (context === undefined) throw new StatusError(failure(500, 'InternalError', `${kubeconfigPath} has no context`))
+    const transport = new ContextTransport(context, this.#options.clock)
+    try {
+      await new RestClient(transport).putRaw(`/debug/clock?scale=${String(timeScale)}&paused=${String(paused)}`, signal)
+    } finally {
+      transport.close()
+    }
+    instance.paused = paused
+    instance.record = { ...instance.record, timeScale }
+    this.#write(instance.record)
+    this.changes.emit()
+  }
+
   /** @throws StatusError NotFound */
   async discard(id: string): Promise<void> {
     const instance = this.#instances.get(id)
@@ -157,7 +183,7 @@ export class ClusterInstances {
       args: ['--from-snapshot', record.snapshotPath, ...(record.kind === 'snapshot' ? viewArgs(record) : ['--time-scale', String(record.timeScale)])],
       logger: logger.with({ instance: record.id }),
     })
-    const instance: Instance = { record, cluster, sizeBytes: 0 }
+    const instance: Instance = { record, cluster, sizeBytes: 0, paused: false }
     this.#instances.set(record.id, instance)
     cluster.changes.subscribe(() => {
       if (this.#instances.get(record.id) !== instance) return

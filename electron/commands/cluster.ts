@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
-import { SystemClock } from '#shared/base/clock.ts'
+import { AdjustableClock } from '#shared/base/adjustableClock.ts'
 import { SeededRandom } from '#shared/base/random.ts'
 import { readApiServerSettings, type ApiServerFlags } from '#electron/controlplane/apiserver/settingsFiles.ts'
 import type { ControlPlaneOptions } from '#electron/controlplane/interface.ts'
@@ -104,6 +104,7 @@ async function run(options: Options): Promise<void> {
   if (options.revision !== undefined && (options.fromSnapshot === undefined || !options.readOnly))
     throw new Error('--revision shows the past of a snapshot: give --from-snapshot FILE and --read-only with it')
   const logger = stderrLogger(options.logLevel)
+  const clock = new AdjustableClock(options.timeScale)
   const cluster = await startControlPlane({
     dataDir: resolve(options.dataDir ?? join(homedir(), '.local/share/drydock/cluster')),
     apiPort: options.port,
@@ -113,7 +114,8 @@ async function run(options: Options): Promise<void> {
     nodes: { controlPlane, workers: options.nodes - controlPlane },
     kubernetesVersion: options.kubernetesVersion,
     clusterName: options.clusterName,
-    clock: new SystemClock(options.timeScale),
+    clock,
+    clockControl: clock,
     random: new SeededRandom(options.seed ?? randomBytes(4).readUInt32LE()),
     logger,
     readOnly: options.readOnly,

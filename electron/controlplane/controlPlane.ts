@@ -13,6 +13,7 @@ import { readAuthority } from '#electron/pki/kubernetesPki.ts'
 import { signLegacyServiceAccountToken } from '#electron/pki/serviceAccountToken.ts'
 import { importSnapshot, readOrigin, readOriginRecord, writeOriginManifests } from './clusterOrigin.ts'
 import { DNS_DOMAIN, joinControlPlane, NodeVersions, preparePki } from './controlPlaneNodes.ts'
+import { clockPage } from './clockPage.ts'
 import { createApiServer } from './apiserver/apiServer.ts'
 import type { ApiServer } from './apiserver/interface.ts'
 import { runControllerManager, type CsrSigner, type ServiceAccountTokenSigner } from './controller-manager/controllerManager.ts'
@@ -115,7 +116,10 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
     random: random.fork('apiserver'),
     logger: logger.with({ component: 'kube-apiserver' }),
     readOnly: options.readOnly ?? false,
-    pages: { '/debug/scheduler/decision': (query) => decisions.find(query.get('namespace') ?? '', query.get('name') ?? '') },
+    pages: {
+      '/debug/scheduler/decision': (query) => decisions.find(query.get('namespace') ?? '', query.get('name') ?? ''),
+      ...(options.clockControl === undefined ? {} : { '/debug/clock': clockPage(options.clockControl) }),
+    },
     ...(options.apiServer === undefined ? {} : { settings: options.apiServer }),
   })
   stops.push(() => api.close())

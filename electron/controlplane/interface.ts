@@ -1,5 +1,6 @@
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import type { Transport, UserInfo } from '#shared/kubernetes/transport.ts'
+import type { ClockState } from '#shared/base/adjustableClock.ts'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
 import type { Logger } from '#shared/base/logger.ts'
@@ -21,6 +22,8 @@ export interface ControlPlaneOptions {
   kubernetesVersion: string
   clusterName: string
   clock: Clock
+  /** Lets cluster administrators pause the clock and change how fast it runs, by `/debug/clock`. @default nobody may */
+  clockControl?: { state(): ClockState; adjust(change: { scale?: number; paused?: boolean }): void }
   random: Random
   logger: Logger
   /** Existing etcd instead of the embedded one. */

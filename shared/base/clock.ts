@@ -11,7 +11,8 @@ export interface Clock {
   schedule(delayMs: number, callback: () => void): () => void
 }
 
-abstract class ScheduledClock implements Clock {
+/** Sleeps by whatever schedules. */
+export abstract class ScheduledClock implements Clock {
   abstract now(): number
   abstract schedule(delayMs: number, callback: () => void): () => void
 
@@ -35,7 +36,7 @@ abstract class ScheduledClock implements Clock {
 }
 
 /** setTimeout's largest delay; longer ones fire at once. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1
+export const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
 /** The machine's clock, optionally running `scale` times faster from the moment of construction. */
 export class SystemClock extends ScheduledClock {

@@ -14,6 +14,8 @@ export interface InstanceView {
   createdAtMs: number
   /** How many times faster its clock runs. */
   timeScale: number
+  /** Whether its clock stands still. */
+  paused: boolean
   /** Of an opened backup: the revision it is shown at; null = the last one. */
   revision: number | null
   /** The revisions its file holds; null where that is not known. */
@@ -49,6 +51,8 @@ export const instanceChannels = {
       encryptionConfig: v.string(),
     }),
   ),
+  /** Pauses a twin's clock, lets it go on, or changes how many times faster than real time it runs. */
+  'instances.setClock': request<null>()(v.object({ clusterId, timeScale: v.pipe(v.number(), v.minValue(0.1), v.maxValue(10_000)), paused: v.boolean() })),
   /** Ends it and removes its data; the backup stays. */
   'instances.discard': request<null>()(v.object({ clusterId })),
 } as const

@@ -76,7 +76,7 @@ export interface ApiServerOptions {
   logger: Logger
   readOnly: boolean
   /** What other components tell of themselves, by path below `/debug/`; null is answered by 404. Who may read is for RBAC to say. */
-  pages?: Readonly<Record<string, (query: URLSearchParams) => object | null>>
+  pages?: Readonly<Record<string, (query: URLSearchParams, method: string) => object | null>>
 }
 
 export interface ApiServer {

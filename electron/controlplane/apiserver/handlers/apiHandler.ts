@@ -353,7 +353,7 @@ export class ApiHandler {
     const { resources, kubernetesVersion } = this.#options.served()
     const healthy = await health(path, request.query, this.#options.healthChecks, request.signal)
     if (healthy !== null) return healthy
-    const page = this.#options.pages[path]?.(request.query) ?? null
+    const page = this.#options.pages[path]?.(request.query, request.method) ?? null
     if (page !== null) return jsonResponse(200, page)
     switch (path) {
       case '/version':
