@@ -216,9 +216,9 @@ async function diff(
   if (found.length > 0) process.exitCode = 1
 }
 
-/** Opens, uses and closes; the use may be synchronous or not. */
+/** Opens, uses and closes; the use may be synchronous or not, and keeps no view of a value. */
 function withFile<T>(path: string, use: (file: SnapshotFile) => T): T {
-  const file = new SnapshotFile(path)
+  const file = new SnapshotFile(path, { recycle: true })
   const close = (): void => {
     file.close()
   }

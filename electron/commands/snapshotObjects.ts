@@ -115,7 +115,7 @@ async function each(
 }
 
 async function keysOf(path: string, signal: AbortSignal): Promise<Map<string, LiveKey>> {
-  const file = new SnapshotFile(path)
+  const file = new SnapshotFile(path, { recycle: true })
   try {
     return await liveKeys(file, { signal, prefix: '/registry/' })
   } finally {

@@ -24,7 +24,7 @@ export interface ContentsOptions {
 /** Elements decoded between two turns of the event loop. */
 const ELEMENTS_PER_TURN = 20_000
 
-/** The keys alive in a snapshot, by key. Memory: one small record for each; values are read and let go. */
+/** The keys alive in a snapshot, by key. Memory: one small record for each; values are read and let go, so that the file may recycle. */
 export async function liveKeys(file: SnapshotFile, { signal, prefix = '', atRevision = Infinity }: ContentsOptions): Promise<Map<string, LiveKey>> {
   const live = new Map<string, LiveKey>()
   let count = 0
@@ -48,7 +48,13 @@ export async function liveKeys(file: SnapshotFile, { signal, prefix = '', atRevi
         valueDigest: hash('sha1', kv.value, 'base64'),
       })
   }
-  return new Map([...live].sort(([a], [b]) => (a < b ? -1 : 1)))
+  const ordered = new Map<string, LiveKey>()
+  // Without a function of ours texts are compared natively, in the same order.
+  for (const key of [...live.keys()].sort()) {
+    const found = live.get(key)
+    if (found !== undefined) ordered.set(key, found)
+  }
+  return ordered
 }
 
 /** One key's value, copied; null when it does not exist at that revision. */
