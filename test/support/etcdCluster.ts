@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { chownSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import { connectEtcd } from '#electron/client/etcd/connectEtcd.ts'
@@ -8,6 +9,8 @@ import { freePort } from './freePort.ts'
 export interface EtcdClusterMember {
   name: string
   endpoint: string
+  /** Where its peers reach it. */
+  peerPort: number
   child: ChildProcess
 }
 
@@ -23,8 +26,15 @@ export interface EtcdCluster {
   end(): Promise<void>
 }
 
-/** @param pkiDir kubeadm's, with `etcd/` below it */
-export async function startEtcdCluster(program: string, dir: string, { pkiDir, size }: { pkiDir: string; size: number }): Promise<EtcdCluster> {
+/**
+ * @param pkiDir kubeadm's, with `etcd/` below it
+ * @param userOf the user a member runs as, so that rules can tell its packets; who starts it by default
+ */
+export async function startEtcdCluster(
+  program: string,
+  dir: string,
+  { pkiDir, size, userOf }: { pkiDir: string; size: number; userOf?: (index: number) => number },
+): Promise<EtcdCluster> {
   const file = (name: string): string => join(pkiDir, 'etcd', name)
   const plans = await Promise.all(
     Array.from({ length: size }, async (_, index) => ({
@@ -35,7 +45,12 @@ export async function startEtcdCluster(program: string, dir: string, { pkiDir, s
   )
   const initial = plans.map(({ name, peer }) => `${name}=${peer}`).join(',')
   const runs = new Map<string, () => ChildProcess>()
-  const members = plans.map(({ name, client, peer }): EtcdClusterMember => {
+  const members = plans.map(({ name, client, peer }, index): EtcdClusterMember => {
+    const user = userOf === undefined ? {} : { uid: userOf(index), gid: userOf(index) }
+    if (userOf !== undefined) {
+      mkdirSync(join(dir, name), { recursive: true, mode: 0o700 })
+      chownSync(join(dir, name), userOf(index), userOf(index))
+    }
     const run = (): ChildProcess =>
       spawn(
         program,
@@ -45,10 +60,10 @@ export async function startEtcdCluster(program: string, dir: string, { pkiDir, s
           ...['--cert-file', file('server.crt'), '--key-file', file('server.key'), '--client-cert-auth', '--trusted-ca-file', file('ca.crt')],
           ...['--peer-cert-file', file('peer.crt'), '--peer-key-file', file('peer.key'), '--peer-client-cert-auth', '--peer-trusted-ca-file', file('ca.crt')],
         ],
-        { stdio: 'ignore' },
+        { stdio: 'ignore', ...user },
       )
     runs.set(name, run)
-    return { name, endpoint: client, child: run() }
+    return { name, endpoint: client, peerPort: Number(new URL(peer).port), child: run() }
   })
   const tls = { caFile: file('ca.crt'), certFile: join(pkiDir, 'apiserver-etcd-client.crt'), keyFile: join(pkiDir, 'apiserver-etcd-client.key') }
   const kill = async ({ child }: EtcdClusterMember): Promise<void> => {

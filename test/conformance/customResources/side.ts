@@ -132,7 +132,7 @@ function warningsOf({ headers }: ApiAnswer): string[] {
 }
 
 const ageless = (cells: unknown): unknown =>
-  Array.isArray(cells) ? cells.map((cell) => (typeof cell === 'string' && /^\d+[smhd]$/.test(cell) ? 'AGE' : cell)) : cells
+  Array.isArray(cells) ? cells.map((cell) => (typeof cell === 'string' && /^(?:\d+[smhdy])+$/.test(cell) ? 'AGE' : cell)) : cells
 
 /** Go tells errors of maps in random order: the causes say all, sorted. */
 function normalizedStatus(status: JsonObject): JsonObject {
