@@ -67,6 +67,19 @@ export function proxyRules(input: ProxyRulesInput): ProxyRules {
   return { filter, nat }
 }
 
+/** What the tables hold because of one Service: the rules that name it, and those of its own chains. */
+export function serviceRulesText(input: Omit<ProxyRulesInput, 'services'> & { service: KubeObject }): string {
+  const { service, ...rest } = input
+  const { filter, nat } = proxyRules({ ...rest, services: [service] })
+  const name = `${service.metadata.namespace ?? ''}/${service.metadata.name ?? ''}`
+  const isOwn = (rule: string): boolean => /^-A KUBE-(SVC|SVL|EXT|XLB|FW|SEP)-/.test(rule) || rule.includes(`"${name}`) || rule.includes(` ${name}`)
+  return [filter, nat]
+    .map((table) => ({ name: table.name, rules: table.rules.filter(isOwn) }))
+    .filter(({ rules }) => rules.length > 0)
+    .map(({ name: table, rules }) => `*${table}\n${rules.join('\n')}\n`)
+    .join('')
+}
+
 /** Both tables, in kube-proxy's order. */
 export const restoreText = ({ filter, nat }: ProxyRules): string => filter.toString() + nat.toString()
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { proxyRules, restoreText, type ProxyRulesInput } from '#shared/planning/kube-proxy/proxyRules.ts'
+import { proxyRules, restoreText, serviceRulesText, type ProxyRulesInput } from '#shared/planning/kube-proxy/proxyRules.ts'
 import { comparable } from '#test/support/iptablesText.ts'
 
 const fixture = (name: string): string => readFileSync(new URL(`../../../fixtures/kube-proxy/${name}`, import.meta.url), 'utf8')
@@ -126,5 +126,29 @@ describe('proxyRules', () => {
     const rules = rulesOf({ services: [service('web', { clusterIP: '10.96.0.20' })], endpointSlices: [slice('web', many)] }, /-j KUBE-SEP/)
     expect(rules).toHaveLength(1001)
     expect(rules.filter((rule) => rule.includes('--comment'))).toEqual([])
+  })
+})
+
+describe('serviceRulesText', () => {
+  it('tells what the tables hold because of one Service, and nothing else', () => {
+    const web = service('web', { clusterIP: '10.96.0.20', type: 'NodePort', ports: [{ name: 'http', port: 80, protocol: 'TCP', nodePort: 30080 }] })
+    const rest = { node, clusterCIDR: '10.244.0.0/16', minor: 36 }
+    const text = serviceRulesText({ ...rest, service: web, endpointSlices: [slice('web', [endpoint('10.244.1.2')])] })
+    expect(text.replace(/-\w{16}/g, '').split('\n')).toEqual([
+      '*nat',
+      '-A KUBE-SERVICES -m comment --comment "shop/web:http cluster IP" -m tcp -p tcp -d 10.96.0.20 --dport 80 -j KUBE-SVC',
+      '-A KUBE-NODEPORTS -m comment --comment shop/web:http -m tcp -p tcp --dport 30080 -j KUBE-EXT',
+      '-A KUBE-SVC -m comment --comment "shop/web:http cluster IP" -m tcp -p tcp -d 10.96.0.20 --dport 80 ! -s 10.244.0.0/16 -j KUBE-MARK-MASQ',
+      '-A KUBE-EXT -m comment --comment "masquerade traffic for shop/web:http external destinations" -j KUBE-MARK-MASQ',
+      '-A KUBE-EXT -j KUBE-SVC',
+      '-A KUBE-SVC -m comment --comment "shop/web:http -> 10.244.1.2:8080" -j KUBE-SEP',
+      '-A KUBE-SEP -m comment --comment shop/web:http -s 10.244.1.2 -j KUBE-MARK-MASQ',
+      '-A KUBE-SEP -m comment --comment shop/web:http -m tcp -p tcp -j DNAT --to-destination 10.244.1.2:8080',
+      '',
+    ])
+    expect(serviceRulesText({ ...rest, service: web, endpointSlices: [] })).toMatch(
+      /^\*filter\n-A KUBE-SERVICES [^\n]* -j REJECT\n-A KUBE-EXTERNAL-SERVICES [^\n]* -j REJECT\n$/,
+    )
+    expect(serviceRulesText({ ...rest, service: service('names', { clusterIP: 'None' }), endpointSlices: [] })).toBe('')
   })
 })
