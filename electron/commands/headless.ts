@@ -123,9 +123,9 @@ export class Headless {
       ;({ id } = found)
     }
     await this.invoke('clusters.open', { clusterId: id })
-    const summaries = await this.first('clusters.watch', {}, (list) =>
-      list.some((each) => each.id === id && !['idle', 'connecting'].includes(each.connection.state)),
-    )
+    // A large twin does not answer in its first moments, with all of its nodes starting; it is there, so it will.
+    const undecided = twin === undefined ? ['idle', 'connecting'] : ['idle', 'connecting', 'unreachable']
+    const summaries = await this.first('clusters.watch', {}, (list) => list.some((each) => each.id === id && !undecided.includes(each.connection.state)))
     const { connection } = summaries.find((each) => each.id === id) ?? {}
     if (connection !== undefined && 'message' in connection) throw new Error(`the cluster cannot be used: ${connection.message}`)
     return id
