@@ -18,7 +18,8 @@ export async function claimPods(
 ): Promise<KubeObject[]> {
   const uid = owner.metadata.uid ?? ''
   const mine: KubeObject[] = []
-  for (const pod of pods.byIndex('namespace', owner.metadata.namespace ?? '')) {
+  // Its own and nobody's: in a namespace of tens of thousands of pods going through all of them for each change would take all the time there is.
+  for (const pod of [...pods.byIndex('controller', uid), ...pods.byIndex('orphaned', owner.metadata.namespace ?? '')]) {
     const ref = controllerRef(pod)
     if (ref !== undefined && ref.uid !== uid) continue
     const target = { namespace: pod.metadata.namespace, name: pod.metadata.name ?? '' }

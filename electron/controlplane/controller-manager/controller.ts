@@ -59,7 +59,11 @@ export class ControllerContext {
         clock: this.clock,
         random: this.random,
         logger: this.logger,
-        indexers: { namespace: ({ metadata }) => [metadata.namespace ?? ''], controller: (object) => controllerUids(object) },
+        indexers: {
+          namespace: ({ metadata }) => [metadata.namespace ?? ''],
+          controller: (object) => controllerUids(object),
+          orphaned: (object) => (controllerUids(object).length === 0 ? [object.metadata.namespace ?? ''] : []),
+        },
       })
       this.#informers.set(key, informer)
     }
