@@ -125,8 +125,8 @@ describe.skipIf(!hasProgram('etcdctl') || !hasProgram('etcd'))('real etcdctl and
       const get = (args: string[]): ReturnType<typeof runProgram> =>
         runProgram('etcdctl', ['--endpoints', `http://127.0.0.1:${String(client)}`, ...args], { env: { ETCDCTL_API: '3' }, timeoutMs: 20_000 })
       expect((await get(['--command-timeout=15s', 'get', '--prefix', '/registry/', '--keys-only'])).code).toBe(0)
-      // Configuration and roles do not change by themselves, as leases and node status do.
-      for (const prefix of ['/registry/configmaps/', '/registry/clusterroles/', '/registry/services/', '/registry/namespaces/']) {
+      // Configuration and roles do not change by themselves, as leases, endpoints and node status do.
+      for (const prefix of ['/registry/configmaps/', '/registry/clusterroles/', '/registry/services/specs/', '/registry/namespaces/']) {
         const theirCopy = (await get(['get', '--prefix', prefix, '-w', 'json'])).stdout
         const ourCopy = await etcdctl('get', '--prefix', prefix, '-w', 'json')
         const kvs = (text: string): unknown => (JSON.parse(text) as { kvs: unknown }).kvs
