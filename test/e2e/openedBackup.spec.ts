@@ -1,6 +1,9 @@
 import { BackupsPage } from './pages/backupsPage.ts'
 import { expect, test } from './support/test.ts'
 
+// The page ends on another cluster than other specs expect.
+test.use({ setup: { label: 'opened' } })
+
 test('an opened backup is shown at an earlier revision of its file, and as it ended', async ({ app }) => {
   test.setTimeout(240_000)
   const { frame, page } = app
