@@ -42,6 +42,9 @@ describe.skipIf(!hasProgram('kubectl') || !hasProgram('etcdctl'))('a cluster tha
     await source.kubectl(['create', 'deployment', 'web', '--image=nginx', '--replicas=4'])
     expect((await source.kubectl(['rollout', 'status', 'deployment/web', '--timeout=30s'])).code).toBe(0)
     await source.kubectl(['create', 'secret', 'generic', 'token', '--from-literal=a=b'])
+    // A pod that no node has yet would get one in the twin.
+    const settled = await source.kubectl(['wait', '--for=condition=Available', 'deployments', '--all', '-A', '--timeout=30s'])
+    expect(settled.stderr).toBe('')
     // Of the very moment of the snapshot: the cluster is stopped, opened without anything that moves, and asked.
     await source.end()
     const still = await startCluster(join(dir, 'source'), ['--read-only'])
