@@ -1,4 +1,5 @@
 import type { Random } from '#shared/base/random.ts'
+import { Chance } from '#test/support/chance.ts'
 import type { JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 
@@ -11,32 +12,6 @@ export interface RandomService {
 
 export const NODE = { name: 'node-a', address: '192.168.77.5' }
 const NODES = [NODE.name, 'node-b', 'node-c']
-
-class Chance {
-  readonly #random: Random
-
-  constructor(random: Random) {
-    this.#random = random
-  }
-
-  of<T>(list: readonly T[]): T {
-    const item = list[this.#random.below(list.length)]
-    if (item === undefined) throw new Error('nothing to choose from')
-    return item
-  }
-
-  is(share: number): boolean {
-    return this.#random.next() < share
-  }
-
-  some<T>(least: number, most: number, make: (index: number) => T): T[] {
-    return Array.from({ length: least + this.#random.below(most - least + 1) }, (_, index) => make(index))
-  }
-
-  below(limit: number): number {
-    return this.#random.below(limit)
-  }
-}
 
 interface Port {
   name?: string

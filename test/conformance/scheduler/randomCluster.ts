@@ -1,4 +1,5 @@
 import type { Random } from '#shared/base/random.ts'
+import { Chance } from '#test/support/chance.ts'
 import type { JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 
@@ -18,32 +19,6 @@ const APPS = ['web', 'db', 'cache']
 const NAMESPACES = ['default', 'other']
 const HOSTNAME = 'kubernetes.io/hostname'
 const ZONE = 'topology.kubernetes.io/zone'
-
-class Chance {
-  readonly #random: Random
-
-  constructor(random: Random) {
-    this.#random = random
-  }
-
-  of<T>(list: readonly T[]): T {
-    const item = list[this.#random.below(list.length)]
-    if (item === undefined) throw new Error('nothing to choose from')
-    return item
-  }
-
-  is(share: number): boolean {
-    return this.#random.next() < share
-  }
-
-  between(least: number, most: number): number {
-    return least + this.#random.below(most - least + 1)
-  }
-
-  some<T>(least: number, most: number, make: (index: number) => T): T[] {
-    return Array.from({ length: this.between(least, most) }, (_, index) => make(index))
-  }
-}
 
 /** @param name makes names of nodes and pods that no other cluster has */
 export function randomCluster(random: Random, name: string): RandomCluster {
