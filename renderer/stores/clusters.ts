@@ -15,6 +15,8 @@ export const useClusters = defineStore('clusters', () => {
   const current = computed(() => list.value.find((each) => each.id === currentId.value) ?? null)
   /** Whether writes are refused here, and the page should say so instead of offering them. */
   const readOnly = computed(() => current.value?.protection === 'read-only')
+  /** What is to be typed before something that cannot be undone: the name of a protected cluster; '' of others. */
+  const toType = computed(() => (current.value?.protection === 'protected' ? current.value.name : ''))
   const kubectl = computed(() => ['kubectl', ...(current.value?.kubectlArgs ?? [])].map(shellWord).join(' '))
 
   /** Follows the list until the app ends. */
@@ -59,7 +61,7 @@ export const useClusters = defineStore('clusters', () => {
     useLine().client().invoke('clusters.setProtection', { clusterId: id, protection })
   const addKubeconfig = (path: string): Promise<{ added: ClusterId[] }> => useLine().client().invoke('clusters.addKubeconfig', { path })
 
-  return { list, loaded, error, currentId, namespace, current, readOnly, kubectl, start, choose, setNamespace, retry, setProtection, addKubeconfig }
+  return { list, loaded, error, currentId, namespace, current, readOnly, toType, kubectl, start, choose, setNamespace, retry, setProtection, addKubeconfig }
 })
 
 /** A word as a POSIX shell reads it back. */
