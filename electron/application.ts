@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
 import { homedir, hostname, userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { Clock } from '#shared/base/clock.ts'
@@ -8,7 +7,6 @@ import type { Random } from '#shared/base/random.ts'
 import type { Backup } from '#shared/contract/backups.ts'
 import type { RequestHandlers, SubscriptionHandlers } from '#shared/contract/contract.ts'
 import type { UpgradeFinding } from '#shared/contract/runbooks.ts'
-import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import { accessHandlers } from './api/access.ts'
 import { backupHandlers } from './api/backups.ts'
@@ -26,11 +24,10 @@ import { restoreHandlers } from './api/restoreObjects.ts'
 import { runbookHandlers } from './api/runbooks.ts'
 import { scheduleHandlers } from './api/schedules.ts'
 import { connectEtcd } from './client/etcd/connectEtcd.ts'
-import { ClusterInstances } from './clusters/clusterInstances.ts'
 import { ClusterRegistry } from './clusters/clusterRegistry.ts'
-import { EmbeddedCluster, type ClusterCommand, type EmbeddedEndpoints } from './clusters/embeddedCluster.ts'
-import { EtcdConnections, type EtcdEndpoint, type ReachedEtcd } from './clusters/etcdConnections.ts'
-import { parseKubeconfig, type KubeContext } from './clusters/kubeconfig.ts'
+import type { ClusterCommand } from './clusters/embeddedCluster.ts'
+import { EtcdConnections } from './clusters/etcdConnections.ts'
+import { EMBEDDED, LocalClusters } from './clusters/localClusters.ts'
 import { testRestore } from './clusters/testRestore.ts'
 import { lockDataDir } from './controlplane/dataDirLock.ts'
 import { loadStore } from './controlplane/etcd/loadStore.ts'
@@ -42,15 +39,12 @@ import { drainRunbook } from './runbooks/drain/drainRunbook.ts'
 import { etcdHashes } from './runbooks/restore/etcdHashes.ts'
 import { restoreRunbook } from './runbooks/restore/restoreRunbook.ts'
 import { staticPodRunbook } from './runbooks/staticPodEditor/staticPodRunbook.ts'
-import { nodeEtcd } from './runbooks/nodeEtcd.ts'
+import { NodeAccess } from './runbooks/nodeAccess.ts'
 import { RunbookEngine } from './runbooks/engine.ts'
 import { pkiArchive } from './runbooks/pkiArchive.ts'
 import { rehearsalFinding, rehearsalOf } from './runbooks/rehearsals.ts'
 import type { ClusterIdentity } from './runbooks/runbook.ts'
 import type { NodeShellFactory } from './runbooks/nodeShell/nodeShell.ts'
-import { connectSsh } from './runbooks/nodeShell/ssh.ts'
-import { sshTargetOf } from './runbooks/nodeShell/sshConfig.ts'
-import { isControlPlane } from './runbooks/upgrade/plan.ts'
 import { readPreflight } from './runbooks/upgrade/preflight.ts'
 import { upgradeRunbook, type UpgradeDependencies } from './runbooks/upgrade/upgrade.ts'
 import { Backups } from './snapshot/backups.ts'
@@ -58,10 +52,6 @@ import { Catalogue } from './snapshot/catalogue.ts'
 import type { RestoreTarget } from './snapshot/restoreStore.ts'
 import { BackupScheduler } from './snapshot/schedules/backupScheduler.ts'
 import { ScheduleFile } from './snapshot/schedules/scheduleFile.ts'
-
-export const EMBEDDED = 'embedded'
-/** One release below the newest, so that there is an upgrade to walk through. */
-const EMBEDDED_VERSION = 'v1.35.8'
 
 export interface ApplicationOptions {
   dataDir: string
@@ -90,8 +80,8 @@ export class Application {
   readonly #unlock: () => void
   readonly #settings: SettingsFile
   readonly #registry: ClusterRegistry
-  readonly #embedded: EmbeddedCluster
-  readonly #instances: ClusterInstances
+  readonly #local: LocalClusters
+  readonly #nodes: NodeAccess
   readonly #samplers: Samplers
   readonly #catalogue: Catalogue
   readonly #engine: RunbookEngine
@@ -119,36 +109,28 @@ export class Application {
       logger,
     )
     this.#registry = new ClusterRegistry({ clock, random, logger, protection: (id) => this.#settings.protections[id] })
-    this.#embedded = new EmbeddedCluster({
-      dataDir: join(dataDir, 'cluster'),
+    this.#local = new LocalClusters({
+      dataDir,
       command: options.clusterCommand,
-      args: ['--kubernetes-version', EMBEDDED_VERSION],
-      logger,
-    })
-    this.#instances = new ClusterInstances({
-      directory: join(dataDir, 'instances'),
-      command: options.clusterCommand,
+      registry: this.#registry,
+      onEmbeddedStarted: () => {
+        this.#samplers.of(EMBEDDED)
+      },
       clock,
       logger,
-      newId: randomUUID,
-      onState: (record, cluster) => {
-        this.#putLocal(record.id, record.kind, cluster, record.name)
-      },
-      onGone: (id) => {
-        this.#registry.remove(id)
-      },
     })
+    this.#nodes = new NodeAccess({ registry: this.#registry, local: this.#local, sshConfigFile: () => this.#sshConfigFile })
     this.#samplers = new Samplers(this.#registry, clock)
     this.#catalogue = new Catalogue({ directory: this.#settings.value.backupDirectory, logger })
     this.#etcd = new EtcdConnections({
-      known: (clusterId) => (this.#local(clusterId) === null ? null : this.#localEtcd(clusterId)),
+      known: (clusterId) => (this.#local.find(clusterId) === null ? null : this.#local.etcd(clusterId)),
       remembered: () => this.#settings.etcdEndpoints,
       remember: (clusterId, endpoint) => {
         this.#settings.change({ etcdEndpoints: { ...this.#settings.etcdEndpoints, [clusterId]: endpoint } })
         this.#registry.setEtcdEndpoint(clusterId, endpoint.endpoint)
         return Promise.resolve()
       },
-      through: (clusterId, context) => this.#etcdThroughNode(clusterId, context),
+      through: (clusterId, context) => this.#nodes.etcd(clusterId, context),
     })
     const api = (clusterId: string): Promise<ClusterApi> => Promise.resolve(new ClusterApi(this.#registry.session(clusterId).transport))
     const backups = new Backups({
@@ -156,8 +138,8 @@ export class Application {
       clock,
       logger,
       restoreTarget: () => this.#restoreTarget(),
-      pki: async (clusterId, context) => pkiArchive({ api: await api(clusterId), shell: this.#nodeShells(clusterId), nowMs: clock.now() }, context),
-      isOpen: (id) => this.#instances.openedOf(id) !== null,
+      pki: async (clusterId, context) => pkiArchive({ api: await api(clusterId), shell: this.#nodes.shells(clusterId), nowMs: clock.now() }, context),
+      isOpen: (id) => this.#local.instances.openedOf(id) !== null,
       testRestore: (backup, context) =>
         testRestore(backup, { directory: join(dataDir, 'test-restores'), command: options.clusterCommand, clock, logger }, context),
       connect: async ({ clusterId, etcd: given }) => {
@@ -171,15 +153,15 @@ export class Application {
       clock,
       logger,
       nameOf: (clusterId) => this.#registry.nameOf(clusterId),
-      settled: (clusterId, context) => settled(this.#local(clusterId), context),
+      settled: (clusterId, context) => this.#local.settled(clusterId, context),
     })
-    const shell = (clusterId: string): Promise<NodeShellFactory> => Promise.resolve(this.#nodeShells(clusterId))
+    const shell = (clusterId: string): Promise<NodeShellFactory> => Promise.resolve(this.#nodes.shells(clusterId))
     const preflight: UpgradeDependencies['preflight'] = async (clusterId, versions) => [
       ...(await this.#rehearsalFindings(clusterId, versions)),
       ...(await readPreflight(
         {
           api: await api(clusterId),
-          shells: this.#nodeShells(clusterId),
+          shells: this.#nodes.shells(clusterId),
           etcd: async () => (await this.#etcd.connect(clusterId)).etcd,
           backups: await this.#catalogue.list(),
           clusterId,
@@ -206,7 +188,7 @@ export class Application {
             const saved = await this.#backupForRun(backups, clusterId, context)
             return { line: backupLine(saved), objectCounts: saved.objectCounts }
           },
-          hashes: (clusterId, nodes, context) => etcdHashes(this.#nodeShells(clusterId), nodes, context),
+          hashes: (clusterId, nodes, context) => etcdHashes(this.#nodes.shells(clusterId), nodes, context),
         }),
         upgradeRunbook({
           api,
@@ -223,7 +205,7 @@ export class Application {
           return Promise.resolve()
         },
         restartEmbedded: () => {
-          void this.#startEmbedded()
+          void this.#local.startEmbedded()
         },
         rememberProtection: (clusterId, protection) => {
           this.#settings.change({ protections: { ...this.#settings.protections, [clusterId]: protection } })
@@ -237,9 +219,9 @@ export class Application {
       metricHandlers(this.#samplers),
       backupHandlers(backups),
       scheduleHandlers(this.#scheduler, clock),
-      instanceHandlers(this.#instances, this.#catalogue),
+      instanceHandlers(this.#local.instances, this.#catalogue),
       restoreHandlers(this.#registry),
-      runbookHandlers(this.#registry, this.#engine, { shells: (clusterId) => this.#nodeShells(clusterId), catalogue: this.#catalogue, preflight, clock }),
+      runbookHandlers(this.#registry, this.#engine, { shells: (clusterId) => this.#nodes.shells(clusterId), catalogue: this.#catalogue, preflight, clock }),
       this.#settingsHandlers(),
     ]
     const requests = Object.assign(
@@ -248,7 +230,7 @@ export class Application {
       etcdHandlers(this.#etcd, clock, (id) => {
         this.#registry.requireWritable(id)
       }),
-      certificateHandlers(this.#registry, clock, (id) => this.#pki(id)),
+      certificateHandlers(this.#registry, clock, (id) => this.#local.pki(id)),
       accessHandlers(this.#registry),
       schedulingHandlers(this.#registry, clock),
       compareHandlers(this.#registry),
@@ -261,11 +243,8 @@ export class Application {
   async start(): Promise<void> {
     await this.#catalogue.open()
     this.#engine.open()
-    this.#instances.open()
-    if (this.#options.embedded !== false) {
-      this.#registry.put(EMBEDDED, 'embedded', brokenContext('it is starting'), '')
-      void this.#startEmbedded()
-    }
+    this.#local.instances.open()
+    if (this.#options.embedded !== false) this.#local.open()
     const own = this.#options.userKubeconfigs === false ? [] : (process.env['KUBECONFIG'] ?? join(homedir(), '.kube/config')).split(delimiter)
     for (const path of new Set([...this.#options.kubeconfigs, ...own, ...this.#settings.value.kubeconfigPaths])) {
       if (path === '') continue
@@ -288,57 +267,8 @@ export class Application {
     this.#samplers.stop()
     await this.#engine.close()
     await this.#registry.stop()
-    await Promise.all([this.#embedded.stop(), this.#instances.stop()])
+    await this.#local.stop()
     this.#unlock()
-  }
-
-  async #startEmbedded(): Promise<void> {
-    try {
-      const endpoints = await this.#embedded.start()
-      this.#registry.put(EMBEDDED, 'embedded', contextOf(endpoints), endpoints.etcdUrl)
-      this.#samplers.of(EMBEDDED)
-    } catch (error) {
-      if (this.#stop.signal.aborted) return
-      this.#registry.put(
-        EMBEDDED,
-        'embedded',
-        brokenContext(`the embedded cluster did not start: ${error instanceof Error ? error.message : String(error)}`),
-        '',
-      )
-    }
-  }
-
-  /** The process of a cluster that runs here: the embedded one, a twin or an opened snapshot; null for all others. */
-  #local(clusterId: string): EmbeddedCluster | null {
-    return clusterId === EMBEDDED ? this.#embedded : this.#instances.find(clusterId)
-  }
-
-  #putLocal(id: string, kind: 'embedded' | 'twin' | 'snapshot', cluster: EmbeddedCluster, name: string): void {
-    const { state } = cluster
-    if (state.state === 'running') this.#registry.put(id, kind, { ...contextOf(state.endpoints), name }, state.endpoints.etcdUrl)
-    else this.#registry.put(id, kind, { ...brokenContext(state.state === 'failed' ? `it did not start: ${state.message}` : `it is ${state.state}`), name }, '')
-  }
-
-  /** @throws StatusError ServiceUnavailable */
-  #running(clusterId: string): { cluster: EmbeddedCluster; endpoints: EmbeddedEndpoints } {
-    const cluster = this.#local(clusterId)
-    if (cluster === null) throw new StatusError(failure(404, 'NotFound', `cluster "${clusterId}" does not run here`))
-    const { state } = cluster
-    if (state.state !== 'running')
-      throw new StatusError(
-        failure(503, 'ServiceUnavailable', state.state === 'failed' ? `the cluster did not start: ${state.message}` : 'the cluster is not running'),
-      )
-    return { cluster, endpoints: state.endpoints }
-  }
-
-  #localEtcd(clusterId: string): EtcdEndpoint {
-    const { etcdUrl, pkiDir } = this.#running(clusterId).endpoints
-    const file = (name: string): string => join(pkiDir, 'etcd', name)
-    return { endpoint: etcdUrl, caFile: file('ca.crt'), certFile: file('healthcheck-client.crt'), keyFile: file('healthcheck-client.key') }
-  }
-
-  #pki(clusterId: string): { node: string; pkiDir: string } | null {
-    return clusterId === EMBEDDED && this.#embedded.state.state === 'running' ? { node: 'controlplane', pkiDir: this.#embedded.state.endpoints.pkiDir } : null
   }
 
   async #identify(clusterId: string, { signal }: { signal: AbortSignal }): Promise<ClusterIdentity> {
@@ -355,64 +285,10 @@ export class Application {
     return [rehearsalFinding(rehearsal, { isProtected, targetVersion, nowMs: this.#options.clock.now() })]
   }
 
-  #nodeShells(clusterId: string): NodeShellFactory {
-    if (this.#local(clusterId) === null) return this.#remoteShells(clusterId)
-    return (node, context) => {
-      const { cluster, endpoints } = this.#running(clusterId)
-      return connectSsh(
-        {
-          host: endpoints.sshHost,
-          port: endpoints.sshPort,
-          username: node,
-          privateKey: readFileSync(endpoints.sshKeyFile, 'utf8'),
-          hostKeys: [cluster.hostKey(endpoints)],
-          sudo: false,
-        },
-        context,
-      )
-    }
-  }
-
   /** What the command line gave, what the settings name, or OpenSSH's own. */
   get #sshConfigFile(): string {
     const { sshConfigFile } = this.#settings.value
     return this.#options.sshConfigFile ?? (sshConfigFile === '' ? join(homedir(), '.ssh/config') : sshConfigFile)
-  }
-
-  /** Nodes of a user's own cluster, by the user's own SSH configuration. */
-  #remoteShells(clusterId: string): NodeShellFactory {
-    const configFile = this.#sshConfigFile
-    return async (node, context) =>
-      connectSsh(sshTargetOf(node, { configFile, address: context.address ?? (await this.#addressOf(clusterId, node, context)) }), context)
-  }
-
-  async #addressOf(clusterId: string, node: string, { signal }: { signal: AbortSignal }): Promise<string> {
-    const object = await new ClusterApi(this.#registry.session(clusterId).transport).get(`/api/v1/nodes/${encodeURIComponent(node)}`, signal)
-    const addresses = (object['status'] as { addresses?: { type: string; address: string }[] } | undefined)?.addresses ?? []
-    return addresses.find(({ type }) => type === 'InternalIP')?.address ?? node
-  }
-
-  /** A kubeadm cluster's etcd through its first control-plane node. */
-  async #etcdThroughNode(clusterId: string, { signal }: { signal: AbortSignal }): Promise<ReachedEtcd | null> {
-    const configFile = this.#sshConfigFile
-    if (this.#local(clusterId) !== null || !existsSync(configFile)) return null
-    const nodes = await new ClusterApi(this.#registry.session(clusterId).transport).list('/api/v1/nodes', signal)
-    const name = nodes.find(isControlPlane)?.metadata.name
-    if (name === undefined) return null
-    const shell = await this.#remoteShells(clusterId)(name, { signal })
-    try {
-      const reached = await nodeEtcd(shell, { signal })
-      return {
-        ...reached,
-        close: async () => {
-          await reached.close()
-          shell.close()
-        },
-      }
-    } catch (error) {
-      shell.close()
-      throw error
-    }
   }
 
   async #backupForRun(backups: Backups, clusterId: string, { signal, sinceMs }: { signal: AbortSignal; sinceMs: number }): Promise<Backup> {
@@ -428,11 +304,11 @@ export class Application {
   }
 
   #restoreTarget(): RestoreTarget | null {
-    if (this.#embedded.state.state !== 'running') return null
-    const embedded = this.#embedded
+    const { embedded } = this.#local
+    if (embedded.state.state !== 'running') return null
     const connect = async (): Promise<void> => {
       await this.#restoreEtcd?.close()
-      this.#restoreEtcd = await connectEtcd(this.#localEtcd(EMBEDDED))
+      this.#restoreEtcd = await connectEtcd(this.#local.etcd(EMBEDDED))
     }
     return {
       storeDir: embedded.storeDir,
@@ -443,8 +319,8 @@ export class Application {
         }),
       stop: () => embedded.stop(),
       start: async () => {
-        await this.#startEmbedded()
-        this.#running(EMBEDDED)
+        await this.#local.startEmbedded()
+        this.#local.running(EMBEDDED)
       },
       loadStore,
     }
@@ -476,24 +352,6 @@ export class Application {
 const backupLine = ({ path, verdict, status }: Backup): string =>
   `backup ${path}: ${verdict}, revision ${String(status?.revision ?? 0)}, ${String(status?.totalKeys ?? 0)} keys`
 
-/** Resolves when a cluster's process has stopped starting. */
-function settled(cluster: EmbeddedCluster | null, { signal }: { signal: AbortSignal }): Promise<void> {
-  return new Promise((resolve) => {
-    if (cluster?.state.state !== 'starting' || signal.aborted) {
-      resolve()
-      return
-    }
-    const done = (): void => {
-      if (cluster.state.state === 'starting' && !signal.aborted) return
-      unsubscribe()
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const unsubscribe = cluster.changes.subscribe(done)
-    signal.addEventListener('abort', done)
-  })
-}
-
 /** An etcd client that connects at its first call. */
 function lazily(connect: () => Promise<EtcdClient | null>): EtcdClient {
   return new Proxy({} as EtcdClient, {
@@ -505,34 +363,4 @@ function lazily(connect: () => Promise<EtcdClient | null>): EtcdClient {
         return (client[name as keyof EtcdClient] as (...given: unknown[]) => unknown).apply(client, args)
       },
   })
-}
-
-function contextOf(endpoints: EmbeddedEndpoints): KubeContext {
-  const [context] = parseKubeconfig(readFileSync(endpoints.kubeconfigPath, 'utf8'), endpoints.kubeconfigPath)
-  return context === undefined ? brokenContext('its kubeconfig has no context') : { ...context, clusterName: 'drydock' }
-}
-
-function brokenContext(problem: string): KubeContext {
-  const none = { data: '', file: '' }
-  return {
-    path: '',
-    name: 'embedded',
-    isCurrent: false,
-    server: '',
-    namespace: 'default',
-    clusterName: 'drydock',
-    userName: '',
-    tlsServerName: '',
-    insecureSkipTlsVerify: false,
-    proxyUrl: '',
-    ca: none,
-    clientCertificate: none,
-    clientKey: none,
-    token: none,
-    username: '',
-    password: '',
-    impersonate: { user: '', groups: [], uid: '', extra: {} },
-    exec: null,
-    problem,
-  }
 }

@@ -6,7 +6,8 @@ import { SeededRandom } from '#shared/base/random.ts'
 import type { ClusterSummary } from '#shared/contract/clusters.ts'
 import type { RunView } from '#shared/contract/runbooks.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { Application, EMBEDDED } from '#electron/application.ts'
+import { Application } from '#electron/application.ts'
+import { EMBEDDED } from '#electron/clusters/localClusters.ts'
 import { cli } from '#test/support/runningCluster.ts'
 
 const [, , dataDir = ''] = process.argv

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { EMBEDDED } from '#electron/application.ts'
+import { EMBEDDED } from '#electron/clusters/localClusters.ts'
 import { freePort, hasProgram, runProgram, temporaryDirectory } from '#test/support/peers.ts'
 import { startApplication, type RunningApplication } from '#test/support/runningApplication.ts'
 

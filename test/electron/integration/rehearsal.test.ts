@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { EMBEDDED } from '#electron/application.ts'
+import { EMBEDDED } from '#electron/clusters/localClusters.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { temporaryDirectory } from '#test/support/peers.ts'
 import { startApplication, type RunningApplication } from '#test/support/runningApplication.ts'

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { EMBEDDED } from '#electron/application.ts'
+import { EMBEDDED } from '#electron/clusters/localClusters.ts'
 import { hasProgram, runProgram, temporaryDirectory } from '#test/support/peers.ts'
 import { startApplication } from '#test/support/runningApplication.ts'
 

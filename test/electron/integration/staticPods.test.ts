@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { RunView } from '#shared/contract/runbooks.ts'
 import type { StaticPodManifest } from '#shared/contract/staticPods.ts'
-import { EMBEDDED } from '#electron/application.ts'
+import { EMBEDDED } from '#electron/clusters/localClusters.ts'
 import { temporaryDirectory } from '#test/support/peers.ts'
 import { startApplication, type RunningApplication } from '#test/support/runningApplication.ts'
 
