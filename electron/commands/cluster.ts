@@ -7,6 +7,7 @@ import { SeededRandom } from '#shared/base/random.ts'
 import { readApiServerSettings, type ApiServerFlags } from '#electron/controlplane/apiserver/settingsFiles.ts'
 import type { ControlPlaneOptions } from '#electron/controlplane/interface.ts'
 import { startControlPlane } from '#electron/controlplane/controlPlane.ts'
+import { Supervisor, superviseProcess } from '#electron/controlplane/supervisor.ts'
 import { addApiServerFlags } from './apiServerFlags.ts'
 import { stderrLogger } from './stderrLogger.ts'
 
@@ -105,6 +106,13 @@ async function run(options: Options): Promise<void> {
     throw new Error('--revision shows the past of a snapshot: give --from-snapshot FILE and --read-only with it')
   const logger = stderrLogger(options.logLevel)
   const clock = new AdjustableClock(options.timeScale)
+  const supervisor = new Supervisor({ clock, logger })
+  superviseProcess(process, supervisor, (error) => {
+    logger.error('an error outside of every simulated part ends the cluster', {
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    })
+    process.exit(1)
+  })
   const cluster = await startControlPlane({
     dataDir: resolve(options.dataDir ?? join(homedir(), '.local/share/drydock/cluster')),
     apiPort: options.port,
@@ -118,6 +126,7 @@ async function run(options: Options): Promise<void> {
     clockControl: clock,
     random: new SeededRandom(options.seed ?? randomBytes(4).readUInt32LE()),
     logger,
+    supervisor,
     readOnly: options.readOnly,
     ...etcdOf(options),
     ...(options.fromSnapshot === undefined ? {} : { fromSnapshot: resolve(options.fromSnapshot) }),

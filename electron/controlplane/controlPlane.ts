@@ -1,9 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Logger } from '#shared/base/logger.ts'
 import { minorOf } from '#shared/kubernetes/schema/served.ts'
 import type { Transport, UserInfo } from '#shared/kubernetes/transport.ts'
-import { whileLeading } from '#electron/client/leaderElection.ts'
 import { RestClient } from '#electron/client/restClient.ts'
 import { RetryingTransport } from '#electron/client/retryingTransport.ts'
 import { signCertificateRequest } from '#electron/pki/certificateRequest.ts'
@@ -15,9 +13,9 @@ import { importSnapshot, readOrigin, readOriginRecord, writeOriginManifests } fr
 import { DNS_DOMAIN, joinControlPlane, NodeVersions, preparePki } from './controlPlaneNodes.ts'
 import { clockPage } from './clockPage.ts'
 import { createApiServer } from './apiserver/apiServer.ts'
-import type { ApiServer } from './apiserver/interface.ts'
-import { runControllerManager, type CsrSigner, type ServiceAccountTokenSigner } from './controller-manager/controllerManager.ts'
-import { CoreDns } from './coredns/coreDns.ts'
+import { runComponents, ServedRelease } from './components.ts'
+import type { CsrSigner } from './controller-manager/controllerManager.ts'
+import type { CoreDnsOptions } from './coredns/coreDns.ts'
 import { lockDataDir } from './dataDirLock.ts'
 import type { ControlPlaneOptions, RunningControlPlane } from './interface.ts'
 import { ensureClusterObjects } from './kubeadm/clusterObjects.ts'
@@ -28,9 +26,11 @@ import { NodeConnections } from './nodeConnections.ts'
 import { RequestGate } from './requestGate.ts'
 import { planNodes, SimulatedNode } from './simulatedNode.ts'
 import { DecisionLog } from './scheduler/decisionLog.ts'
-import { runScheduler } from './scheduler/scheduler.ts'
 import { serveNodeSsh } from './nodeSsh.ts'
 import { isReadInPlace, openStorage } from './storage.ts'
+import { Supervisor } from './supervisor.ts'
+import { tellOfFailures } from './partEvents.ts'
+import { superviseDns } from './supervisedDns.ts'
 
 const SERVICE_SUBNET = '10.96.0.0/12'
 const POD_SUBNET = '10.244.0.0/16'
@@ -104,6 +104,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
 
   const connections = new NodeConnections(clock)
   const decisions = new DecisionLog()
+  const supervisor = options.supervisor ?? new Supervisor({ clock, logger })
   const api = createApiServer({
     etcd,
     still: storage.still,
@@ -118,6 +119,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
     readOnly: options.readOnly ?? false,
     pages: {
       '/debug/scheduler/decision': (query) => decisions.find(query.get('namespace') ?? '', query.get('name') ?? ''),
+      '/debug/parts': () => ({ parts: supervisor.states() }),
       ...(options.clockControl === undefined ? {} : { '/debug/clock': clockPage(options.clockControl) }),
     },
     ...(options.apiServer === undefined ? {} : { settings: options.apiServer }),
@@ -128,30 +130,32 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
   for (const file of ['admin.conf', 'super-admin.conf', 'controller-manager.conf', 'scheduler.conf'])
     if (existsSync(join(kubernetesDir, file))) replaceServer(join(kubernetesDir, file), apiUrl)
 
-  const asUser = (user: UserInfo): Transport => new RetryingTransport(api.transport(user), clock)
+  const asUser = (user: UserInfo): Transport => new RetryingTransport(supervisor.through(api.transport(user)), clock)
   const masters: UserInfo = { username: 'kubernetes-super-admin', groups: ['system:masters'] }
   const aborter = new AbortController()
   const { signal } = aborter
   const ca = text('ca.crt')
   const nodes: SimulatedNode[] = []
   const release = new ServedRelease(kubernetesVersion)
-  const dns = new CoreDns({
+  const dnsOptions: CoreDnsOptions = {
     client: new RestClient(asUser(masters), { userAgent: 'coredns' }),
     zone: { domain: DNS_DOMAIN, ttlSeconds: DNS_TTL_SECONDS, dnsService: { namespace: 'kube-system', name: 'kube-dns' } },
     servedMinor: () => minorOf(release.version),
     clock,
     random: random.fork('coredns'),
     logger: logger.with({ component: 'coredns' }),
-  })
+  }
+  const dns = await superviseDns(supervisor, dnsOptions, options.dnsPort ?? 0)
   stops.push(() => dns.close())
-  const dnsPort = await dns.listen(options.dnsPort ?? 0)
   if (options.readOnly !== true) {
     const client = new RestClient(api.transport(masters), { userAgent: 'kubeadm' })
+    stops.push(tellOfFailures(supervisor, { client, clock, logger, node: first.name }))
     const components = runComponents(api, options, {
       signal,
       ca,
       release,
       decisions,
+      supervisor,
       csrSigner: signerOf(kubernetesDir, () => clock.now()),
       signServiceAccountToken: (account, secretName) => signLegacyServiceAccountToken(text('sa.key'), account, secretName),
     })
@@ -200,7 +204,10 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
         clock,
         random: random.fork(plan.name),
         logger: logger.with({ node: plan.name }),
-        transport: new RetryingTransport(gate.through(api.transport({ username: `system:node:${plan.name}`, groups: ['system:nodes'] })), clock),
+        transport: new RetryingTransport(
+          gate.through(supervisor.through(api.transport({ username: `system:node:${plan.name}`, groups: ['system:nodes'] }))),
+          clock,
+        ),
         admin: client,
         proxy,
         onApiServerVersion: (own) => {
@@ -224,7 +231,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
       connections.add(node.kubelet)
       nodes.push(node)
     }
-    const kubelets = Promise.all(nodes.map((node) => node.run(signal)))
+    const kubelets = Promise.all(nodes.map((node) => node.run(signal, supervisor)))
     stops.push(async () => {
       // When a later step fails, this is the first to stop: nobody has aborted yet.
       aborter.abort(new Error('the control plane is stopping'))
@@ -239,7 +246,7 @@ async function start(options: ControlPlaneOptions, stops: (() => Promise<void> |
   return {
     apiUrl,
     etcdUrl: reached.urls,
-    dns: { host: '127.0.0.1', port: dnsPort },
+    dns: { host: '127.0.0.1', port: dns.port },
     ssh: { host: '127.0.0.1', port: ssh.port, keyFile: ssh.keyFile, hostKeyFile: ssh.hostKeyFile },
     // A snapshot's cluster need not bind what kubeadm's admin.conf needs: its user is of system:masters.
     kubeconfigPath: join(kubernetesDir, origin === null ? 'admin.conf' : 'super-admin.conf'),
@@ -261,96 +268,6 @@ function localhostCertificate(kubernetesDir: string, nowMs: number): KeyedCertif
 async function orderly(aborter: AbortController, stop: () => Promise<void>): Promise<void> {
   aborter.abort(new Error('the control plane is stopping'))
   await stop()
-}
-
-/** Which release the components run as; a change ends the running ones, as an upgrade replaces their static pods. */
-class ServedRelease {
-  version: string
-  #changed = new AbortController()
-
-  constructor(version: string) {
-    this.version = version
-  }
-
-  /** Aborts when the release changes after this was asked for. */
-  get signal(): AbortSignal {
-    return this.#changed.signal
-  }
-
-  change(version: string): void {
-    if (version === this.version) return
-    this.version = version
-    const changed = this.#changed
-    this.#changed = new AbortController()
-    changed.abort(new Error('the control plane runs another release'))
-  }
-}
-
-/** What one run of a component is given. */
-interface ComponentRun {
-  logger: Logger
-  signal: AbortSignal
-  kubernetesVersion: string
-}
-
-async function runComponents(
-  api: ApiServer,
-  options: ControlPlaneOptions,
-  {
-    signal,
-    ca,
-    release,
-    decisions,
-    ...signers
-  }: {
-    signal: AbortSignal
-    ca: string
-    release: ServedRelease
-    decisions: DecisionLog
-    csrSigner: CsrSigner
-    signServiceAccountToken: ServiceAccountTokenSigner
-  },
-): Promise<void> {
-  const { clock, random, logger } = options
-  const user = (name: string, ...groups: string[]): UserInfo => ({ username: name, groups })
-  const identity = `${options.clusterName}_${random
-    .fork('identity')
-    .below(2 ** 32)
-    .toString(16)}`
-  /** On an etcd that others may use too, one of all candidates runs a component, as upstream's do among themselves. */
-  const lead = (component: string, own: ComponentRun, run: (own: ComponentRun) => Promise<void>): Promise<void> => {
-    if (options.etcd === undefined) return run(own)
-    const client = new RestClient(api.transport(user(`system:${component}`, 'system:masters')), { userAgent: component })
-    return whileLeading({ client, clock, logger: own.logger, identity, namespace: 'kube-system', name: component, signal: own.signal }, (signal) =>
-      run({ ...own, signal }),
-    )
-  }
-  const guard = async (component: string, logged: Logger, run: (own: ComponentRun) => Promise<void>) => {
-    while (!signal.aborted) {
-      const round = AbortSignal.any([signal, release.signal])
-      try {
-        await lead(component, { logger: logged, signal: round, kubernetesVersion: release.version }, run)
-      } catch (error) {
-        if (!round.aborted) logged.error('a component ended', { component, error: error instanceof Error ? error.message : String(error) })
-      }
-      if (!round.aborted) return
-    }
-  }
-  await Promise.all([
-    guard('kube-scheduler', logger.with({ component: 'kube-scheduler' }), (own) =>
-      runScheduler({ ...own, decisions, transport: api.transport(user('system:kube-scheduler', 'system:masters')), clock, random: random.fork('scheduler') }),
-    ),
-    guard('kube-controller-manager', logger.with({ component: 'kube-controller-manager' }), (own) =>
-      runControllerManager({
-        ...own,
-        transport: api.transport(user('system:kube-controller-manager', 'system:masters')),
-        clock,
-        random: random.fork('controller-manager'),
-        ...signers,
-        rootCa: ca,
-      }),
-    ),
-  ])
 }
 
 function signerOf(kubernetesDir: string, nowMs: () => number): CsrSigner {

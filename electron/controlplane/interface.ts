@@ -5,6 +5,7 @@ import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { ApiServerSettings } from './apiserver/settings.ts'
+import type { Supervisor } from './supervisor.ts'
 
 /** How one embedded control plane is made. Any number run side by side; nothing is shared between them. */
 export interface ControlPlaneOptions {
@@ -36,6 +37,8 @@ export interface ControlPlaneOptions {
   atRevision?: number
   /** What kube-apiserver's flags decide. @default as kubeadm sets it up */
   apiServer?: ApiServerSettings
+  /** Runs the simulated parts. @default one of its own, which is told of errors that a part throws and not of those that nobody awaits */
+  supervisor?: Supervisor
 }
 
 /** A running control plane: what `drydock cluster` prints, and what the application uses in the same way as anybody. */

@@ -24,6 +24,7 @@ import { isAdopted } from './kubelet/staticPods.ts'
 import type { PodNetwork } from './kubelet/podNetwork.ts'
 import { Shell } from './kubelet/shell/shell.ts'
 import type { Terminal } from './kubelet/shell/terminal.ts'
+import type { Supervisor } from './supervisor.ts'
 
 /** One node of a cluster before it exists. */
 export interface NodePlan {
@@ -140,11 +141,14 @@ export class SimulatedNode {
   }
 
   /** Runs the kubelet until the signal aborts, and labels the node as kubeadm does. */
-  async run(signal: AbortSignal): Promise<void> {
-    const running = this.kubelet.run({ signal })
+  async run(signal: AbortSignal, supervisor: Supervisor): Promise<void> {
     const { plan, rootDir } = this.#options
-    if (plan.controlPlane && plan.existing === undefined && !isResetNode(rootDir)) await this.#markControlPlane(signal)
-    await running
+    await supervisor.run(`kubelet ${plan.name}`, signal, async (round) => {
+      const running = this.kubelet.run({ signal: round })
+      if (plan.controlPlane && plan.existing === undefined && !isResetNode(rootDir)) await this.#markControlPlane(round)
+      await running
+    })
+    this.kubelet.close()
     this.#unitsEnd.abort(new Error('the node is shut down'))
     await Promise.all(this.#units.values())
   }

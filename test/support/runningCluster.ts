@@ -27,10 +27,10 @@ export interface RunningCluster {
 
 const READY = /^drydock: cluster ready (\S+) kubeconfig=(.+) etcd=(\S+) pki=(.+) ssh=(\S+) ssh-key=(.+)$/
 
-/** @throws Error with its stderr when it ends before it is ready */
-export async function startCluster(dataDir: string, args: string[] = []): Promise<RunningCluster> {
+/** @param program what is run in place of the command line. @throws Error with its stderr when it ends before it is ready */
+export async function startCluster(dataDir: string, args: string[] = [], program = cli): Promise<RunningCluster> {
   const startedMs = performance.now()
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', cli, 'cluster', '--data-dir', dataDir, '--port', '0', ...args], {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, 'cluster', '--data-dir', dataDir, '--port', '0', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stderr = ''

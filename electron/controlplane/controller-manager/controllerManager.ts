@@ -97,25 +97,34 @@ export async function runControllerManager(options: ControllerManagerOptions): P
   await runControllers(context, newControllers(context, options), options.signal)
 }
 
-/** Runs controllers of one context until the signal aborts: their informers first. */
+/**
+ * Runs controllers of one context until the signal aborts: their informers first.
+ *
+ * @throws Error of the first controller that fails, after the others were ended: they share informers and start again together
+ */
 export async function runControllers(context: ControllerContext, controllers: readonly Controller[], signal: AbortSignal): Promise<void> {
-  const { logger, informers } = context
-  const running = informers.map((informer) => informer.run(signal))
+  const { informers } = context
+  const failed = new AbortController()
+  const own = AbortSignal.any([signal, failed.signal])
+  const running = informers.map((informer) => informer.run(own))
   try {
-    await Promise.all(informers.map((informer) => informer.synced(signal)))
+    await Promise.all(informers.map((informer) => informer.synced(own)))
     await Promise.all(
       controllers.map(async (controller) => {
         try {
-          await controller.run(signal)
+          await controller.run(own)
         } catch (error) {
-          if (!signal.aborted)
-            logger.error('a controller ended', { controller: controller.name, error: error instanceof Error ? error.message : String(error) })
+          if (own.aborted) return
+          const failure = new Error(`${controller.name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+          failed.abort(failure)
+          throw failure
         }
       }),
     )
   } catch (error) {
     if (!signal.aborted) throw error
   } finally {
+    failed.abort(new Error('the controllers end'))
     context.stop()
     await Promise.all(running)
   }

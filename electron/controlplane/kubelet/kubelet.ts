@@ -69,7 +69,7 @@ export class Kubelet {
   readonly #api: ApiClient
   readonly #images: ImageStore
   readonly pods: PodManager
-  #life = new AbortController()
+  readonly #life = new AbortController()
   #session: { controller: AbortController; done: Promise<void> } | null = null
   #node: KubeObject | null = null
   #version = ''
@@ -133,7 +133,7 @@ export class Kubelet {
     return this.#images.list()
   }
 
-  /** Starts the service and runs until the signal aborts; settles after everything ended. Pods are left as they are. */
+  /** Starts the service and runs until the signal aborts; settles after everything ended. Pods are left as they are, and taken over by the next run. */
   async run({ signal }: { signal: AbortSignal }): Promise<void> {
     await this.startService()
     await new Promise<void>((resolve) => {
@@ -142,6 +142,10 @@ export class Kubelet {
     })
     await this.stopService()
     this.pods.abandon()
+  }
+
+  /** After the last run: what is still being told is dropped. */
+  close(): void {
     this.#life.abort(new Error('the kubelet stopped'))
   }
 

@@ -19,7 +19,7 @@ export class PodManager {
   readonly #static = new Map<string, PodWorker>()
   /** Static pods whose manifest went; the same one may be back, under the same uid, before they have ended. */
   readonly #leaving = new Set<PodWorker>()
-  readonly #life = new AbortController()
+  #life = new AbortController()
 
   constructor(options: { worker: PodWorkerOptions; nodeUid(): string; onStaticPod?(change: StaticPodChange): void }) {
     this.#options = options
@@ -122,11 +122,15 @@ export class PodManager {
   /** Forgets everything without telling anybody. */
   abandon(): void {
     this.#life.abort(new Error('the kubelet stopped'))
+    this.#life = new AbortController()
     for (const worker of [...this.#workers.values(), ...this.#leaving]) worker.abandon()
     this.#workers.clear()
+    this.#static.clear()
+    this.#leaving.clear()
   }
 
   async #replaceStatic(name: string, worker: PodWorker, pod: Pod | undefined): Promise<void> {
+    const { signal } = this.#life
     this.#static.delete(name)
     this.#tell(worker.pod, false)
     const target = worker.statusTarget
@@ -136,7 +140,7 @@ export class PodManager {
     const { uid = '' } = worker.pod.metadata
     if (this.#workers.get(uid) === worker) this.#workers.delete(uid)
     if (target !== null) await this.#removeMirror(target)
-    if (pod !== undefined && !this.#life.signal.aborted && !this.#static.has(name)) this.#startStatic(pod)
+    if (pod !== undefined && !signal.aborted && !this.#static.has(name)) this.#startStatic(pod)
   }
 
   #startStatic(pod: Pod): void {
@@ -156,7 +160,7 @@ export class PodManager {
   async #createMirror(worker: PodWorker): Promise<void> {
     const { api, clock, logger } = this.#options.worker
     const { namespace = 'default', name = '' } = worker.pod.metadata
-    const signal = this.#life.signal
+    const { signal } = this.#life
     while (!signal.aborted && this.#static.get(name) === worker && worker.statusTarget === null) {
       try {
         const nodeUid = this.#options.nodeUid()
@@ -180,14 +184,15 @@ export class PodManager {
 
   async #removeMirror({ namespace, name, uid }: { namespace: string; name: string; uid: string }): Promise<void> {
     const { api, clock, logger } = this.#options.worker
-    for (let attempt = 0; attempt < 20 && !this.#life.signal.aborted; attempt++) {
+    const { signal } = this.#life
+    for (let attempt = 0; attempt < 20 && !signal.aborted; attempt++) {
       try {
-        await api.remove({ gvr: PODS, namespace, name }, uid, this.#life.signal)
+        await api.remove({ gvr: PODS, namespace, name }, uid, signal)
         return
       } catch (error) {
-        if (isNotFound(error) || this.#life.signal.aborted) return
+        if (isNotFound(error) || signal.aborted) return
         logger.debug('mirror pod not removed', { pod: name, error: String(error) })
-        await clock.sleep(MIRROR_RETRY_MS, { signal: this.#life.signal }).catch(() => undefined)
+        await clock.sleep(MIRROR_RETRY_MS, { signal }).catch(() => undefined)
       }
     }
   }
