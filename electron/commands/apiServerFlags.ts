@@ -34,6 +34,11 @@ export function addApiServerFlags(command: Command): Command {
     .option('--audit-log-maxsize <megabytes>', 'size at which the audit log is put aside (default: 100)', count)
     .option('--audit-log-maxbackup <n>', 'audit logs put aside that are kept, 0 = all', count)
     .option('--audit-log-maxage <days>', 'days an audit log put aside is kept, 0 = for ever', count)
+    .option(
+      '--runtime-config <list>',
+      'GROUP/VERSION=false or GROUP/VERSION/RESOURCE=false: not served; metrics.k8s.io/v1beta1=false is a cluster without metrics-server',
+      collected,
+    )
     .option('--encryption-provider-config <file>', 'EncryptionConfiguration: how stored objects are encrypted')
     .option('--max-requests-inflight <n>', 'reading requests served at once, 0 = no limit (default: 400)', count)
     .option('--max-mutating-requests-inflight <n>', 'changing requests served at once, 0 = no limit (default: 200)', count)

@@ -72,7 +72,8 @@ describe.skipIf(peer === '')('scenarios on an embedded cluster and on a real one
 
   const dataDir = temporaryDirectory('scenarios')
   beforeAll(async () => {
-    cluster = await startCluster(dataDir, ['--kubernetes-version', 'v1.20.2', '--nodes', '5'])
+    // The peer has no metrics-server.
+    cluster = await startCluster(dataDir, ['--kubernetes-version', 'v1.20.2', '--nodes', '5', '--runtime-config', 'metrics.k8s.io/v1beta1=false'])
     ours = new Side('drydock', cluster.kubeconfig)
     if (theirs !== undefined) {
       await theirs.open()

@@ -30,7 +30,7 @@ import { CustomResources, DEFINITIONS } from './registry/customResources.ts'
 import { DefinitionController } from './registry/definitionController.ts'
 import { RestStore, type Validation } from './registry/restStore.ts'
 import { SecureServer } from './secureServer.ts'
-import { DEFAULT_SETTINGS } from './settings.ts'
+import { DEFAULT_SETTINGS, type ApiServerSettings } from './settings.ts'
 import { Compactor } from './storage/compactor.ts'
 import { EncryptionConfiguration } from './storage/encryption/encryptionConfiguration.ts'
 import { PLAIN_VALUES, SealedValues } from './storage/encryption/sealedValues.ts'
@@ -46,6 +46,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 
 class EmbeddedApiServer implements ApiServer {
   readonly #options: ApiServerOptions
+  readonly #settings: ApiServerSettings
   readonly #store: Store
   readonly #rest: RestStore
   readonly #handler: ApiHandler
@@ -64,13 +65,14 @@ class EmbeddedApiServer implements ApiServer {
 
   constructor(options: ApiServerOptions) {
     this.#options = options
-    const settings = options.settings ?? DEFAULT_SETTINGS
+    this.#settings = options.settings ?? DEFAULT_SETTINGS
+    const settings = this.#settings
     const { etcd, clock, random, logger, nodes, serviceAccount, readOnly, tls } = options
     const { encryption } = settings
     const stored = encryption === undefined ? PLAIN_VALUES : new SealedValues(new EncryptionConfiguration(encryption), options.kubernetesVersion)
     const values = readOnly ? new ShownValues(stored, () => minorOf(this.#served.kubernetesVersion)) : stored
     this.#store = new Store({ etcd, clock, logger, values, still: options.still ?? null, kindOf: (prefix) => this.#kindBelow(prefix) })
-    this.#served = { resources: new ApiResources(options.kubernetesVersion), kubernetesVersion: options.kubernetesVersion }
+    this.#served = { resources: new ApiResources(options.kubernetesVersion, [], settings.notServed), kubernetesVersion: options.kubernetesVersion }
     const bound = storedObjects(this.#store)
     const nowMs = (): number => clock.now()
     const tokens = new ServiceAccountTokens({
@@ -195,7 +197,7 @@ class EmbeddedApiServer implements ApiServer {
   }
 
   #serve(kubernetesVersion: string): void {
-    this.#served = { resources: new ApiResources(kubernetesVersion, this.#customResources.list), kubernetesVersion }
+    this.#served = { resources: new ApiResources(kubernetesVersion, this.#customResources.list, this.#settings.notServed), kubernetesVersion }
   }
 
   async close(): Promise<void> {

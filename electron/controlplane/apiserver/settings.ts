@@ -46,6 +46,8 @@ export interface ApiServerSettings {
     /** `--audit-log-maxage` */
     maxAgeDays: number
   }
+  /** `--runtime-config` with `=false`: `GROUP/VERSION` or `GROUP/VERSION/RESOURCE` that are not served. metrics.k8s.io is a cluster without metrics-server. */
+  notServed: string[]
   /** `--encryption-provider-config` */
   encryption?: NamedText
   /** `--max-requests-inflight`; 0 is no limit. */
@@ -62,6 +64,7 @@ export const DEFAULT_SETTINGS: ApiServerSettings = {
   authentication: { anonymous: true, bootstrapTokens: true, serviceAccountKeys: [], issuers: [], audiences: [], frontProxyNames: ['front-proxy-client'] },
   authorizationModes: ['Node', 'RBAC'],
   admission: { enable: ['NodeRestriction'], disable: [] },
+  notServed: [],
   maxRequestsInflight: 400,
   maxMutatingRequestsInflight: 200,
 }

@@ -22,6 +22,7 @@ export interface ApiServerFlags {
   auditLogMaxbackup?: number
   auditLogMaxage?: number
   encryptionProviderConfig?: string
+  runtimeConfig?: string[]
   maxRequestsInflight?: number
   maxMutatingRequestsInflight?: number
 }
@@ -59,6 +60,7 @@ export function readApiServerSettings(flags: ApiServerFlags): ApiServerSettings 
     },
     authorizationModes: checkedModes(flags.authorizationMode ?? [...defaults.authorizationModes]),
     admission: { enable: flags.enableAdmissionPlugins ?? defaults.admission.enable, disable: flags.disableAdmissionPlugins ?? [] },
+    notServed: notServedOf(flags.runtimeConfig ?? []),
     ...(audit === undefined ? {} : { audit }),
     ...(encryption === undefined ? {} : { encryption }),
     maxRequestsInflight: flags.maxRequestsInflight ?? defaults.maxRequestsInflight,
@@ -86,6 +88,16 @@ function checkedModes(modes: readonly string[]): AuthorizationMode[] {
     const known = AUTHORIZATION_MODES.find((each) => each === mode)
     if (known === undefined) throw new Error(`--authorization-mode: ${JSON.stringify(mode)} is not a valid mode; valid are ${AUTHORIZATION_MODES.join(', ')}`)
     return known
+  })
+}
+
+/** `GROUP/VERSION=false` turns off; what is on by itself may be named with `=true` or nothing. */
+function notServedOf(config: readonly string[]): string[] {
+  return config.flatMap((each) => {
+    const [name = '', value = 'true'] = each.split('=')
+    if (!/^[a-z0-9.-]*\/?v\d\w*(\/[a-z]+)?$/.test(name) || (value !== 'true' && value !== 'false'))
+      throw new Error(`--runtime-config: ${JSON.stringify(each)} is not GROUP/VERSION=false or GROUP/VERSION/RESOURCE=false`)
+    return value === 'false' ? [name] : []
   })
 }
 

@@ -51,6 +51,13 @@ export interface SchedulerOptions {
 /** Pods placed before others have their turn in this process. */
 const PODS_PER_TURN = 8
 
+/**
+ * The release from which on a pod that waits is not woken by its own deletion. Before, it is taken from the queue once more, and told of.
+ *
+ * @see pkg/scheduler/scheduler.go skipPodSchedule
+ */
+const NOT_WOKEN_BY_DELETION = 32
+
 const asksAnew = (old: KubeObject, pod: KubeObject): boolean => !deepEqual(old['spec'], pod['spec']) || !deepEqual(old.metadata.labels, pod.metadata.labels)
 
 const keyOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name ?? ''}`
@@ -145,13 +152,16 @@ class Scheduler {
       })
     const workloads = [this.#services, this.#replicationControllers, this.#replicaSets, this.#statefulSets]
     const informers = [this.#nodes, this.#namespaces, this.#claims, this.#volumes, this.#classes, this.#budgets, ...workloads, this.#pods]
-    const running = informers.map((informer) => informer.run(signal))
+    const ended = new AbortController()
+    const own = AbortSignal.any([signal, ended.signal])
+    const running = informers.map((informer) => informer.run(own))
     try {
-      await Promise.all(informers.map((informer) => informer.synced(signal)))
-      await this.#loop(signal)
+      await Promise.all(informers.map((informer) => informer.synced(own)))
+      await this.#loop(own)
     } catch (error) {
       if (!signal.aborted) throw error
     } finally {
+      ended.abort(new Error('the scheduler ends'))
       this.#events.stop()
       await Promise.all(running)
     }
@@ -184,6 +194,8 @@ class Scheduler {
     const node = nodeNameOf(pod)
     this.#nominated.set(pod, type === 'delete' || isFinished(pod) || node !== '' ? '' : textAt(objectAt(pod['status'])['nominatedNodeName']))
     if (type === 'delete' || isFinished(pod)) {
+      if (type === 'delete' && node === '' && this.#queue.attempts(key) > 0 && this.#view.minor < NOT_WOKEN_BY_DELETION)
+        this.#events.event(pod, 'Warning', 'FailedScheduling', `skip schedule deleting pod: ${key}`)
       this.#queue.forget(key)
       const info = this.#infos.get(node !== '' ? node : (this.#assumed.get(uid) ?? ''))
       this.#assumed.delete(uid)

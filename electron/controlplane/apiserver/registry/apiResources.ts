@@ -4,6 +4,7 @@ import { builtinSchema, type StructType } from '#shared/kubernetes/schema/schema
 import type { MergeType } from '#shared/kubernetes/apply/mergeType.ts'
 import { structMergeType } from '#shared/kubernetes/apply/mergeType.ts'
 import { zeroObject } from '#shared/kubernetes/codec/messageDecoder.ts'
+import { groupVersion } from '#shared/kubernetes/object.ts'
 import type { JsonObject } from '#shared/kubernetes/json.ts'
 import type { CustomResource } from './customResource.ts'
 
@@ -58,13 +59,17 @@ export class ApiResources {
   readonly #byPath = new Map<string, ApiResource>()
   readonly #groupVersions = new Set<string>()
 
-  /** @param custom resources of CustomResourceDefinitions; a built-in one of the same name comes first */
   /** Of the release that is served. */
   readonly kubernetesMinor: number
 
-  constructor(kubernetesVersion: string, custom: readonly ApiResource[] = []) {
+  /** @param custom resources of CustomResourceDefinitions; a built-in one of the same name comes first. @param notServed as `--runtime-config` names it */
+  constructor(kubernetesVersion: string, custom: readonly ApiResource[] = [], notServed: readonly string[] = []) {
     this.kubernetesMinor = minorOf(kubernetesVersion)
-    const builtin = servedResources(kubernetesVersion).flatMap((served) => resourceOf(served, this.kubernetesMinor) ?? [])
+    const isOff = ({ group, version, plural }: ServedResource): boolean =>
+      [groupVersion({ group, version }), `${groupVersion({ group, version })}/${plural}`].some((name) => notServed.includes(name))
+    const builtin = servedResources(kubernetesVersion)
+      .filter((each) => !isOff(each))
+      .flatMap((served) => resourceOf(served, this.kubernetesMinor) ?? [])
     this.list = [...builtin, ...custom.filter((each) => !builtin.some((other) => other.group === each.group && other.plural === each.plural))]
     for (const resource of this.list) {
       // Definitions outlive a change of the release.

@@ -6,8 +6,9 @@ import { LEASES, NODES, PODS } from '#electron/client/resources.ts'
 import { isDeleting, keyOf, nodeNameOf, objectsAt, specOf, splitKey, statusOf, textAt, type Controller, type ControllerContext } from '../../controller.ts'
 
 const MONITOR_MS = 5_000
-/** Silence after which a node's state is unknown (upstream since 1.32: 50 s). */
+/** Silence after which a node's state is unknown; since 1.32 a longer one. @see pkg/controller/nodelifecycle/config NodeMonitorGracePeriod */
 const GRACE_MS = 50_000
+const GRACE_BEFORE_1_32_MS = 40_000
 const NOT_READY = 'node.kubernetes.io/not-ready'
 const UNREACHABLE = 'node.kubernetes.io/unreachable'
 
@@ -24,6 +25,7 @@ const CONDITION_TAINTS = [
 /** Watches nodes' heartbeats, taints nodes by their conditions, and evicts pods that do not bear NoExecute taints. */
 export function nodeLifecycleController(context: ControllerContext): Controller {
   const { client, clock } = context
+  const graceMs = context.minor >= 32 ? GRACE_MS : GRACE_BEFORE_1_32_MS
   const nodes = context.informer(NODES)
   const leases = context.informer(LEASES)
   const pods = context.informer(PODS)
@@ -94,7 +96,7 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
       seen.set(name, { heartbeat, atMs: clock.now() })
       return false
     }
-    if (clock.now() - last.atMs < GRACE_MS || ready === undefined || ready['status'] === 'Unknown') return false
+    if (clock.now() - last.atMs < graceMs || ready === undefined || ready['status'] === 'Unknown') return false
     const now = context.now()
     const changed = conditions.map((each) => ({
       ...each,

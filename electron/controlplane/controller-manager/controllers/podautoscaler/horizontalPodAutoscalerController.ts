@@ -174,9 +174,9 @@ export function horizontalPodAutoscalerController(context: ControllerContext): C
     try {
       list = await client.raw(path, signal)
     } catch (error) {
-      throw new Error(`unable to get metrics for resource ${resource}: unable to fetch metrics from resource metrics API: ${errorText(error)}`, {
-        cause: error,
-      })
+      // client-go's words where the server has no such API.
+      const told = isNotFound(error) ? 'the server could not find the requested resource (get pods.metrics.k8s.io)' : errorText(error)
+      throw new Error(`unable to get metrics for resource ${resource}: unable to fetch metrics from resource metrics API: ${told}`, { cause: error })
     }
     const result = new Map<string, number>()
     for (const item of objectsAt(objectAt(list)['items'])) {
