@@ -1,6 +1,7 @@
 import { Environment } from '@marcbachmann/cel-js'
 import { CostMeter } from './cost.ts'
 import { escapeIdentifier } from './escaping.ts'
+import { estimateCost } from './estimate/estimate.ts'
 import { instrument } from './evaluation.ts'
 import { CelCostError, CelFunctionError } from './functionError.ts'
 import { addressFunctions, CelAddress, CelCidr } from './functions/addresses.ts'
@@ -140,7 +141,7 @@ function compile(environment: Environment, options: CelEnvironmentOptions, expre
     if (refused !== null) return { error: displayError(expression, errorPosition(refused.node), refused.message) }
     const meter = new CostMeter()
     instrument(root, meter)
-    return { program: new Program({ expression, type: typeText(check.type ?? 'dyn'), uses, meter, variables: options.variables, run: parsed }) }
+    return { program: new Program({ expression, root, type: typeText(check.type ?? 'dyn'), uses, meter, variables: options.variables, run: parsed }) }
   } catch (error) {
     if (isLibraryError(error)) return { error: compileErrorText(expression, error, known) }
     if (error instanceof CelFunctionError) return { error: displayError(expression, 0, error.message) }
@@ -210,12 +211,14 @@ class Program implements CelProgram {
   readonly expression: string
   readonly type: string
   readonly uses: ReadonlySet<string>
+  readonly #root: Node
   readonly #meter: CostMeter
   readonly #variables: Readonly<Record<string, CelType>>
   readonly #run: (variables: Record<string, unknown>) => unknown
 
   constructor(options: {
     expression: string
+    root: Node
     type: string
     uses: ReadonlySet<string>
     meter: CostMeter
@@ -225,6 +228,7 @@ class Program implements CelProgram {
     this.expression = options.expression
     this.type = options.type
     this.uses = options.uses
+    this.#root = options.root
     this.#meter = options.meter
     this.#variables = options.variables
     this.#run = options.run
@@ -243,6 +247,10 @@ class Program implements CelProgram {
     } catch (error) {
       return { ...failure(error, meter.exceeded), cost: meter.cost }
     }
+  }
+
+  maxCost(sizeOf: (path: readonly string[]) => number | null): number {
+    return estimateCost(this.#root, sizeOf)
   }
 }
 

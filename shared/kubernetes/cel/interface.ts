@@ -54,6 +54,13 @@ export interface CelProgram {
    * @param costLimit in cel-go's units; an evaluation that would cost more ends with an error
    */
   evaluate(variables: Readonly<Record<string, unknown>>, options: { costLimit: number }): CelResult
+  /**
+   * The most that an evaluation can cost, in cel-go's units.
+   *
+   * @param sizeOf the largest size of what is at a path (a variable's name, then fields as expressions write them, `@items`,
+   *   `@values`, `@keys`); null when it is not known
+   */
+  maxCost(sizeOf: (path: readonly string[]) => number | null): number
 }
 
 export interface CelEnvironment {

@@ -4,7 +4,7 @@ import { isEmbedded, isIntOrString, itemsOf, listMapKeysOf, listTypeOf, properti
 const TEXT: CelType = { kind: 'string' }
 
 /** What a rule may always read of a resource, whatever its schema says. */
-const RESOURCE_META: SchemaNode = {
+export const RESOURCE_META: SchemaNode = {
   kind: { type: 'string' },
   apiVersion: { type: 'string' },
   metadata: { type: 'object', properties: { name: { type: 'string' }, generateName: { type: 'string' } } },

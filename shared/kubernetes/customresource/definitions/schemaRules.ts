@@ -21,8 +21,10 @@ import {
   type Rule,
   type SchemaNode,
 } from '../schemaNode.ts'
+import { mostInRequest, mostWithin, sizeAt, sizedTypeOf } from '../sizedTypes.ts'
 import { forbiddenValue, goShown, invalidValue, requiredValue, unsupportedValue } from '../shown.ts'
 import { internalRule, structText } from './internalForm.ts'
+import { RuleCosts } from './ruleCosts.ts'
 
 const TYPES = ['array', 'boolean', 'integer', 'number', 'object', 'string']
 const REASONS = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired']
@@ -38,6 +40,9 @@ interface Place {
   uncorrelatable: string | null
   /** Whether rules are compiled: not under value validations, and not when the schema is no good. */
   rules: boolean
+  /** How many values of this schema one object may hold; null without a bound. */
+  mostValues: number | null
+  costs: RuleCosts
 }
 
 interface Found {
@@ -47,15 +52,23 @@ interface Found {
 
 const at = (place: Place, path: string, change: Partial<Place> = {}): Place => ({ ...place, path, isRoot: false, ...change })
 
+/** The place of what a node's values hold: items, values, properties. */
+function within(schema: SchemaNode, place: Place, path: string, change: Partial<Place>): Place {
+  const most = mostWithin(schema)
+  return at(place, path, { ...change, mostValues: most === null || place.mostValues === null ? null : place.mostValues * most })
+}
+
 /**
  * What is wrong with a schema beside its structure: unsupported words, list and map types, and rules that do not compile.
  *
  * @param rules false when the schema is not structural: rules then have no types
+ * @param unchanged the schema stood so before: no single rule is too costly then
  * @see k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation ValidateCustomResourceDefinitionOpenAPISchema
  */
-export function schemaRuleErrors(schema: SchemaNode, path: string, { rules }: { rules: boolean }): FieldError[] {
-  const found = inNode(schema, { path, isRoot: true, defaultsForbidden: null, insideMeta: false, uncorrelatable: null, rules })
-  return [...found.schema, ...found.rules]
+export function schemaRuleErrors(schema: SchemaNode, path: string, { rules, unchanged = false }: { rules: boolean; unchanged?: boolean }): FieldError[] {
+  const costs = new RuleCosts({ unchanged })
+  const found = inNode(schema, { path, isRoot: true, defaultsForbidden: null, insideMeta: false, uncorrelatable: null, rules, mostValues: 1, costs })
+  return [...found.schema, ...found.rules, ...costs.totalErrors(path)]
 }
 
 function inNode(schema: SchemaNode, place: Place): Found {
@@ -77,7 +90,8 @@ function inNode(schema: SchemaNode, place: Place): Found {
   for (const [name, each] of Object.entries(isObject(schema['definitions']) ? schema['definitions'] : {}))
     add(each, at(place, keyPath(childPath(path, 'definitions'), name), noRules))
   const items = itemsOf(schema)
-  if (items !== undefined) add(items, at(place, childPath(path, 'items'), listTypeOf(schema) === 'map' ? {} : { uncorrelatable: place.uncorrelatable ?? path }))
+  const apart = { uncorrelatable: place.uncorrelatable ?? path }
+  if (items !== undefined) add(items, within(schema, place, childPath(path, 'items'), listTypeOf(schema) === 'map' ? {} : apart))
   found.schema.push(...extensionErrors(schema, path))
   const rules = rulesOf(schema)
   if (rules.length === 0) return found
@@ -95,13 +109,13 @@ function addMembers(schema: SchemaNode, place: Place, found: Found, add: (inner:
     if (properties.length > 0 && additionalProperties !== true)
       found.schema.push(forbiddenValue(childPath(path, 'additionalProperties'), 'additionalProperties and properties are mutual exclusive'))
     const forbidden = place.insideMeta ? { defaultsForbidden: ' inside additionalProperties applying to object metadata' } : {}
-    add(valuesOf(schema), at(place, childPath(path, 'additionalProperties'), forbidden))
+    add(valuesOf(schema), within(schema, place, childPath(path, 'additionalProperties'), forbidden))
   }
   for (const [name, property] of properties) {
     const meta = (place.isRoot || isEmbedded(schema)) && META_FIELDS.has(name)
     add(
       property,
-      at(place, keyPath(childPath(path, 'properties'), name), {
+      within(schema, place, keyPath(childPath(path, 'properties'), name), {
         insideMeta: place.insideMeta || meta,
         defaultsForbidden: meta && place.isRoot ? ` in top-level ${name}` : place.defaultsForbidden,
       }),
@@ -227,10 +241,11 @@ function* ruleTextErrors(schema: SchemaNode, rule: Rule, path: string): Iterable
   if (validFieldPath(fieldPath, schema).error !== undefined) yield invalidValue(childPath(path, 'fieldPath'), fieldPath, 'must be a valid path')
 }
 
-function* compileErrors(schema: SchemaNode, { path, isRoot, uncorrelatable }: Place): Iterable<FieldError> {
+function* compileErrors(schema: SchemaNode, { path, isRoot, uncorrelatable, mostValues, costs }: Place): Iterable<FieldError> {
   const field = childPath(path, 'x-kubernetes-validations')
   const type = celTypeOf(schema, isRoot || isEmbedded(schema))
-  if (type === null) {
+  const sized = sizedTypeOf(schema, isRoot || isEmbedded(schema))
+  if (type === null || sized === null) {
     yield { type: 'InternalError', field, value: '', detail: 'internal error: failed to retrieve type information for x-kubernetes-validations' }
     return
   }
@@ -243,8 +258,15 @@ function* compileErrors(schema: SchemaNode, { path, isRoot, uncorrelatable }: Pl
       value: structText(internalRule(rule as unknown as SchemaNode)),
       detail,
     })
+    const most = mostValues ?? mostInRequest(sized)
+    const cost = (compiled.program?.maxCost((place) => sizeAt(sized, place)) ?? 0) * most
+    yield* costs.observe(childPath(own, 'rule'), 'estimated rule cost', cost)
     if (error !== null) yield wrong('rule', error)
     if (messageError !== null) yield wrong('messageExpression', messageError)
+    else if (compiled.message !== null) {
+      const messageCost = compiled.message.maxCost((place) => sizeAt(sized, place))
+      yield* costs.observe(childPath(own, 'messageExpression'), 'estimated messageExpression cost', messageCost)
+    }
     if (usesOldSelf && uncorrelatable !== null)
       yield invalidValue(childPath(own, 'rule'), rule.rule, `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelatable}`)
     if (!usesOldSelf && rule.optionalOldSelf !== undefined)

@@ -57,7 +57,7 @@ export function definitionErrors(definition: KubeObject): FieldError[] {
     ...subdomainName(given, prefix),
     ...(given === required ? [] : ['must be spec.names.plural+"."+spec.group']),
   ]
-  return [...genericMetadataErrors(definition, { namespaced: false, name }), ...specErrors(spec), ...restErrors(definition, null)]
+  return [...genericMetadataErrors(definition, { namespaced: false, name }), ...specErrors(spec, new Set()), ...restErrors(definition, null)]
 }
 
 /** Errors of a changed definition; of a write of its status, errors of the status alone. */
@@ -66,7 +66,7 @@ export function definitionUpdateErrors(after: KubeObject, before: KubeObject, su
   if (subresource === 'status') return [...metadata, ...namesErrors(at(at(after['status'])['acceptedNames']), 'status.acceptedNames')]
   const [spec, old] = [at(after['spec']), at(before['spec'])]
   const [names, oldNames] = [at(spec['names']), at(old['names'])]
-  const errors = [...metadata, ...specErrors(spec)]
+  const errors = [...metadata, ...specErrors(spec, unchangedVersions(spec, old))]
   if (isCondition(parseDefinition(before), 'Established'))
     errors.push(...immutable(spec['scope'], old['scope'], 'spec.scope'), ...immutable(names['kind'], oldNames['kind'], 'spec.names.kind'))
   errors.push(...immutable(spec['group'], old['group'], 'spec.group'), ...immutable(names['plural'], oldNames['plural'], 'spec.names.plural'))
@@ -86,7 +86,15 @@ function* restErrors(definition: KubeObject, before: KubeObject | null): Iterabl
     )
 }
 
-function* specErrors(spec: JsonObject): Iterable<FieldError> {
+/** Names of versions whose schema stood so before. */
+function unchangedVersions(spec: JsonObject, old: JsonObject): Set<string> {
+  const before = new Map(objects(old['versions']).map((version) => [text(version['name']), version['schema'] ?? null]))
+  const same = objects(spec['versions']).filter(({ name, schema }) => before.has(text(name)) && deepEqual(schema ?? null, before.get(text(name))))
+  return new Set(same.map(({ name }) => text(name)))
+}
+
+/** @param unchanged names of versions whose schema stood so before */
+function* specErrors(spec: JsonObject, unchanged: ReadonlySet<string>): Iterable<FieldError> {
   const group = text(spec['group'])
   if (group === '') yield requiredValue('spec.group')
   else if (dnsSubdomainErrors(group).length > 0) yield invalidValue('spec.group', group, dnsSubdomainErrors(group).join(','))
@@ -111,7 +119,8 @@ function* specErrors(spec: JsonObject): Iterable<FieldError> {
     yield* warningErrors(version, `${path}.deprecationWarning`)
     const parts = own[index]
     const subresources = common.subresources ?? at(version['subresources'])
-    if (parts !== undefined) yield* versionErrors({ ...parts, path }, isObject(subresources['status']))
+    const known = { status: isObject(subresources['status']), unchanged: unchanged.has(name) }
+    if (parts !== undefined) yield* versionErrors({ ...parts, path }, known)
   }
   const names = versions.map((version) => text(version['name']))
   const shownVersions = structText(versions.map((version, index) => internalVersion(version, own[index])))
@@ -123,7 +132,7 @@ function* specErrors(spec: JsonObject): Iterable<FieldError> {
   if (first !== undefined && first !== '' && dns1035Errors(first).length > 0) yield invalidValue('spec.version', first, dns1035Errors(first).join(','))
   for (const name of ['plural', 'singular', 'kind', 'listKind']) if (text(at(spec['names'])[name]) === '') yield requiredValue(`spec.names.${name}`)
   yield* namesErrors(at(spec['names']), 'spec.names')
-  yield* commonErrors(common, versions)
+  yield* commonErrors(common, versions, unchanged)
   yield* conversionErrors(at(spec['conversion']))
 }
 
@@ -143,8 +152,14 @@ function ownParts(version: JsonObject, common: Common): Omit<Parts, 'path'> {
   }
 }
 
-function* versionErrors({ path, schema, subresources, columns, selectable }: Parts, status: boolean): Iterable<FieldError> {
-  if (schema !== undefined) yield* validationErrors(schema, status, childPath(path, 'schema'))
+/** What else counts for a schema: whether there is a status subresource, and whether the schema stood so before. */
+interface SchemaPlace {
+  status: boolean
+  unchanged: boolean
+}
+
+function* versionErrors({ path, schema, subresources, columns, selectable }: Parts, place: SchemaPlace): Iterable<FieldError> {
+  if (schema !== undefined) yield* validationErrors(schema, place, childPath(path, 'schema'))
   yield* subresourceErrors(subresources, childPath(path, 'subresources'))
   for (const [index, column] of columns.entries()) yield* columnErrors(column, indexPath(childPath(path, 'additionalPrinterColumns'), index))
   if (selectable.length === 0) return
@@ -153,10 +168,12 @@ function* versionErrors({ path, schema, subresources, columns, selectable }: Par
   else yield* selectableErrors(selectable, schema, field)
 }
 
-function* commonErrors(common: Common, versions: readonly JsonObject[]): Iterable<FieldError> {
+function* commonErrors(common: Common, versions: readonly JsonObject[], unchanged: ReadonlySet<string>): Iterable<FieldError> {
   const schema = schemaOf(common.schema)
   const status = [common.subresources, ...versions.map((version) => version['subresources'])].some((each) => isObject(at(each)['status']))
-  if (schema !== undefined) yield* validationErrors(schema, status, 'spec.validation')
+  // Upstream asks for the first version alone.
+  const place = { status, unchanged: unchanged.has(text(versions[0]?.['name'])) }
+  if (schema !== undefined) yield* validationErrors(schema, place, 'spec.validation')
   yield* subresourceErrors(common.subresources ?? undefined, 'spec.subresources')
   for (const [index, column] of (common.columns ?? []).entries()) yield* columnErrors(column, `spec.additionalPrinterColumns[${String(index)}]`)
   if ((common.selectable ?? []).length === 0) return
@@ -165,7 +182,7 @@ function* commonErrors(common: Common, versions: readonly JsonObject[]): Iterabl
 }
 
 /** A schema's errors, of its place in a definition too. */
-function* validationErrors(schema: SchemaNode, status: boolean, path: string): Iterable<FieldError> {
+function* validationErrors(schema: SchemaNode, { status, unchanged }: SchemaPlace, path: string): Iterable<FieldError> {
   const field = childPath(path, 'openAPIV3Schema')
   const found: FieldError[] = status ? [...rootErrors(schema, field)] : []
   if (schema['nullable'] === true) found.push(forbiddenValue(`${field}.nullable`, 'nullable cannot be true at the root'))
@@ -177,7 +194,7 @@ function* validationErrors(schema: SchemaNode, status: boolean, path: string): I
     found.push(...wrong)
     rules = wrong.length === 0
   }
-  found.push(...schemaRuleErrors(schema, field, { rules }))
+  found.push(...schemaRuleErrors(schema, field, { rules, unchanged }))
   if (found.length === 0 && unusual !== null) found.push(invalidValue(field, '', unusual))
   yield* found
 }

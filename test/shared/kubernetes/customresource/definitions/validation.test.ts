@@ -71,7 +71,9 @@ describe('definitions', () => {
   })
 
   it('refuses a look at the old value where there is none to be found', () => {
-    expect(ofSpec({ l: { type: 'array', items: { type: 'string', 'x-kubernetes-validations': [{ rule: 'self == oldSelf' }] } } })).toEqual([
+    expect(
+      ofSpec({ l: { type: 'array', maxItems: 9, items: { type: 'string', maxLength: 9, 'x-kubernetes-validations': [{ rule: 'self == oldSelf' }] } } }),
+    ).toEqual([
       `${SPEC}.properties[l].items.x-kubernetes-validations[0].rule: Invalid value: "self == oldSelf": oldSelf cannot be used on the uncorrelatable portion of the schema within ${SPEC}.properties[l]`,
     ])
   })
