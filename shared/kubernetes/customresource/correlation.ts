@@ -1,9 +1,11 @@
 import { deepEqual, isObject } from '../json.ts'
 import { itemsOf, listMapKeysOf, listTypeOf, propertyOf, valuesOf, type SchemaNode } from './schemaNode.ts'
 
-/** An object's keys of a list of type map, as one text. */
+/** An object's keys of a list of type map, as one text; null when it lacks one, or has one that is no scalar. */
 function mapKey(item: unknown, keys: readonly string[]): string | null {
-  return isObject(item) ? JSON.stringify(keys.map((key) => item[key])) : null
+  if (!isObject(item) || keys.length === 0) return null
+  const values = keys.map((key) => (Object.hasOwn(item, key) ? item[key] : undefined))
+  return values.every((value) => ['boolean', 'number', 'string'].includes(typeof value)) ? JSON.stringify(values) : null
 }
 
 /**
