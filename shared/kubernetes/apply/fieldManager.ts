@@ -3,7 +3,7 @@ import { deepEqual, isObject, type JsonObject } from '../json.ts'
 import type { KubeObject, ManagedFieldsEntry } from '../object.ts'
 import type { StatusCause } from '../status.ts'
 import { emptiedLeaves } from './emptied.ts'
-import { difference, EMPTY, equalSets, fromChildren, intersection, isEmpty, LEAF, paths, pathText, union, without, type FieldSet } from './fieldSet.ts'
+import { difference, EMPTY, equalSets, fromChildren, intersection, isEmpty, paths, pathText, union, without, type FieldSet } from './fieldSet.ts'
 import { capManagers, identity, managedFieldsEntries, parseManagers, sameOwnership, takeFrom, withoutEmpty, type Manager, type Managers } from './managers.ts'
 import type { MergeType } from './mergeType.ts'
 import { prunedByVersion4, reconciled } from './mergeDiff4.ts'
@@ -62,7 +62,7 @@ function withoutManagedFields(object: KubeObject | null): KubeObject | null {
 
 function withManagers(object: KubeObject, managers: Managers): KubeObject {
   const { managedFields: _, ...metadata } = object.metadata
-  return { ...object, metadata: managers.size === 0 ? metadata : { ...metadata, managedFields: managedFieldsEntries(managers) } }
+  return { ...object, metadata: managers.size === 0 ? metadata : { ...metadata, managedFields: managedFieldsEntries(managers.values()) } }
 }
 
 function isReset(entries: readonly ManagedFieldsEntry[] | null | undefined): boolean {
@@ -112,27 +112,6 @@ export function trackUpdate(live: KubeObject | null, updated: KubeObject, writer
   const same = mine !== undefined && (isEmpty(changed) || (context.version4 === true && equalSets(mine.set, set)))
   managers.set(key, { ...me, set, time: same ? mine.time : writer.now })
   return withManagers(updated, capManagers(withoutEmpty(managers)))
-}
-
-/**
- * The same for a write of `/scale`, which upstream tracks by itself: where nobody owns the number, nobody comes to, and when who owns it
- * came to is not told.
- *
- * @param path of the number, as FieldsV1 elements
- * @see apimachinery managedfields/scalehandler.go
- */
-export function trackScale(live: KubeObject, updated: KubeObject, path: readonly string[], writer: Writer, context: FieldManagerContext): KubeObject {
-  const known = parseManagers(live.metadata.managedFields)
-  const isOwned = [...known.values()].some(({ set }) => path.reduce<FieldSet>((node, step) => node.children.get(step) ?? EMPTY, set).member)
-  if (!isOwned) return withManagers(updated, known)
-  // In a Scale no replicas are the same as none: who had the number no longer does, and nobody else comes to.
-  const [was, is] = [live, updated].map((object) => path.reduce<unknown>((value, step) => (isObject(value) ? value[step.slice(2)] : undefined), object) ?? 0)
-  if (is === 0) return withManagers(updated, was === 0 ? known : withoutEmpty(takeFrom(known, at(path, LEAF), '')))
-  return trackUpdate(live, updated, { ...writer, now: '' }, context)
-}
-
-function at(path: readonly string[], set: FieldSet): FieldSet {
-  return path.reduceRight<FieldSet>((inner, step) => fromChildren([[step, inner]]), set)
 }
 
 /** What an apply comes to: the object to write (equal to the live one when nothing changed), or who stands against it. */
@@ -200,7 +179,9 @@ export function applyConfiguration(
   const standing = writer.force ? [] : withoutWaived(conflicts, base, writer.manager, context)
   if (standing.length > 0) return conflictOutcome(standing)
   const after = withoutEmpty(takeFrom(managers, union(changed, owned(comparison.removed, context)), key))
-  const sameObject = live !== null && isEmpty(changed) && isEmpty(owned(comparison.removed, context))
+  const unchanged = live !== null && isEmpty(changed) && isEmpty(owned(comparison.removed, context))
+  // Upstream looks at the whole: an empty status that the main resource drops again is a change too.
+  const sameObject = unchanged && (version4 || deepEqual(base, pruned))
   // Times alone are no change: an apply that says nothing new leaves the object as it is.
   if (sameObject && live.metadata.managedFields !== undefined && sameOwnership(former, after)) return { kind: 'applied', object: live }
   // Who changed nothing keeps the time at which they last did, or has none.

@@ -31,9 +31,8 @@ export function parseManagers(entries: readonly ManagedFieldsEntry[] | undefined
       time: entry.time ?? '',
       set: parseFieldsV1(entry.fieldsV1),
     }
-    const key = identity(manager)
-    const known = managers.get(key)
-    managers.set(key, known === undefined ? manager : { ...known, set: union(known.set, manager.set) })
+    // Of two entries of one manager, which `/scale` can leave, upstream takes the last.
+    managers.set(identity(manager), manager)
   }
   return managers
 }
@@ -44,8 +43,8 @@ function compareText(a: string, b: string): number {
 }
 
 /** The entries as they stand in metadata: Apply first, then by time, name, version, subresource. */
-export function managedFieldsEntries(managers: Managers): ManagedFieldsEntry[] {
-  return [...managers.values()]
+export function managedFieldsEntries(managers: Iterable<Manager>): ManagedFieldsEntry[] {
+  return [...managers]
     .sort(
       (a, b) =>
         compareText(a.operation, b.operation) ||

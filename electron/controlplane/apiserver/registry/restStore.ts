@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
-import { trackScale, trackUpdate } from '#shared/kubernetes/apply/fieldManager.ts'
+import { trackUpdate } from '#shared/kubernetes/apply/fieldManager.ts'
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
 import { applyDefaults } from '#shared/kubernetes/defaults/defaults.ts'
 import { isTyped } from '#shared/kubernetes/customresource/typedErrors.ts'
@@ -20,6 +20,7 @@ import { mergeContext } from './mergeContext.ts'
 import { alreadyExists, badRequest, conflict, modified, notFound } from './failures.ts'
 import { generateName, newUid } from './names.ts'
 import { createErrors, updateErrors } from './objectErrors.ts'
+import { trackScaledReplicas } from './scaledReplicas.ts'
 import { dropDisabledFields } from './disabledFields.ts'
 import { allowsUnconditionalUpdate, invalidTarget, prepareForCreate, prepareForStatusUpdate, prepareForUpdate, ttlSeconds } from './strategy.ts'
 
@@ -291,15 +292,11 @@ export class RestStore {
 
   /** Who owns what of an object about to be written; nobody anything when a custom resource is not of its schema's shape. */
   #track(before: KubeObject | null, after: KubeObject, resource: ApiResource, context: WriteContext): ManagedFieldsEntry[] {
+    const writer = { manager: context.fieldManager, apiVersion: groupVersion(resource), subresource: context.subresource, now: this.now() }
+    if (context.subresource === 'scale' && before !== null) return trackScaledReplicas(before, after, resource, writer)
     const { schema } = resource.custom ?? {}
     if (schema !== undefined && [before, after].some((each) => each !== null && !isTyped(each, schema))) return []
-    const writer = { manager: context.fieldManager, apiVersion: groupVersion(resource), subresource: context.subresource, now: this.now() }
-    const fields = mergeContext(resource, context.subresource)
-    const tracked =
-      context.subresource === 'scale' && before !== null
-        ? trackScale(before, after, scaledPath(resource), writer, fields)
-        : trackUpdate(before, after, writer, fields)
-    return tracked.metadata.managedFields ?? []
+    return trackUpdate(before, after, writer, mergeContext(resource, context.subresource)).metadata.managedFields ?? []
   }
 
   #checkPreconditions(preconditions: UpdateOptions['preconditions'], before: KubeObject, key: string, resource: ApiResource): void {
@@ -333,15 +330,6 @@ export class RestStore {
 function setManagers({ metadata }: KubeObject, entries: ManagedFieldsEntry[]): void {
   if (entries.length === 0) delete metadata.managedFields
   else metadata.managedFields = entries
-}
-
-/** Where the number of replicas stands, as FieldsV1 elements. */
-function scaledPath({ custom }: ApiResource): string[] {
-  const path = custom?.version.scale?.specReplicasPath ?? '.spec.replicas'
-  return path
-    .slice(1)
-    .split('.')
-    .map((name) => `f:${name}`)
 }
 
 /** Drops owner references that are there more than once, with upstream's warning. @see apiserver handlers/rest.go dedupOwnerReferences */
