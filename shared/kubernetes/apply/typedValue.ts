@@ -1,5 +1,6 @@
 import { deepCopy, deepEqual, isObject, setOwn, type JsonObject } from '../json.ts'
 import { EMPTY, fromChildren, isEmpty, LEAF, pathText, union, type FieldSet } from './fieldSet.ts'
+import { mergedItems, type KeyedItem } from './mergedItems.ts'
 import type { MergeType } from './mergeType.ts'
 
 /** Sorted JSON of a value, as path elements hold it. */
@@ -23,12 +24,12 @@ export function elementOf(type: MergeType & { kind: 'keyed' | 'set' }, item: unk
   return `k:${canonicalJson(keys)}`
 }
 
-/** Items by path element. Of items with equal keys, the first counts. */
-function itemsOf(type: MergeType & { kind: 'keyed' | 'set' }, list: unknown): Map<string, unknown> {
-  const items = new Map<string, unknown>()
+/** Items by path element; there is more than one where a list has an item twice. */
+function itemsOf(type: MergeType & { kind: 'keyed' | 'set' }, list: unknown): Map<string, readonly unknown[]> {
+  const items = new Map<string, readonly unknown[]>()
   for (const item of Array.isArray(list) ? (list as unknown[]) : []) {
     const element = elementOf(type, item)
-    if (!items.has(element)) items.set(element, item)
+    items.set(element, [...(items.get(element) ?? []), item])
   }
   return items
 }
@@ -62,7 +63,9 @@ export function fieldsOf(value: unknown, type: MergeType, version4 = false): Fie
     )
   }
   if (type.kind === 'leaf') return LEAF
-  return fromChildren([...itemsOf(type, value)].map(([element, item]) => [element, union(LEAF, fieldsOf(item, itemType(type), version4))] as const))
+  // Of what is there twice only the item is told, and nothing in it.
+  const inner = (items: readonly unknown[]): FieldSet => (items.length > 1 ? LEAF : union(LEAF, fieldsOf(items[0], itemType(type), version4)))
+  return fromChildren([...itemsOf(type, value)].map(([element, items]) => [element, inner(items)] as const))
 }
 
 /** Why version 4 takes a value for none of its type: items of a list that are named alike, or lack what names them. Null when it does. */
@@ -129,11 +132,20 @@ export function compare(before: unknown, after: unknown, type: MergeType): Compa
     for (const name of Object.keys(right)) if (!Object.hasOwn(left, name)) collect(`f:${name}`, compare(undefined, right[name], type.member(name)))
   } else {
     const [left, right] = [itemsOf(type, before), itemsOf(type, after)]
-    for (const [element, item] of left) collect(element, compare(item, right.get(element), itemType(type)))
-    for (const [element, item] of right) if (!left.has(element)) collect(element, compare(undefined, item, itemType(type)))
+    for (const [element, items] of left) collect(element, compareItems(items, right.get(element) ?? [], itemType(type)))
+    for (const [element, items] of right) if (!left.has(element)) collect(element, compareItems([], items, itemType(type)))
   }
   if (parts.added.length === 0) return SAME
   return { added: fromChildren(parts.added), modified: fromChildren(parts.modified), removed: fromChildren(parts.removed) }
+}
+
+/** Items of one path element. What is there twice is compared as a whole, and becoming twice or once is coming and going. */
+function compareItems(before: readonly unknown[], after: readonly unknown[], type: MergeType): Comparison {
+  const twice = [before.length > 1, after.length > 1]
+  if (twice.every(Boolean)) return deepEqual(before, after) ? SAME : { ...SAME, modified: LEAF }
+  if (!twice.some(Boolean)) return compare(before[0], after[0], type)
+  const one = twice[0] === true ? compare(undefined, after[0], type) : compare(before[0], undefined, type)
+  return twice[0] === true ? { ...one, removed: union(one.removed, LEAF) } : { ...one, added: union(one.added, LEAF) }
 }
 
 type Child = readonly [string, FieldSet]
@@ -146,7 +158,7 @@ function everything(value: unknown, type: MergeType): FieldSet {
   if (type.kind === 'object') {
     const object = isObject(value) ? value : {}
     for (const name of Object.keys(object)) children.push([`f:${name}`, everything(object[name], type.member(name))])
-  } else for (const [element, item] of itemsOf(type, value)) children.push([element, everything(item, itemType(type))])
+  } else for (const [element, items] of itemsOf(type, value)) children.push([element, items.length > 1 ? LEAF : everything(items[0], itemType(type))])
   return fromChildren(children, true)
 }
 
@@ -170,28 +182,18 @@ export function merge(live: unknown, applied: unknown, type: MergeType, version4
     }
     return result
   }
-  const [left, right] = [itemsOf(type, live), itemsOf(type, applied)]
-  if (version4)
+  if (version4) {
+    const [left, right] = [itemsOf(type, live), itemsOf(type, applied)]
     return [
-      ...[...left].map(([element, item]) => merge(item, right.get(element), itemType(type), true)),
-      ...[...right].flatMap(([element, item]) => (left.has(element) ? [] : [deepCopy(item)])),
+      ...[...left].map(([element, [item]]) => merge(item, right.get(element)?.[0], itemType(type), true)),
+      ...[...right].flatMap(([element, [item]]) => (left.has(element) ? [] : [deepCopy(item)])),
     ]
-  const [leftOrder, rightOrder] = [[...left.keys()], [...right.keys()]]
-  const result: unknown[] = []
-  let [at, next] = [0, 0]
-  while (at < leftOrder.length || next < rightOrder.length) {
-    const [mine, theirs] = [leftOrder[at], rightOrder[next]]
-    if (mine !== undefined && !right.has(mine)) {
-      result.push(deepCopy(left.get(mine)))
-      at += 1
-    } else if (theirs !== undefined) {
-      result.push(merge(left.get(theirs), right.get(theirs), itemType(type)))
-      next += 1
-      // A shared item was placed by the applied order: pass it in the live order.
-      if (mine !== undefined && left.has(theirs)) at += 1
-    } else at += 1
   }
-  return result
+  return mergedItems(keyedItems(type, live), keyedItems(type, applied), (mine, theirs) => merge(mine, theirs, itemType(type)))
+}
+
+function keyedItems(type: MergeType & { kind: 'keyed' | 'set' }, list: unknown): KeyedItem[] {
+  return (Array.isArray(list) ? (list as unknown[]) : []).map((item) => ({ element: elementOf(type, item), item }))
 }
 
 /** A copy without the members of `gone`, whole with what is in them; null where nothing is left of a map or list. */
