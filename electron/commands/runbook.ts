@@ -12,7 +12,9 @@ export function register(program: Command): void {
         const runs = await headless.first('runbooks.watch', {}, () => true)
         if (options.output === 'json') process.stdout.write(`${JSON.stringify(runs, null, 2)}\n`)
         else if (runs.length === 0) process.stdout.write('no runs yet\n')
-        else for (const run of runs) process.stdout.write(`${run.id}  ${run.state.padEnd(11)}  ${new Date(run.createdAtMs).toISOString()}  ${run.title}\n`)
+        else
+          for (const run of runs)
+            process.stdout.write(`${run.id}  ${run.state.padEnd(11)}  ${new Date(run.createdAtMs).toISOString()}  ${run.clusterName}  ${run.title}\n`)
       }),
     )
   withRun(runbook.command('show <id>'))

@@ -37,7 +37,7 @@ test('a node is drained as planned, once the operator has decided on a pod that 
   await drain.start.click()
   await frame.confirm('Start the drain')
   await expect(frame.heading('Runbooks')).toBeVisible()
-  await expect(frame.main.getByRole('heading', { name: /^Drain node01 of/ })).toBeVisible()
+  await expect(frame.main.getByRole('heading', { name: /^Drain node01$/ })).toBeVisible()
   await expect(frame.main.locator('header').filter({ hasText: 'Drain node01' }).getByText('Done')).toBeVisible({ timeout: 90_000 })
   const left = await app.kubectl(['get', 'pods', '--field-selector=spec.nodeName=node01', '-o', 'name'])
   expect(left.trim()).toBe('')

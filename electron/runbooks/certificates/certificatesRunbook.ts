@@ -59,7 +59,7 @@ const withoutPreamble = (text: string): string => text.slice(Math.max(0, text.in
 export function renewalRunbook(dependencies: RenewalDependencies): Runbook<RenewalInput> {
   return {
     name: 'certificates',
-    title: ({ clusterName }) => `Renew the certificates of ${clusterName}`,
+    title: () => 'Renew the certificates',
     cluster: ({ clusterId, clusterName }) => ({ id: clusterId, name: clusterName }),
     steps: async (input) => {
       const work = { input, api: await dependencies.api(input.clusterId), shells: await dependencies.shell(input.clusterId) }

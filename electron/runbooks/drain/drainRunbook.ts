@@ -48,7 +48,7 @@ export function drainCommand(node: string, { deleteEmptyDirData, overrides }: Dr
 export function drainRunbook(dependencies: { api(clusterId: string): Promise<ClusterApi> }): Runbook<DrainInput> {
   return {
     name: 'drain',
-    title: ({ nodes, clusterName }) => `Drain ${nodes.length === 1 ? (nodes[0]?.name ?? '') : `${String(nodes.length)} nodes`} of ${clusterName}`,
+    title: ({ nodes }) => `Drain ${nodes.length === 1 ? (nodes[0]?.name ?? '') : `${String(nodes.length)} nodes`}`,
     cluster: ({ clusterId, clusterName }) => ({ id: clusterId, name: clusterName }),
     subject: ({ nodes }) => nodes.map(({ name }) => name).join(' '),
     steps: async (input) => {

@@ -162,7 +162,7 @@ export function restoreInput({ backup, nodes, readyNodes, findings }: RestorePla
 export function restoreRunbook(dependencies: RestoreDependencies): Runbook<RestoreInput> {
   return {
     name: 'restore',
-    title: ({ clusterName }) => `Restore etcd of ${clusterName}`,
+    title: () => 'Restore etcd',
     cluster: ({ clusterId, clusterName }) => ({ id: clusterId, name: clusterName }),
     steps: async (input) => {
       const shells = await dependencies.shell(input.clusterId)

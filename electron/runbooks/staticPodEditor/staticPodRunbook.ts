@@ -86,7 +86,7 @@ async function readFile(shell: NodeShell, path: string, signal: AbortSignal): Pr
 export function staticPodRunbook(dependencies: StaticPodDependencies): Runbook<StaticPodInput> {
   return {
     name: 'static-pod',
-    title: ({ file, node, clusterName }) => `Edit ${file} on ${node} of ${clusterName}`,
+    title: ({ file, node }) => `Edit ${file} on ${node}`,
     cluster: ({ clusterId, clusterName }) => ({ id: clusterId, name: clusterName }),
     subject: ({ node, file }) => `${node}/${file}`,
     steps: async (input) => {

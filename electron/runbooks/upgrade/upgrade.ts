@@ -60,7 +60,7 @@ export async function upgradeInput(
 export function upgradeRunbook(dependencies: UpgradeDependencies): Runbook<UpgradeInput> {
   return {
     name: 'upgrade',
-    title: ({ targetVersion, clusterName }) => `Upgrade ${clusterName} to ${targetVersion}`,
+    title: ({ targetVersion }) => `Upgrade to ${targetVersion}`,
     cluster: ({ clusterId, clusterName }) => ({ id: clusterId, name: clusterName }),
     subject: ({ targetVersion }) => targetVersion,
     steps: async (input) => {

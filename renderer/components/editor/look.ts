@@ -6,7 +6,7 @@ import { tags } from '@lezer/highlight'
 export const editorLook = [
   EditorView.theme({
     '&': { height: '100%', color: 'var(--text)', backgroundColor: 'var(--surface)', fontSize: '12px' },
-    '.cm-scroller': { fontFamily: 'var(--font-mono)', lineHeight: '1.5' },
+    '.cm-scroller': { fontFamily: 'var(--font-mono)', fontVariantLigatures: 'none', lineHeight: '1.5' },
     '.cm-gutters': { backgroundColor: 'var(--surface)', color: 'var(--muted)', border: 'none' },
     '.cm-activeLine, .cm-activeLineGutter': { backgroundColor: 'var(--hover)' },
     '.cm-content': { caretColor: 'var(--text)' },
