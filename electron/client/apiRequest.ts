@@ -1,6 +1,6 @@
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { failure, StatusError, type Status } from '#shared/kubernetes/status.ts'
-import type { Transport, TransportRequest, TransportResponse } from '#shared/kubernetes/transport.ts'
+import type { Transport, TransportRequest, TransportResponse, TransportStream } from '#shared/kubernetes/transport.ts'
 
 const decoder = new TextDecoder()
 
@@ -44,6 +44,7 @@ export async function sendRequest(transport: Transport, request: TransportReques
 /** Sends a request and reads the JSON answer. @throws StatusError */
 export async function requestJson<T = KubeObject>(transport: Transport, request: TransportRequest): Promise<T> {
   const response = await sendRequest(transport, request)
+  if (response.object !== undefined) return response.object as T
   return JSON.parse(decoder.decode(response.body)) as T
 }
 
@@ -68,9 +69,13 @@ export async function* lines(body: AsyncIterable<Uint8Array>): AsyncIterable<str
 
 /** Opens a stream. @throws StatusError for a failure status or no answer */
 export async function openStream(transport: Transport, request: TransportRequest): Promise<AsyncIterable<Uint8Array>> {
+  return (await openedStream(transport, request)).body
+}
+
+async function openedStream(transport: Transport, request: TransportRequest): Promise<TransportStream> {
   try {
     const stream = await transport.stream(request)
-    if (stream.status < 400) return stream.body
+    if (stream.status < 400) return stream
     const chunks: Uint8Array[] = []
     for await (const chunk of stream.body) chunks.push(chunk)
     throw new StatusError(statusOf({ status: stream.status, body: Buffer.concat(chunks) }))
@@ -82,10 +87,16 @@ export async function openStream(transport: Transport, request: TransportRequest
 
 /** Events of a watch until the server ends it. @throws StatusError when it cannot be opened or the server says ERROR */
 export async function* watchEvents(transport: Transport, request: TransportRequest): AsyncIterable<WatchEvent> {
-  for await (const line of lines(await openStream(transport, request))) {
-    if (line === '') continue
-    const event = JSON.parse(line) as WatchEvent
-    if (event.type === 'ERROR') throw new StatusError(event.object as unknown as Status)
-    yield event
+  const { body, events } = await openedStream(transport, request)
+  if (events !== undefined) {
+    for await (const batch of events) for (const event of batch) yield checked(event as WatchEvent)
+    return
   }
+  for await (const line of lines(body)) if (line !== '') yield checked(JSON.parse(line) as WatchEvent)
+}
+
+/** @throws StatusError what the server says instead of an event */
+function checked(event: WatchEvent): WatchEvent {
+  if (event.type === 'ERROR') throw new StatusError(event.object as unknown as Status)
+  return event
 }

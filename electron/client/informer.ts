@@ -120,7 +120,8 @@ export class Informer {
     const seen = new Set<string>()
     for (const item of list.items) {
       // Items of a list carry no apiVersion and kind of their own when the server is a real one.
-      const object = { apiVersion: list.apiVersion, kind: list.kind.replace(/List$/, ''), ...item }
+      const object =
+        item.apiVersion === undefined || item.kind === undefined ? { apiVersion: list.apiVersion, kind: list.kind.replace(/List$/, ''), ...item } : item
       seen.add(keyOf(object))
       this.#put(object)
     }
@@ -138,9 +139,10 @@ export class Informer {
     }
   }
 
-  #query(): { namespace?: string; labelSelector?: string; fieldSelector?: string } {
+  #query(): { namespace?: string; labelSelector?: string; fieldSelector?: string; shares: boolean } {
     const { namespace, labelSelector, fieldSelector } = this.#options
     return {
+      shares: true,
       ...(namespace === undefined ? {} : { namespace }),
       ...(labelSelector === undefined ? {} : { labelSelector }),
       ...(fieldSelector === undefined ? {} : { fieldSelector }),

@@ -18,6 +18,8 @@ export interface ListOptions {
   limit?: number | undefined
   continue?: string | undefined
   resourceVersion?: string | undefined
+  /** As in TransportRequest: nothing of the answer is ever changed. */
+  shares?: boolean | undefined
 }
 
 export interface DeleteOptions {
@@ -49,8 +51,8 @@ export class RestClient {
   }
 
   async list(gvr: GroupVersionResource, options: ListOptions, signal: AbortSignal): Promise<KubeList> {
-    const { namespace, ...query } = options
-    const list = await this.#call<KubeList>({ method: 'GET', path: `${resourcePath(gvr, { namespace })}${queryText({ ...query })}`, signal })
+    const { namespace, shares = false, ...query } = options
+    const list = await this.#call<KubeList>({ method: 'GET', path: `${resourcePath(gvr, { namespace })}${queryText({ ...query })}`, signal, shares })
     // Servers write an empty collection as null, and tell the kind of built-in items once, in the list.
     const items = (list.items as KubeObject[] | null) ?? []
     for (const item of items) {
@@ -94,9 +96,9 @@ export class RestClient {
 
   /** Events after `resourceVersion` with bookmarks, until the server ends the watch; an ERROR event is thrown. */
   watch(gvr: GroupVersionResource, options: ListOptions, signal: AbortSignal): AsyncIterable<WatchEvent> {
-    const { namespace, ...query } = options
+    const { namespace, shares = false, ...query } = options
     const path = `${resourcePath(gvr, { namespace })}${queryText({ ...query, watch: 'true', allowWatchBookmarks: 'true' })}`
-    return watchEvents(this.#transport, { method: 'GET', path, headers: this.#headers, signal })
+    return watchEvents(this.#transport, { method: 'GET', path, headers: this.#headers, signal, shares })
   }
 
   /** GET of any path that answers JSON, e.g. `/version`. */

@@ -8,12 +8,25 @@ export interface TransportRequest {
   headers?: Record<string, string | string[]>
   body?: string | Uint8Array
   signal: AbortSignal
+  /**
+   * The caller changes nothing in what it is given: a server in the same process may answer a list or a watch with its own objects,
+   * which nobody then has to write out and read again. @default false
+   */
+  shares?: boolean
+}
+
+/** One event of a watch. */
+export interface WatchedObject {
+  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
+  object: object
 }
 
 export interface TransportResponse {
   status: number
   headers: Record<string, string>
   body: Uint8Array
+  /** In place of `body`, which is empty then; only to who `shares`. */
+  object?: unknown
 }
 
 export interface TransportStream {
@@ -21,6 +34,8 @@ export interface TransportStream {
   headers: Record<string, string>
   /** Ends when the server ends; throws when the connection breaks or the signal aborts. */
   body: AsyncIterable<Uint8Array>
+  /** A watch's events in place of `body`, as many at a time as there are; only to who `shares`. */
+  events?: AsyncIterable<readonly WatchedObject[]>
 }
 
 /**

@@ -4,6 +4,7 @@ import type { RequestHandler } from './filters/requestPipeline.ts'
 import type { ApiRequest, ApiResponse } from './request/apiRequest.ts'
 
 const encoder = new TextEncoder()
+const NOTHING = new Uint8Array(0)
 const bytesOf = (part: string | Uint8Array): Uint8Array => (typeof part === 'string' ? encoder.encode(part) : part)
 
 /** The API server's handlers as a transport in the same process: no TLS, the user as given. */
@@ -19,7 +20,8 @@ export class InProcessTransport implements Transport {
   }
 
   async request(request: TransportRequest): Promise<TransportResponse> {
-    const { status, headers, body, joined, stream, ended } = await this.#answer(request)
+    const { status, headers, body, joined, object, stream, ended } = await this.#answer(request)
+    if (object !== undefined && request.shares === true) return { status, headers, body: NOTHING, object: object() }
     if (stream === undefined) return { status, headers, body: joined?.bytes() ?? bytesOf(body) }
     const parts: Uint8Array[] = []
     try {
@@ -31,7 +33,8 @@ export class InProcessTransport implements Transport {
   }
 
   async stream(request: TransportRequest): Promise<TransportStream> {
-    const { status, headers, body, joined, stream, ended } = await this.#answer(request)
+    const { status, headers, body, joined, stream, events, ended } = await this.#answer(request)
+    if (events !== undefined) return { status, headers, body: parts([]), events: untilEnded(events, ended) }
     return { status, headers, body: parts(stream ?? joined?.chunks() ?? [body], ended) }
   }
 
@@ -47,6 +50,7 @@ export class InProcessTransport implements Transport {
       user: this.#user,
       body: request.body === undefined ? new Uint8Array(0) : bytesOf(request.body),
       signal: AbortSignal.any([request.signal, this.#closed]),
+      ...(request.shares === true ? { shares: true } : {}),
     }
     return this.#handler.handle(asked)
   }
@@ -65,6 +69,14 @@ function splitPath(path: string): [string, string] {
 async function* parts(source: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>, ended?: () => void): AsyncGenerator<Uint8Array> {
   try {
     for await (const part of source) yield bytesOf(part)
+  } finally {
+    ended?.()
+  }
+}
+
+async function* untilEnded<T>(source: AsyncIterable<T>, ended?: () => void): AsyncGenerator<T> {
+  try {
+    yield* source
   } finally {
     ended?.()
   }

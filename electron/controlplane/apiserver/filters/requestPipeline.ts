@@ -72,7 +72,7 @@ export class RequestPipeline implements RequestHandler {
       audited?.stage('ResponseComplete', response)
     }
     const answered = withAuditId(response, audited)
-    if (response.stream === undefined && response.upgrade === undefined) {
+    if (response.stream === undefined && response.events === undefined && response.upgrade === undefined) {
       end()
       return answered
     }

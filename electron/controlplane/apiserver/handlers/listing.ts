@@ -65,6 +65,11 @@ export function storedForm(entry: Entry, resource: ApiResource): Uint8Array {
   return entry.apiVersion === groupVersion(resource) ? entry.json : Buffer.from(JSON.stringify(fromStorage(entry.object, resource)))
 }
 
+/** The same as an object: the store's own, when it needs no conversion. */
+export function storedObject(entry: Entry, resource: ApiResource): KubeObject {
+  return entry.apiVersion === groupVersion(resource) ? entry.object : fromStorage(entry.object, resource)
+}
+
 export function includeObjectOf(query: URLSearchParams): IncludeObject {
   const wanted = query.get('includeObject') ?? 'Metadata'
   if (wanted === 'None' || wanted === 'Metadata' || wanted === 'Object') return wanted
@@ -165,8 +170,14 @@ function listResponse(
   const { as, version, encoding } = negotiated
   if (encoding === 'json' && as === '' && isStorageVersion(resource)) {
     const head = `{"kind":"${listKindOf(resource)}","apiVersion":"${groupVersion(resource)}","metadata":${JSON.stringify(metadata)},"items":[`
+    const object = (): unknown => ({
+      kind: listKindOf(resource),
+      apiVersion: groupVersion(resource),
+      metadata,
+      items: entries.map((entry) => storedObject(entry, resource)),
+    })
     const joined = entries.length === 0 ? new JoinedBody(head, [], ']}') : new JoinedBody(`${head}{`, untypedItems(entries, resource), ']}', ',{')
-    return { status: 200, headers: { 'content-type': 'application/json' }, body: '', joined }
+    return { status: 200, headers: { 'content-type': 'application/json' }, body: '', joined, object }
   }
   const objects = entries.map(({ object }) => fromStorage(object, resource))
   if (as === 'Table') return encoded(toTable(objects, printerOf(resource), { includeObject: includeObjectOf(query), version, nowMs, metadata }), negotiated)

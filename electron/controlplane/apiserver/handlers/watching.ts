@@ -2,6 +2,7 @@ import type { Clock } from '#shared/base/clock.ts'
 import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
 import { partialMetadata, toTable } from '#shared/kubernetes/printers/table.ts'
 import { failure, StatusError, type Status } from '#shared/kubernetes/status.ts'
+import type { WatchedObject } from '#shared/kubernetes/transport.ts'
 import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
 import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
 import type { Negotiated } from '../request/mediaType.ts'
@@ -12,19 +13,80 @@ import { badRequest } from '../registry/failures.ts'
 import type { RestStore } from '../registry/restStore.ts'
 import type { Collection, StoreEvent } from '../storage/collection.ts'
 import type { Entry } from '../storage/entry.ts'
-import { includeObjectOf, isSelected, isStorageVersion, maybeSelected, parseSelection, printerOf, selectsAll, storedForm, type Selection } from './listing.ts'
+import {
+  includeObjectOf,
+  isSelected,
+  isStorageVersion,
+  maybeSelected,
+  parseSelection,
+  printerOf,
+  selectsAll,
+  storedForm,
+  storedObject,
+  type Selection,
+} from './listing.ts'
 
 const BOOKMARK_MS = 60_000
 const DEFAULT_TIMEOUT_MS = 30 * 60_000
 /** Events waiting for a reader that does not read; beyond it the watch ends and the client starts anew. */
 const MAX_BACKLOG = 20_000
 const INITIAL_CHUNK_BYTES = 256 * 1024
+/** What an object counts for beside lines. */
+const OBJECT_BYTES = 1024
 const LINE_END = Buffer.from('}\n')
 
 type EventType = 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'
 
+/** Makes what a watch tells of an event. */
+interface EventForm<Item> {
+  line(type: EventType, entry: Entry): Item
+  /** Of a change, made once for all watches that want it alike. */
+  shared(type: EventType, event: StoreEvent, collection: Collection): Item
+  object(type: EventType, object: KubeObject): Item
+  bookmark(revision: number, initialEnd: boolean): Item
+  error(status: Status): Item
+}
+
+/** The store's own objects, for who changes none of them. */
+class SharedEvents implements EventForm<WatchedObject> {
+  readonly #resource: ApiResource
+
+  constructor(resource: ApiResource) {
+    this.#resource = resource
+  }
+
+  line(type: EventType, entry: Entry): WatchedObject {
+    return { type, object: storedObject(entry, this.#resource) }
+  }
+
+  shared(type: EventType, { entry }: StoreEvent): WatchedObject {
+    return this.line(type, entry)
+  }
+
+  object(type: EventType, object: KubeObject): WatchedObject {
+    return { type, object }
+  }
+
+  bookmark(revision: number, initialEnd: boolean): WatchedObject {
+    return { type: 'BOOKMARK', object: bookmarkOf(this.#resource, revision, initialEnd) }
+  }
+
+  error(status: Status): WatchedObject {
+    return { type: 'ERROR', object: status }
+  }
+}
+
+function bookmarkOf(resource: ApiResource, revision: number, initialEnd: boolean): KubeObject {
+  const metadata = {
+    resourceVersion: String(revision),
+    creationTimestamp: null,
+    ...(initialEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
+  }
+  return { kind: resource.kind, apiVersion: groupVersion(resource), metadata }
+}
+
 /** What a watch writes for an event, in the form that was asked for. */
-class EventWriter {
+class EventWriter implements EventForm<Uint8Array> {
   readonly #resource: ApiResource
   readonly #negotiated: Negotiated
   readonly #request: ApiRequest
@@ -62,12 +124,7 @@ class EventWriter {
   }
 
   bookmark(revision: number, initialEnd: boolean): Uint8Array {
-    const metadata = {
-      resourceVersion: String(revision),
-      creationTimestamp: null,
-      ...(initialEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
-    }
-    return this.object('BOOKMARK', { kind: this.#resource.kind, apiVersion: groupVersion(this.#resource), metadata })
+    return this.object('BOOKMARK', bookmarkOf(this.#resource, revision, initialEnd))
   }
 
   error(status: Status): Uint8Array {
@@ -92,22 +149,36 @@ class EventWriter {
   }
 }
 
-/** Lines from a source of events to a reader that takes them at its own pace. */
-class LineQueue {
-  readonly #initial: Iterator<Uint8Array>
-  #lines: Uint8Array[] = []
+/** How items that wait together are handed on. */
+interface Batching<Item, Batch> {
+  sizeOf(item: Item): number
+  join(items: readonly Item[]): Batch
+}
+
+const LINES: Batching<Uint8Array, Uint8Array> = {
+  sizeOf: ({ length }) => length,
+  join: (lines) => (lines.length === 1 && lines[0] !== undefined ? lines[0] : Buffer.concat(lines)),
+}
+const OBJECTS: Batching<WatchedObject, readonly WatchedObject[]> = { sizeOf: () => OBJECT_BYTES, join: (objects) => objects }
+
+/** Items from a source of events to a reader that takes them at its own pace. */
+class EventQueue<Item, Batch> {
+  readonly #initial: Iterator<Item>
+  readonly #batching: Batching<Item, Batch>
+  #items: Item[] = []
   #ended = false
   #wake: (() => void) | null = null
 
-  /** @param initial lines that come first, made as they are read */
-  constructor(initial: Iterator<Uint8Array>) {
+  /** @param initial items that come first, made as they are read */
+  constructor(initial: Iterator<Item>, batching: Batching<Item, Batch>) {
     this.#initial = initial
+    this.#batching = batching
   }
 
-  push(line: Uint8Array): void {
+  push(item: Item): void {
     if (this.#ended) return
-    this.#lines.push(line)
-    if (this.#lines.length > MAX_BACKLOG) this.end()
+    this.#items.push(item)
+    if (this.#items.length > MAX_BACKLOG) this.end()
     this.#wake?.()
   }
 
@@ -116,14 +187,13 @@ class LineQueue {
     this.#wake?.()
   }
 
-  async *read(): AsyncGenerator<Uint8Array> {
-    for (let chunk = this.#initialChunk(); chunk !== null; chunk = this.#initialChunk()) yield chunk
+  async *read(): AsyncGenerator<Batch> {
+    for (let batch = this.#initialBatch(); batch.length > 0; batch = this.#initialBatch()) yield this.#batching.join(batch)
     for (;;) {
-      if (this.#lines.length > 0) {
-        const [first] = this.#lines
-        const chunk = this.#lines.length === 1 && first !== undefined ? first : Buffer.concat(this.#lines)
-        this.#lines = []
-        yield chunk
+      if (this.#items.length > 0) {
+        const items = this.#items
+        this.#items = []
+        yield this.#batching.join(items)
       } else if (this.#ended) return
       else {
         await new Promise<void>((resolve) => {
@@ -134,15 +204,15 @@ class LineQueue {
     }
   }
 
-  #initialChunk(): Uint8Array | null {
-    const lines: Uint8Array[] = []
+  #initialBatch(): Item[] {
+    const items: Item[] = []
     for (let bytes = 0; bytes < INITIAL_CHUNK_BYTES;) {
       const { value, done } = this.#initial.next()
       if (done === true) break
-      lines.push(value)
-      bytes += value.length
+      items.push(value)
+      bytes += this.#batching.sizeOf(value)
     }
-    return lines.length === 0 ? null : Buffer.concat(lines)
+    return items
   }
 }
 
@@ -170,6 +240,26 @@ export async function watch(
   negotiated: Negotiated,
   clock: Clock,
 ): Promise<ApiResponse> {
+  const answer = { status: 200, headers: { 'content-type': 'application/json' }, body: '' }
+  const asked = { rest, resource, target, request, clock }
+  if (request.shares === true && negotiated.as === '' && isStorageVersion(resource))
+    return { ...answer, events: await follow(asked, new SharedEvents(resource), OBJECTS) }
+  return { ...answer, stream: await follow(asked, new EventWriter(resource, negotiated, request, () => rest.nowMs()), LINES) }
+}
+
+interface Asked {
+  rest: RestStore
+  resource: ApiResource
+  target: { namespace: string; name: string }
+  request: ApiRequest
+  clock: Clock
+}
+
+async function follow<Item, Batch>(
+  { rest, resource, target, request, clock }: Asked,
+  writer: EventForm<Item>,
+  batching: Batching<Item, Batch>,
+): Promise<AsyncGenerator<Batch>> {
   const { query, signal } = request
   const selection = parseSelection(resource, query, target.name)
   const initialEvents = query.get('sendInitialEvents')
@@ -185,10 +275,9 @@ export async function watch(
   if (text === '' && initialEvents !== null) await rest.store.fresh(signal)
   const collection = rest.store.collection(resource.storagePrefix ?? '')
   const prefix = rest.prefixOf(resource, target.namespace)
-  const writer = new EventWriter(resource, negotiated, request, () => rest.nowMs())
   const bookmarks = isTrue(query.get('allowWatchBookmarks'))
   const fromNow = since === 0 || isTrue(initialEvents)
-  const lineOf = (event: StoreEvent): Uint8Array | null => {
+  const lineOf = (event: StoreEvent): Item | null => {
     if (event.revision <= since || !event.entry.key.startsWith(prefix)) return null
     const type = visibleType(event, selection, resource)
     if (type === null) return null
@@ -205,7 +294,7 @@ export async function watch(
   const present = fromNow && initialEvents !== 'false' ? [...now] : []
   const missed = fromNow ? [] : missedSince(collection, since, earlier)
   const { revision } = rest.store
-  function* initial(): Generator<Uint8Array> {
+  function* initial(): Generator<Item> {
     for (const entry of present)
       if (selectsAll(selection) || (maybeSelected(selection, entry) && isSelected(selection, fromStorage(entry.object, resource))))
         yield writer.line('ADDED', entry)
@@ -215,7 +304,7 @@ export async function watch(
       if (line !== null) yield line
     }
   }
-  const queue = new LineQueue(initial())
+  const queue = new EventQueue(initial(), batching)
   const send = (event: StoreEvent): void => {
     const line = lineOf(event)
     if (line !== null) queue.push(line)
@@ -271,14 +360,14 @@ export async function watch(
     stop()
     throw error
   }
-  return { status: 200, headers: { 'content-type': 'application/json' }, body: '', stream: untilDone(queue.read(), stop) }
+  return untilDone(queue.read(), stop)
 }
 
 const objectsOf = ({ entry, previous }: StoreEvent): KubeObject[] => [entry.object, ...(previous === null ? [] : [previous.object])]
 
-async function* untilDone(lines: AsyncGenerator<Uint8Array>, stop: () => void): AsyncGenerator<Uint8Array> {
+async function* untilDone<Batch>(batches: AsyncGenerator<Batch>, stop: () => void): AsyncGenerator<Batch> {
   try {
-    yield* lines
+    yield* batches
   } finally {
     stop()
   }

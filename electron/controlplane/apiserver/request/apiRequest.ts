@@ -1,5 +1,5 @@
 import type { RequestRecord } from './requestRecord.ts'
-import type { UserInfo } from '#shared/kubernetes/transport.ts'
+import type { UserInfo, WatchedObject } from '#shared/kubernetes/transport.ts'
 import type { JoinedBody } from './joinedBody.ts'
 import type { StreamTarget } from '../streaming/streamTarget.ts'
 
@@ -17,6 +17,8 @@ export interface ApiRequest {
   record?: RequestRecord
   /** Aborts when the client went away or the server closes. */
   signal: AbortSignal
+  /** As in TransportRequest. */
+  shares?: boolean
   /** Takes what is told beside the answer, also when the request fails. */
   warnings?: string[]
 }
@@ -28,6 +30,10 @@ export interface ApiResponse {
   body: Uint8Array | string
   joined?: JoinedBody
   stream?: AsyncIterable<Uint8Array | string>
+  /** What `joined` says, for who shares objects. */
+  object?: () => unknown
+  /** A watch for who shares objects, in place of `stream`. */
+  events?: AsyncIterable<readonly WatchedObject[]>
   /** `Warning: 299` texts. */
   warnings?: string[]
   /** The connection is to be upgraded and joined to this; the rest is the answer when it asked for no upgrade. */

@@ -78,6 +78,8 @@ export class StoredEntry implements Entry {
   readonly unknown: UnknownFields | null
   readonly #parsed: ParsedObjects
   #object: KubeObject | null
+  /** Given up here, while somebody else may still have it: then it is not read a second time. */
+  #shared: WeakRef<KubeObject> | null = null
   /** Used since `release` was last asked for. */
   #used = false
 
@@ -98,6 +100,8 @@ export class StoredEntry implements Entry {
   get object(): KubeObject {
     this.#used = true
     if (this.#object !== null) return this.#object
+    const shared = this.#shared?.deref()
+    if (shared !== undefined) return shared
     const object = JSON.parse(Buffer.from(this.json.buffer, this.json.byteOffset, this.json.byteLength).toString('utf8')) as KubeObject
     this.#object = object
     jsonByObject.set(object, this.json)
@@ -109,7 +113,9 @@ export class StoredEntry implements Entry {
   release(): boolean {
     const used = this.#used
     this.#used = false
-    if (!used) this.#object = null
-    return used
+    if (used) return true
+    if (this.#object !== null) this.#shared = new WeakRef(this.#object)
+    this.#object = null
+    return false
   }
 }
