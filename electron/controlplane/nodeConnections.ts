@@ -41,6 +41,9 @@ export class NodeConnections implements NodeConnection {
     ]
     return {
       isNode: node !== undefined,
+      prepare: async (port, to = address) => {
+        await Promise.all([...behind(port, 'TCP', to), ...behind(port, 'UDP', to)].map(({ worker }) => worker.prepare()))
+      },
       connect: (port, from, to = address) => {
         for (const target of behind(port, 'TCP', to)) {
           const connection = target.worker.connect(target.port, from)
@@ -75,7 +78,9 @@ export class NodeConnections implements NodeConnection {
     pod: PodTarget,
     { container, ...options }: { container: string; command: string[]; tty: boolean; stdin: boolean; signal: AbortSignal },
   ): Promise<ExecSession> {
-    return this.#running(pod, container).exec(options)
+    const process = this.#running(pod, container)
+    await this.#kubelet(pod.node, 'stream').worker(pod).prepare()
+    return process.exec(options)
   }
 
   async attach(pod: PodTarget, { container, ...options }: { container: string; tty: boolean; stdin: boolean; signal: AbortSignal }): Promise<ExecSession> {
@@ -83,7 +88,9 @@ export class NodeConnections implements NodeConnection {
   }
 
   async portForward(pod: PodTarget, { port }: { port: number; signal: AbortSignal }): Promise<Duplex> {
-    return this.#kubelet(pod.node, 'stream').worker(pod).forward(port)
+    const worker = this.#kubelet(pod.node, 'stream').worker(pod)
+    await worker.prepare()
+    return worker.forward(port)
   }
 
   usage(): Promise<NodeUsage[]> {

@@ -5,10 +5,10 @@ import type { Random } from '#shared/base/random.ts'
 import { behaviourOf } from './behaviour.ts'
 import type { ContainerConfig } from './containerConfig.ts'
 import { ContainerLog } from './containerLog.ts'
-import { ContainerProcess, type ContainerExit } from './containerProcess.ts'
+import { ContainerProcess, isRunByShell, type ContainerExit } from './containerProcess.ts'
 import { ConfigFault } from './environment.ts'
 import { imageDigest, type ImageStore } from './imageStore.ts'
-import { runProbe } from './probe.ts'
+import { portOf, runProbe } from './probe.ts'
 import type { Network } from './shell/process.ts'
 import { timestamp, type Container, type ContainerState, type ContainerStatus, type LifecycleHandler, type Probe } from './types.ts'
 
@@ -73,6 +73,8 @@ export class ContainerManager {
   #stopping = false
   /** When the process started that ran before this kubelet; null when none did. */
   #adoptedAtMs: number | null = null
+  /** What a bare process is given, while it is made. */
+  #preparing: Promise<ContainerConfig> | null = null
 
   constructor(container: Container, host: ContainerHost, adopted: ContainerStatus | undefined) {
     this.container = container
@@ -99,6 +101,7 @@ export class ContainerManager {
       return { exitCode: this.status.state.terminated.exitCode, reason: 'Completed' }
     for (;;) {
       const process = await this.#begin()
+      if (process.isBare && this.#looksInside(process)) await this.prepare()
       const probes = new AbortController()
       this.#probe(process, AbortSignal.any([this.#host.signal, probes.signal]))
       const exit = await untilAborted(process.exited, this.#host.signal)
@@ -114,6 +117,10 @@ export class ContainerManager {
     if (this.current !== null) return this.current
     const adoptedAtMs = this.#adoptedAtMs
     this.#adoptedAtMs = null
+    if (adoptedAtMs !== null && !isRunByShell(this.container)) {
+      this.current = this.#process(null, adoptedAtMs)
+      return this.current
+    }
     if (adoptedAtMs === null) await this.#pull()
     const config = await this.#configure()
     this.#host.signal.throwIfAborted()
@@ -126,6 +133,28 @@ export class ContainerManager {
     const { postStart } = this.container.lifecycle ?? {}
     if (postStart !== undefined) await this.#afterStart(postStart, process)
     return process
+  }
+
+  /**
+   * Gives a process that was taken over what its container refers to. Of tens of thousands of pods hardly any is looked into, and volumes,
+   * variables and tokens for all of them take minutes. @throws the pod's signal's reason when it ends meanwhile
+   */
+  async prepare(): Promise<void> {
+    const process = this.current
+    if (process?.isBare !== true) return
+    this.#preparing ??= this.#configure()
+    const config = await this.#preparing
+    if (process.isBare) process.configure(config)
+  }
+
+  /** Whether a probe asks what only the container's own files or programs can answer. */
+  #looksInside(process: ContainerProcess): boolean {
+    const { startupProbe, livenessProbe, readinessProbe } = this.container
+    return [startupProbe, livenessProbe, readinessProbe].some((probe) => {
+      if (probe === undefined) return false
+      const port = portOf((probe.httpGet ?? probe.tcpSocket)?.port ?? 0, this.container)
+      return probe.exec !== undefined || (port !== null && process.listensOn(port) !== 'unknown')
+    })
   }
 
   /** Waits until what the container refers to is there. */
@@ -201,6 +230,7 @@ export class ContainerManager {
       late.abort(new Error('the grace period is over'))
     })
     try {
+      await untilAborted(this.prepare(), late.signal)
       await this.#host.runHandler(preStop, process, late.signal)
     } catch (error) {
       this.#host.event('Warning', 'FailedPreStopHook', error instanceof Error ? error.message : String(error))
@@ -285,12 +315,13 @@ export class ContainerManager {
     return what === 'Created' && minor >= 32 ? `Created container: ${this.container.name}` : `${what} container ${this.container.name}`
   }
 
-  #process(config: ContainerConfig, startedAtMs: number | null): ContainerProcess {
+  /** @param config null for a bare process */
+  #process(config: ContainerConfig | null, startedAtMs: number | null): ContainerProcess {
     const { clock, random, node, hostIP, hostname, network, rootDir, runsToCompletion } = this.#host
     return new ContainerProcess({
       container: this.container,
       imageContent: this.#host.images.contentOf(this.container.image),
-      config,
+      ...(config === null ? { isBare: true } : { config }),
       ...(this.#host.localhost === undefined ? {} : { localhost: this.#host.localhost }),
       runsToCompletion,
       rootDir,

@@ -46,6 +46,34 @@ export interface ContainerProcessOptions {
   random: Random
   /** Set when the process ran before this kubelet: it goes on silently. */
   startedAtMs: number | null
+  /** Its `config` is yet to be made: nothing in the container is looked at before `configure`. @default false */
+  isBare?: boolean
+}
+
+/** Whether a container's process is one that the small shell runs, by what its pod and image say. */
+export function isRunByShell(container: Container): boolean {
+  return shellCommandOf(plainConfig(container), container, behaviourOf(container.image)) !== null
+}
+
+/** As the image's entrypoint and arguments are overridden by the pod's. */
+function argvOf({ command, args }: ContainerConfig, { entrypoint = [], arguments: own = [] }: Behaviour): string[] {
+  return [...(command.length > 0 ? command : entrypoint), ...(args.length > 0 || command.length > 0 ? args : own)]
+}
+
+function programsOf({ programs }: Behaviour): ReadonlyMap<string, Program> {
+  return imagePrograms.get(programs ?? '') ?? containerPrograms
+}
+
+/** The command, when it is one the small shell can run; null for servers and unknown programs. */
+function shellCommandOf(config: ContainerConfig, { stdin }: Container, behaviour: Behaviour): string[] | null {
+  const argv = argvOf(config, behaviour)
+  const { exitsWithoutCommand, entrypoint } = behaviour
+  const isCommand = config.command.length > 0 || exitsWithoutCommand === true || entrypoint !== undefined
+  const program = argv[0]?.split('/').at(-1)
+  // Images whose command is a shell: with input it stays.
+  if (argv.length === 0 && exitsWithoutCommand === true && stdin === true) return ['sh']
+  if (!isCommand || program === undefined) return null
+  return program === 'sh' || program === 'bash' || program === 'ash' || programsOf(behaviour).has(program) ? argv : null
 }
 
 export interface ContainerExit {
@@ -87,7 +115,8 @@ export class ContainerProcess {
   readonly #phase: number
   #finish: (exit: ContainerExit) => void = () => undefined
   #stopping = false
-  readonly #config: ContainerConfig
+  #config: ContainerConfig
+  #isBare: boolean
   /** What the process's programs listen on. */
   readonly #ports = new ContainerPorts()
   #server: ContainerServer | null = null
@@ -97,6 +126,7 @@ export class ContainerProcess {
     this.#options = options
     this.#behaviour = behaviourOf(options.container.image)
     this.#config = options.config ?? plainConfig(options.container)
+    this.#isBare = options.isBare === true
     this.log = new ContainerLog(options.logFile, { resume: options.startedAtMs !== null })
     this.startedAtMs = options.startedAtMs ?? options.clock.now()
     this.#phase = options.random.next() * 2 * Math.PI
@@ -110,6 +140,17 @@ export class ContainerProcess {
       }
     })
     void this.#run()
+  }
+
+  /** Whether nothing in it can be looked at yet. */
+  get isBare(): boolean {
+    return this.#isBare
+  }
+
+  /** Gives a bare process what its container refers to. */
+  configure(config: ContainerConfig): void {
+    this.#config = config
+    this.#isBare = false
   }
 
   /** SIGTERM, then SIGKILL when `graceMs` is over. Resolves when the process is gone. */
@@ -214,7 +255,7 @@ export class ContainerProcess {
       files: this.#files(),
       hostname,
       clock,
-      programs: this.#programs(),
+      programs: programsOf(this.#behaviour),
       user: this.#config.user,
       sockets: this.#ports,
       ...(terminal === undefined ? {} : { terminal }),
@@ -300,27 +341,12 @@ export class ContainerProcess {
     return this.#config.command.length > 0 && behaviourOf(imageContent) !== behaviourOf(container.image)
   }
 
-  /** As the image's entrypoint and arguments are overridden by the pod's. */
   #argv(): string[] {
-    const { entrypoint = [], arguments: own = [] } = this.#behaviour
-    const { command, args } = this.#config
-    return [...(command.length > 0 ? command : entrypoint), ...(args.length > 0 || command.length > 0 ? args : own)]
+    return argvOf(this.#config, this.#behaviour)
   }
 
-  #programs(): ReadonlyMap<string, Program> {
-    return imagePrograms.get(this.#behaviour.programs ?? '') ?? containerPrograms
-  }
-
-  /** The command, when it is one the small shell can run; null for servers and unknown programs. */
   #shellCommand(): string[] | null {
-    const argv = this.#argv()
-    const { exitsWithoutCommand, entrypoint } = this.#behaviour
-    const isCommand = this.#config.command.length > 0 || exitsWithoutCommand === true || entrypoint !== undefined
-    const program = argv[0]?.split('/').at(-1)
-    // Images whose command is a shell: with input it stays.
-    if (argv.length === 0 && exitsWithoutCommand === true && this.#options.container.stdin === true) return ['sh']
-    if (!isCommand || program === undefined) return null
-    return program === 'sh' || program === 'bash' || program === 'ash' || this.#programs().has(program) ? argv : null
+    return shellCommandOf(this.#config, this.#options.container, this.#behaviour)
   }
 
   #memoryBytes(): number {
@@ -336,6 +362,7 @@ export class ContainerProcess {
 
   /** The container's files; also what was mounted and written by other containers of the pod. */
   readFile(path: string): string | null {
+    if (this.#isBare) return null
     try {
       return readFileSync(this.#files().host(path), 'utf8')
     } catch {

@@ -46,6 +46,8 @@ export class NetworkFault extends Error {
 /** What listens at an address: a pod, or the pods in a node's own network and its host ports. */
 export interface NetworkPlace {
   isNode: boolean
+  /** Before a connection: containers that were taken over unseen are given what they refer to. */
+  prepare?(port: number, to?: string): Promise<void>
   /** @param to of a node's addresses, the one that is called, when it is not the place's own */
   connect(port: number, from: string, to?: string): Duplex | null
   exchange(port: number, message: Buffer, from: string, to?: string): Buffer | null | undefined
@@ -108,7 +110,7 @@ export class ClusterNetwork implements PodNetwork {
     const { address, port } = await this.#route(to, 'TCP', from, signal)
     // The API server of this cluster is the one endpoint that is a process of this machine.
     if (address === '127.0.0.1') return connectSocket({ host: address, port, signal })
-    const connection = address === from.podIP ? from.connectLocal(port) : (this.#place(address).connect(port, from.podIP) ?? null)
+    const connection = address === from.podIP ? from.connectLocal(port) : ((await this.#prepared(address, port)).connect(port, from.podIP) ?? null)
     if (connection === null) throw new NetworkFault('Connection refused')
     return connection
   }
@@ -118,7 +120,7 @@ export class ClusterNetwork implements PodNetwork {
     if (answer === undefined && isOwn(to.address, from)) answer = this.#nodeOf(from)?.exchange(to.port, message, from.podIP, to.address)
     if (answer === undefined) {
       const { address, port } = await this.#route(to, 'UDP', from, signal)
-      answer = address === from.podIP ? from.exchangeLocal(port, message) : this.#place(address).exchange(port, message, from.podIP)
+      answer = address === from.podIP ? from.exchangeLocal(port, message) : (await this.#prepared(address, port)).exchange(port, message, from.podIP)
     }
     if (answer === undefined) throw new NetworkFault('Connection refused')
     // A datagram nobody answers: who waits for it waits until it has had enough.
@@ -129,6 +131,12 @@ export class ClusterNetwork implements PodNetwork {
   #nodeOf({ podIP }: NetworkPeer): NetworkPlace | undefined {
     const place = this.#options.placeAt(podIP)
     return place?.isNode === true ? place : undefined
+  }
+
+  async #prepared(address: string, port: number): Promise<NetworkPlace> {
+    const place = this.#place(address)
+    await place.prepare?.(port)
+    return place
   }
 
   #place(address: string): NetworkPlace {

@@ -6,6 +6,7 @@ import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
 import { isNotFound, StatusError } from '#shared/kubernetes/status.ts'
 import { PODS, type ApiClient } from './apiClient.ts'
+import { isRunByShell } from './containerProcess.ts'
 import { Deadline } from './deadline.ts'
 import { ContainerManager, type ContainerHost } from './containerManager.ts'
 import type { EventRecorder } from './eventRecorder.ts'
@@ -81,11 +82,15 @@ export class PodWorker {
   readonly #setup: PodSetup
   readonly #startTime: string
   readonly #deadline = new Deadline()
+  /** Its containers ran when it was taken over. */
+  readonly #isAdopted: boolean
   #failure: { reason: string; message: string } | null = null
   #podIP: string
   #initialized = false
   #finished = false
   #terminating: Promise<void> | null = null
+  /** Made before the first container that was not running when the pod was taken over, or when somebody looks into one that was. */
+  #volumes: Promise<void> | null = null
   #dirty = false
   #wasReady = false
   #flushing = false
@@ -98,6 +103,7 @@ export class PodWorker {
     const { namespace = 'default', name = '', uid = '' } = pod.metadata
     this.statusTarget = options.static ? null : { namespace, name, uid }
     this.#startTime = pod.status?.startTime ?? timestamp(options.clock.now())
+    this.#isAdopted = pod.status?.containerStatuses?.some(({ state }) => 'running' in state) === true
     this.#podIP = pod.spec.hostNetwork === true ? options.hostIP : (pod.status?.podIP ?? '')
     this.#setup = new PodSetup({
       api: options.api,
@@ -145,7 +151,7 @@ export class PodWorker {
     const { labels, annotations } = this.pod.metadata
     const told = JSON.stringify([labels, annotations]) !== JSON.stringify([pod.metadata.labels, pod.metadata.annotations])
     this.pod = pod
-    if (told && this.#initialized) void this.#refreshVolumes()
+    if (told && this.#initialized && this.#volumes !== null) void this.#refreshVolumes()
     this.#watchDeadline()
     if (this.#initialized && !this.#finished && this.#terminating === null) this.#startEphemeral()
   }
@@ -169,6 +175,11 @@ export class PodWorker {
 
   get podIP(): string {
     return this.#podIP
+  }
+
+  /** Until containers that were taken over can be looked into and connected to. */
+  async prepare(): Promise<void> {
+    await Promise.all(this.#all().map((container) => container.prepare()))
   }
 
   /** A connection to the container that listens on the port; null when none does. */
@@ -237,8 +248,10 @@ export class PodWorker {
     const { uid = '' } = this.pod.metadata
     if (this.pod.spec.hostNetwork !== true) this.#podIP = await this.#options.allocateIP(uid, this.#podIP === '' ? undefined : this.#podIP, signal)
     this.#watchDeadline()
-    await this.#setUpVolumes(signal)
-    if (this.#setup.volumes.changes) void this.#keepVolumes(signal)
+    if (!this.#isAdopted) await this.#volumesReady()
+    else if (this.#all().some(({ container }) => isRunByShell(container)))
+      // What a shell runs may ask its neighbours at once.
+      this.prepare().catch(() => undefined)
     const policy = (this.pod.spec.restartPolicy ?? 'Always') as 'Always' | 'OnFailure' | 'Never'
     for (const container of this.#initContainers) {
       // A sidecar runs beside the pod; the next container waits only for its start.
@@ -255,6 +268,17 @@ export class PodWorker {
     this.#startEphemeral()
     await Promise.all(this.#containers.map((container) => container.run(policy)))
     this.#end()
+  }
+
+  #volumesReady(): Promise<void> {
+    this.#volumes ??= this.#makeVolumes()
+    return this.#volumes
+  }
+
+  async #makeVolumes(): Promise<void> {
+    const { signal } = this.#life
+    await this.#setUpVolumes(signal)
+    if (this.#setup.volumes.changes) void this.#keepVolumes(signal)
   }
 
   async #setUpVolumes(signal: AbortSignal): Promise<void> {
@@ -408,6 +432,7 @@ export class PodWorker {
       isInit: list === 'initContainers' && container.restartPolicy !== 'Always',
       waitingReason: (this.pod.spec.initContainers ?? []).length > 0 && list !== 'ephemeralContainers' ? 'PodInitializing' : 'ContainerCreating',
       configure: async (signal) => {
+        await this.#volumesReady()
         const { config, skipped } = await this.#setup.configure(container, signal)
         for (const message of skipped) options.events.record(this.#involved(), { type: 'Warning', reason: 'InvalidEnvironmentVariableNames', message })
         return config
