@@ -35,13 +35,35 @@ const podsOf = (objects: Map<string, KubeObject[]>): string[] =>
     .map(({ metadata, ...pod }) => `${metadata.name ?? ''} ${metadata.uid ?? ''} ${String((pod['spec'] as { nodeName?: string }).nodeName)}`)
     .sort()
 
+const CONFIGURED = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: page, namespace: default}
+data: {index.html: "from the map\\n", greeting: hello}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: configured, namespace: default}
+spec:
+  volumes: [{name: page, configMap: {name: page}}]
+  containers:
+  - name: main
+    image: nginx
+    env:
+    - {name: GREETING, valueFrom: {configMapKeyRef: {name: page, key: greeting}}}
+    - {name: TOKEN, value: /var/run/secrets/kubernetes.io/serviceaccount}
+    volumeMounts: [{name: page, mountPath: /usr/share/nginx/html}]
+    lifecycle: {preStop: {exec: {command: ["cat", "/usr/share/nginx/html/greeting"]}}}
+`
+
 describe.skipIf(!hasProgram('kubectl') || !hasProgram('etcdctl'))('a cluster that begins with a snapshot', () => {
-  it('stands still read-only with every object as it was, and runs on as a twin whose nodes take over their pods', { timeout: 180_000 }, async () => {
+  it('stands still read-only with every object as it was, and runs on as a twin whose nodes take over their pods', { timeout: 300_000 }, async () => {
     const dir = temporaryDirectory('from-snapshot')
     const source = await startCluster(join(dir, 'source'))
     await source.kubectl(['create', 'deployment', 'web', '--image=nginx', '--replicas=4'])
     expect((await source.kubectl(['rollout', 'status', 'deployment/web', '--timeout=30s'])).code).toBe(0)
     await source.kubectl(['create', 'secret', 'generic', 'token', '--from-literal=a=b'])
+    expect((await source.kubectl(['apply', '-f', '-'], { input: CONFIGURED })).code).toBe(0)
+    expect((await source.kubectl(['wait', '--for=condition=Ready', 'pod/configured', '--timeout=30s'])).code).toBe(0)
     // A pod that no node has yet would get one in the twin.
     const settled = await source.kubectl(['wait', '--for=condition=Available', 'deployments', '--all', '-A', '--timeout=30s'])
     expect(settled.stderr).toBe('')
@@ -63,6 +85,10 @@ describe.skipIf(!hasProgram('kubectl') || !hasProgram('etcdctl'))('a cluster tha
     const ready = await twin.kubectl(['wait', '--for=condition=Ready', 'nodes,pods', '--all', '-A', '--timeout=30s'])
     expect(ready.stderr).toBe('')
     expect(podsOf(await everything(twin))).toEqual(podsOf(before))
+    // What a pod that was taken over refers to is there for who looks: files, variables, its token, and the page that its server shows.
+    const looked = await twin.kubectl(['exec', 'configured', '--', 'sh', '-c', 'cat /usr/share/nginx/html/index.html; echo $GREETING; ls $TOKEN'])
+    expect(looked.stdout, looked.stderr).toBe('from the map\nhello\nca.crt\nnamespace\ntoken\n')
+    expect((await twin.kubectl(['get', '--raw', '/api/v1/namespaces/default/pods/configured:80/proxy/'])).stdout).toBe('from the map\n')
     await twin.kubectl(['scale', 'deployment/web', '--replicas=6'])
     expect((await twin.kubectl(['rollout', 'status', 'deployment/web', '--timeout=30s'])).code).toBe(0)
     // Started again, it goes on where it was.
