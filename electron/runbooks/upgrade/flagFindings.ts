@@ -8,7 +8,8 @@ import type { NodeShell } from '../nodeShell/nodeShell.ts'
 const CONFIGURED = { apiServer: 'kube-apiserver', controllerManager: 'kube-controller-manager', scheduler: 'kube-scheduler' } as const
 /** What the packages' unit passes to the kubelet: kubeadm's own arguments, and the operator's. */
 const KUBEADM_FLAGS = '/var/lib/kubelet/kubeadm-flags.env'
-const OWN_FLAGS = ['/etc/default/kubelet', '/etc/sysconfig/kubelet']
+/** All files from which a kubelet gets flags. */
+export const KUBELET_FLAG_FILES = [KUBEADM_FLAGS, '/etc/default/kubelet', '/etc/sysconfig/kubelet']
 
 export interface Minors {
   from: number
@@ -17,21 +18,36 @@ export interface Minors {
 
 /** Flags in kubeadm's configuration that the target's components do not know: kubeadm writes them into the manifests again, and the component does not start. */
 export function configuredFlagFindings(clusterConfiguration: string, minors: Minors): UpgradeFinding[] {
-  const configuration = readYaml(clusterConfiguration)
-  return Object.entries(CONFIGURED).flatMap(([part, component]) =>
-    removedFlags(component, extraArgs(isObject(configuration) ? configuration[part] : undefined), minors).map((removed): UpgradeFinding => ({
+  const given = extraArguments(clusterConfiguration)
+  return Object.entries(CONFIGURED).flatMap(([part, component]) => {
+    const flags = given.filter((each) => each.part === part).map(({ flag }) => flag)
+    return removedFlags(component, flags, minors).map((removed): UpgradeFinding => ({
       level: 'blocking',
       title: `${component} of v1.${String(removed.minor)} no longer knows --${removed.flag}, which is among ${part}.extraArgs of kubeadm's configuration: it would not start`,
       cure: `Take it out: kubectl -n kube-system edit configmap kubeadm-config. ${insteadOf(removed)}`,
-    })),
-  )
+    }))
+  })
 }
 
-/** Names of `extraArgs`: a map until v1beta3, a list of name and value since v1beta4. */
-function extraArgs(part: unknown): string[] {
-  const given = isObject(part) ? part['extraArgs'] : undefined
-  if (Array.isArray(given)) return given.flatMap((each) => (isObject(each) && typeof each['name'] === 'string' ? [each['name']] : []))
-  return isObject(given) ? Object.keys(given) : []
+/** The `extraArgs` of kubeadm's configuration: a map until v1beta3, a list of name and value since v1beta4. */
+export function extraArguments(clusterConfiguration: string): { part: string; component: string; flag: string; value: string }[] {
+  const configuration = readYaml(clusterConfiguration)
+  return Object.entries(CONFIGURED).flatMap(([part, component]) => {
+    const own = isObject(configuration) ? configuration[part] : undefined
+    const given = isObject(own) ? own['extraArgs'] : undefined
+    const pairs: [unknown, unknown][] = Array.isArray(given)
+      ? given.flatMap((each): [unknown, unknown][] => (isObject(each) ? [[each['name'], each['value']]] : []))
+      : Object.entries(isObject(given) ? given : {})
+    return pairs.flatMap(([flag, value]) => (typeof flag === 'string' ? [{ part, component, flag, value: typeof value === 'string' ? value : '' }] : []))
+  })
+}
+
+/** The words of a file that sets variables to flags, comments left out. */
+export function wordsOf(text: string): string[] {
+  return text
+    .split('\n')
+    .filter((line) => !line.trimStart().startsWith('#'))
+    .flatMap((line) => line.split(/[\s"'=]+(?=--)|[\s"']+/))
 }
 
 /** Flags of a node's kubelet that the target's does not know. */
@@ -41,14 +57,10 @@ export async function kubeletFlagFindings(
 ): Promise<UpgradeFinding[]> {
   if (minors.from === minors.to) return []
   const found: UpgradeFinding[] = []
-  for (const file of [KUBEADM_FLAGS, ...OWN_FLAGS]) {
+  for (const file of KUBELET_FLAG_FILES) {
     const { exitCode, stdout } = await shell.run(`cat ${file}`, { signal })
     if (exitCode !== 0) continue
-    const words = stdout
-      .split('\n')
-      .filter((line) => !line.trimStart().startsWith('#'))
-      .flatMap((line) => line.split(/[\s"'=]+(?=--)|[\s"']+/))
-    for (const removed of removedFlags('kubelet', flagNames(words), minors))
+    for (const removed of removedFlags('kubelet', flagNames(wordsOf(stdout)), minors))
       found.push({
         level: file === KUBEADM_FLAGS ? 'warning' : 'blocking',
         title: `the kubelet of v1.${String(removed.minor)} no longer knows --${removed.flag}, which stands in ${file} on ${name}`,

@@ -10,6 +10,7 @@ import { kubeadmDataPath, readEtcdManifest } from '../restore/etcdManifest.ts'
 import { addonFindings } from './addonFindings.ts'
 import { certificateFindings } from './certificateFindings.ts'
 import { configuredFlagFindings, kubeletFlagFindings, type Minors } from './flagFindings.ts'
+import { configuredGateFindings, nodeGateFindings } from './gateFindings.ts'
 import { manifestEditFindings } from './manifestEdits.ts'
 import { isControlPlane } from './plan.ts'
 import { webhookFindings } from './webhookFindings.ts'
@@ -77,7 +78,11 @@ async function onNodes(
       ]
     }
     try {
-      const found = [...diskFindings(name, (await shell.run(DISK, { signal })).stdout), ...(await kubeletFlagFindings(shell, { name, minors, signal }))]
+      const found = [
+        ...diskFindings(name, (await shell.run(DISK, { signal })).stdout),
+        ...(await kubeletFlagFindings(shell, { name, minors, signal })),
+        ...(await nodeGateFindings(shell, { name, minors, signal })),
+      ]
       if (!isControlPlane(node)) return found
       return [
         ...found,
@@ -92,7 +97,7 @@ async function onNodes(
       shell.close()
     }
   })
-  return [...configuredFlagFindings(configuration, minors), ...found.flat()]
+  return [...configuredFlagFindings(configuration, minors), ...(await configuredGateFindings(api, configuration, { minors, signal })), ...found.flat()]
 }
 
 /** kubeadm writes etcd's manifest anew from its own configuration: where the path was edited by hand, the data of before comes back. */

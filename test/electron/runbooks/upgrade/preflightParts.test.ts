@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import type { UpgradeFinding } from '#shared/contract/runbooks.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
+import { ClusterApi } from '#electron/runbooks/clusterApi.ts'
+import type { NodeShell } from '#electron/runbooks/nodeShell/nodeShell.ts'
 import { componentState } from '#electron/runbooks/upgrade/componentHealth.ts'
 import { dnsFindings } from '#electron/runbooks/upgrade/addonFindings.ts'
 import { configuredFlagFindings } from '#electron/runbooks/upgrade/flagFindings.ts'
+import { configuredGateFindings, nodeGateFindings } from '#electron/runbooks/upgrade/gateFindings.ts'
 import { readManifestDiff } from '#electron/runbooks/upgrade/manifestEdits.ts'
 import { flagNames, removedFlags } from '#shared/planning/upgrade/removedFlags.ts'
 
@@ -27,6 +31,58 @@ describe('configuredFlagFindings', () => {
       "blocking: kube-apiserver of v1.24 no longer knows --insecure-port, which is among apiServer.extraArgs of kubeadm's configuration: it would not start",
     ])
     expect(configuredFlagFindings(text, { from: 24, to: 25 })).toEqual([])
+  })
+})
+
+describe('feature gates that went', () => {
+  const { signal } = new AbortController()
+  const maps: Record<string, Record<string, string>> = {
+    'kubelet-config-1.23': { kubelet: 'kind: KubeletConfiguration\nfeatureGates:\n  NodeLease: true\n  RotateKubeletServerCertificate: true\n' },
+    'kube-proxy': { 'config.conf': 'kind: KubeProxyConfiguration\nfeatureGates:\n  SupportIPVSProxyMode: true\n  EndpointSliceProxying: true\n' },
+  }
+  const api = new ClusterApi({
+    request: ({ path }) => {
+      const data = maps[path.split('/').at(-1) ?? '']
+      const body = Buffer.from(JSON.stringify(data === undefined ? { kind: 'Status', code: 404, reason: 'NotFound' } : { metadata: {}, data }))
+      return Promise.resolve({ status: data === undefined ? 404 : 200, headers: {}, body })
+    },
+    stream: () => Promise.reject(new Error('nothing is followed')),
+  })
+  const levels = (found: UpgradeFinding[]): string[] => found.map(({ level, title }) => `${level}: ${title}`)
+
+  it('block where kubeadm writes them anew: in its own configuration, the kubelets’ and kube-proxy’s', async () => {
+    const configuration = 'apiServer:\n  extraArgs:\n    feature-gates: "StartupProbe=true,TTLAfterFinished=true"\nscheduler:\n  extraArgs: {v: "2"}\n'
+    expect(levels(await configuredGateFindings(api, configuration, { minors: { from: 23, to: 24 }, signal }))).toEqual([
+      "blocking: kube-apiserver of v1.24 no longer knows the feature gate StartupProbe, which stands among apiServer.extraArgs of kubeadm's configuration: it would not start",
+      'blocking: the kubelet of v1.24 no longer knows the feature gate NodeLease, which stands in the configuration that kubeadm gives every node: it would not start',
+    ])
+    expect(levels(await configuredGateFindings(api, configuration, { minors: { from: 24, to: 25 }, signal }))).toEqual([
+      "blocking: kube-apiserver of v1.25 no longer knows the feature gate TTLAfterFinished, which stands among apiServer.extraArgs of kubeadm's configuration: it would not start",
+      'blocking: kube-proxy of v1.25 no longer knows the feature gate EndpointSliceProxying, which stands in its configuration: it would not start',
+    ])
+    expect(await configuredGateFindings(api, configuration, { minors: { from: 24, to: 24 }, signal })).toEqual([])
+  })
+
+  it('block in a node’s own flags, and are told of where kubeadm takes them out', async () => {
+    const files: Record<string, string> = {
+      '/etc/default/kubelet': 'KUBELET_EXTRA_ARGS="--node-ip=10.0.0.1 --feature-gates=SuspendJob=true,NodeSwap=true"\n# --feature-gates=PodOverhead=true\n',
+      '/var/lib/kubelet/config.yaml': 'featureGates:\n  DynamicKubeletConfig: true\n',
+      '/etc/kubernetes/manifests/kube-scheduler.yaml':
+        'spec:\n  containers:\n  - command:\n    - kube-scheduler\n    - --feature-gates=PreferNominatedNode=true\n',
+    }
+    const shell: NodeShell = {
+      run: (command) => {
+        const text = files[command.replace(/^cat /, '')]
+        return Promise.resolve({ exitCode: text === undefined ? 1 : 0, stdout: text ?? '', stderr: '' })
+      },
+      forward: () => Promise.reject(new Error('nothing listens')),
+      close: () => undefined,
+    }
+    expect(levels(await nodeGateFindings(shell, { name: 'node01', minors: { from: 25, to: 26 }, signal }))).toEqual([
+      'blocking: the kubelet of v1.26 no longer knows the feature gate SuspendJob, which is passed to it in /etc/default/kubelet on node01: it would not start',
+      'warning: the kubelet of v1.26 no longer knows the feature gate DynamicKubeletConfig, which stands in /var/lib/kubelet/config.yaml on node01',
+      'warning: kube-scheduler of v1.26 no longer knows the feature gate PreferNominatedNode, which stands in /etc/kubernetes/manifests/kube-scheduler.yaml on node01',
+    ])
   })
 })
 
