@@ -10,7 +10,7 @@ if (what === 'cli') {
     const code = await run('node', ['build/build.mjs', '--if-stale', '--quiet'])
     if (code !== 0) process.exit(code)
   }
-  process.exit(await run('node', ['--disable-warning=ExperimentalWarning', join(root, 'electron', 'cli.ts'), ...args]))
+  process.exit(await run('node', ['--disable-warning=ExperimentalWarning', join(root, 'build', 'drydock.mjs'), ...args]))
 }
 if (what === 'conformance') process.exit(await run('vitest', ['run', '--project=conformance', ...args]))
 process.exit(await run('node', ['--disable-warning=ExperimentalWarning', join(root, 'test', 'bench', 'bench.ts'), ...args]))

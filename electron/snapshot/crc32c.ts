@@ -1,72 +1,63 @@
-/* eslint-disable @typescript-eslint/no-non-null-assertion -- table indexes are bytes, and the tables have 256 entries */
+import { crcModule, SLICES } from './crc32cModule.ts'
+
 /** Reflected Castagnoli polynomial. zlib's crc32 is the IEEE one and of no use here. */
 const POLYNOMIAL = 0x82f63b78
-const SLICES = 16
+const TABLE_BYTES = SLICES * 256 * 4
+/** The module's memory is one page, of which the table takes a quarter. */
+const PART_BYTES = 64 * 1024 - TABLE_BYTES
+const INITIAL = 0xffffffff
 
 /**
- * CRC-32C, sixteen bytes a step ("slicing by 16"): table k gives the effect of a byte that has k more bytes behind it, so
- * sixteen look-ups are independent of one another.
+ * CRC-32C of bytes that come piece by piece. WebAssembly does the work, in half the time of the same loop in JavaScript, whose every
+ * look-up checks a bound; copying the bytes to where it can read them is a tenth of what remains.
  */
 export class Crc32c {
-  static #shared: Uint32Array | null = null
-  readonly #table = (Crc32c.#shared ??= makeTable())
-  #crc = 0xffffffff
+  static #shared: Checksum | null = null
+  readonly #checksum = (Crc32c.#shared ??= makeChecksum())
+  #crc = INITIAL
 
   update(bytes: Uint8Array, start = 0, end = bytes.length): void {
-    const table = this.#table
-    let at = start
-    let crc = this.#crc
-    for (; at < end && ((bytes.byteOffset + at) & 3) !== 0; at++) crc = (crc >>> 8) ^ table[(crc ^ bytes[at]!) & 255]!
-    const steps = (end - at) >>> 4
-    if (steps > 0) {
-      // Four reads of a word where sixteen of a byte would do; every machine that Node and Electron run on is little-endian.
-      const words = new Uint32Array(bytes.buffer, bytes.byteOffset + at, steps * 4)
-      for (let index = 0; index < words.length; index += 4) {
-        const a = crc ^ words[index]!
-        const b = words[index + 1]!
-        const c = words[index + 2]!
-        const d = words[index + 3]!
-        crc =
-          table[0xf00 | (a & 255)]! ^
-          table[0xe00 | ((a >>> 8) & 255)]! ^
-          table[0xd00 | ((a >>> 16) & 255)]! ^
-          table[0xc00 | (a >>> 24)]! ^
-          table[0xb00 | (b & 255)]! ^
-          table[0xa00 | ((b >>> 8) & 255)]! ^
-          table[0x900 | ((b >>> 16) & 255)]! ^
-          table[0x800 | (b >>> 24)]! ^
-          table[0x700 | (c & 255)]! ^
-          table[0x600 | ((c >>> 8) & 255)]! ^
-          table[0x500 | ((c >>> 16) & 255)]! ^
-          table[0x400 | (c >>> 24)]! ^
-          table[0x300 | (d & 255)]! ^
-          table[0x200 | ((d >>> 8) & 255)]! ^
-          table[0x100 | ((d >>> 16) & 255)]! ^
-          table[d >>> 24]!
-      }
-      at += steps * 16
+    for (let at = start; at < end; at += PART_BYTES) {
+      const part = bytes.subarray(at, Math.min(end, at + PART_BYTES))
+      this.#checksum.memory.set(part, TABLE_BYTES)
+      this.#crc = this.#checksum.update(this.#crc, TABLE_BYTES, TABLE_BYTES + part.length)
     }
-    for (; at < end; at++) crc = (crc >>> 8) ^ table[(crc ^ bytes[at]!) & 255]!
-    this.#crc = crc
   }
 
   /** Of everything so far, unsigned; 0 for nothing. */
   get value(): number {
-    return (this.#crc ^ 0xffffffff) >>> 0
+    return (this.#crc ^ INITIAL) >>> 0
   }
 }
 
-function makeTable(): Uint32Array {
-  const table = new Uint32Array(SLICES * 256)
+/** Of what Node has, as much as is used: its types leave WebAssembly to the browser's. */
+declare const WebAssembly: {
+  Memory: new (size: { initial: number; maximum: number }) => { buffer: ArrayBuffer }
+  Module: new (bytes: Uint8Array) => object
+  Instance: new (module: object, imports: Record<string, Record<string, unknown>>) => { exports: Record<string, unknown> }
+}
+
+interface Checksum {
+  memory: Uint8Array
+  update: (crc: number, start: number, end: number) => number
+}
+
+function makeChecksum(): Checksum {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 })
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(crcModule()), { env: { memory } })
+  fillTable(new Uint32Array(memory.buffer, 0, SLICES * 256))
+  return { memory: new Uint8Array(memory.buffer), update: exports['update'] as Checksum['update'] }
+}
+
+/** Table k gives the effect of a byte that has k more bytes behind it. */
+function fillTable(table: Uint32Array): void {
   for (let byte = 0; byte < 256; byte++) {
     let crc = byte
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1
     table[byte] = crc
   }
-  for (let slice = 1; slice < SLICES; slice++)
-    for (let byte = 0; byte < 256; byte++) {
-      const before = table[(slice - 1) * 256 + byte]!
-      table[slice * 256 + byte] = (before >>> 8) ^ table[before & 255]!
-    }
-  return table
+  for (let index = 256; index < table.length; index++) {
+    const before = table[index - 256] ?? 0
+    table[index] = (before >>> 8) ^ (table[before & 255] ?? 0)
+  }
 }

@@ -1,5 +1,7 @@
 /* eslint-disable @typescript-eslint/no-non-null-assertion -- slots are taken modulo the tables' length */
 const FIRST_SLOTS = 1 << 16
+/** From here on the tables are so large that they only double. */
+const MANY_SLOTS = 1 << 20
 
 /**
  * A set of byte strings by 64-bit hash, open-addressed, in two typed arrays: a tenth of what a Set of strings takes. What is deleted is
@@ -9,14 +11,18 @@ export class KeySet {
   #high = new Uint32Array(FIRST_SLOTS)
   #low = new Uint32Array(FIRST_SLOTS)
   #size = 0
+  /** Of the key looked for last. */
+  #hashHigh = 0
+  #hashLow = 0
 
   get size(): number {
     return this.#size
   }
 
   /** @returns whether it is new */
-  add(key: Uint8Array): boolean {
-    const [high, low] = hashOf(key)
+  add(key: Uint8Array, start = 0, end = key.length): boolean {
+    this.#hash(key, start, end)
+    const [high, low] = [this.#hashHigh, this.#hashLow]
     const slot = this.#slot(high, low)
     if (this.#high[slot] !== 0) return false
     this.#high[slot] = high
@@ -26,9 +32,9 @@ export class KeySet {
   }
 
   /** @returns whether it was there */
-  delete(key: Uint8Array): boolean {
-    const [high, low] = hashOf(key)
-    let hole = this.#slot(high, low)
+  delete(key: Uint8Array, start = 0, end = key.length): boolean {
+    this.#hash(key, start, end)
+    let hole = this.#slot(this.#hashHigh, this.#hashLow)
     if (this.#high[hole] === 0) return false
     this.#size--
     const mask = this.#high.length - 1
@@ -54,8 +60,9 @@ export class KeySet {
 
   #grow(): void {
     const [highs, lows] = [this.#high, this.#low]
-    this.#high = new Uint32Array(highs.length * 2)
-    this.#low = new Uint32Array(highs.length * 2)
+    const slots = highs.length * (highs.length < MANY_SLOTS ? 4 : 2)
+    this.#high = new Uint32Array(slots)
+    this.#low = new Uint32Array(slots)
     for (let index = 0; index < highs.length; index++) {
       const high = highs[index]!
       if (high === 0) continue
@@ -64,18 +71,19 @@ export class KeySet {
       this.#low[slot] = lows[index]!
     }
   }
-}
 
-/** Two 32-bit hashes of different primes, mixed at the end; the first is never 0, which marks a free slot. */
-function hashOf(bytes: Uint8Array): [high: number, low: number] {
-  let high = 0x811c9dc5
-  let low = 0x9747b28c
-  for (let index = 0; index < bytes.length; index++) {
-    const byte = bytes[index]!
-    high = Math.imul(high ^ byte, 0x01000193)
-    low = Math.imul(low ^ byte, 0x5bd1e995) ^ (low >>> 15)
+  /** Two 32-bit hashes of different primes, mixed at the end; the first is never 0, which marks a free slot. */
+  #hash(bytes: Uint8Array, start: number, end: number): void {
+    let high = 0x811c9dc5
+    let low = 0x9747b28c
+    for (let index = start; index < end; index++) {
+      const byte = bytes[index]!
+      high = Math.imul(high ^ byte, 0x01000193)
+      low = Math.imul(low ^ byte, 0x5bd1e995) ^ (low >>> 15)
+    }
+    this.#hashHigh = mixed(high) || 1
+    this.#hashLow = mixed(low)
   }
-  return [mixed(high) || 1, mixed(low)]
 }
 
 function mixed(hash: number): number {

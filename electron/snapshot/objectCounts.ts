@@ -1,6 +1,14 @@
 import { KeySet } from './keySet.ts'
 
 const PREFIX = '/registry/'
+const SLASH = 0x2f
+const DOT = 0x2e
+/** The hash of `/registry/services`, as ObjectCounter makes it. */
+const SERVICES = [...Buffer.from(`${PREFIX}services`)].reduce((hash, byte) => (Math.imul(hash, 31) + byte) | 0, 0)
+/** No object's key has more. */
+const MOST_SEGMENTS = 6
+/** What is remembered of prefixes; keys that are no Kubernetes object's may have a new one each. */
+const MOST_KINDS = 10_000
 /** Where etcd's path differs from the resource's name. */
 const NAMES: Record<string, string> = {
   minions: 'nodes',
@@ -46,15 +54,44 @@ export function objectPlace(key: string): ObjectPlace | null {
  */
 export class ObjectCounter {
   readonly #live = new KeySet()
-  readonly #counts = new Map<string, number>()
+  readonly #counts = new Map<string, { count: number }>()
+  /** By a hash of the first segments and of how many there are; null for what is no object. */
+  readonly #kinds = new Map<string, { count: number } | null>()
 
-  see(key: Uint8Array, tombstone: boolean): void {
-    if (tombstone ? !this.#live.delete(key) : !this.#live.add(key)) return
-    const place = objectPlace(Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1'))
-    if (place !== null) this.#counts.set(place.resource, (this.#counts.get(place.resource) ?? 0) + (tombstone ? -1 : 1))
+  /** The key lies in `bytes` from `start` to `end`. */
+  see(bytes: Buffer, start: number, end: number, tombstone: boolean): void {
+    if (tombstone ? !this.#live.delete(bytes, start, end) : !this.#live.add(bytes, start, end)) return
+    const kind = this.#kindOf(bytes, start, end)
+    if (kind !== null) kind.count += tombstone ? -1 : 1
+  }
+
+  /** What objectPlace finds of a key; known again by a hash of its first segments, which are the same for all of a kind. */
+  #kindOf(bytes: Buffer, start: number, end: number): { count: number } | null {
+    let segments = 1
+    let hash = 0
+    let hashed = 2
+    for (let at = start; at < end; at++) {
+      const byte = bytes[at] ?? 0
+      if (byte === SLASH && at >= start + PREFIX.length) {
+        segments++
+        // Of `services` and of what has a dot the second segment counts too.
+        if (segments === 2 && hash === SERVICES) hashed = 3
+      } else if (byte === DOT && segments === 1) hashed = 3
+      if (segments < hashed) hash = (Math.imul(hash, 31) + byte) | 0
+    }
+    const place = (Math.imul(hash, MOST_SEGMENTS + 1) + Math.min(segments, MOST_SEGMENTS)) | 0
+    let kind = this.#kinds.get(place)
+    if (kind === undefined) {
+      const resource = objectPlace(bytes.toString('latin1', start, end))?.resource ?? null
+      kind = resource === null ? null : (this.#counts.get(resource) ?? { count: 0 })
+      if (resource !== null && kind !== null) this.#counts.set(resource, kind)
+      if (this.#kinds.size < MOST_KINDS) this.#kinds.set(place, kind)
+    }
+    return kind
   }
 
   counts(): Record<string, number> {
-    return Object.fromEntries([...this.#counts].filter(([, count]) => count > 0).sort(([a], [b]) => (a < b ? -1 : 1)))
+    const counts = [...this.#counts].map(([resource, { count }]) => [resource, count] as const)
+    return Object.fromEntries(counts.filter(([, count]) => count > 0).sort(([a], [b]) => (a < b ? -1 : 1)))
   }
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { runProgram, type CommandResult } from './peers.ts'
 
 const top = fileURLToPath(new URL('../..', import.meta.url))
-export const cli = join(top, 'electron/cli.ts')
+export const cli = join(top, 'build/drydock.mjs')
 
 /** A `drydock cluster` in a process of its own, as a user starts it. */
 export interface RunningCluster {

@@ -1,4 +1,5 @@
-import { BRANCH_ELEMENT_BYTES, BRANCH_PAGE, LEAF_PAGE, PAGE_HEADER_BYTES } from './format.ts'
+import { Branch } from './branch.ts'
+import { BRANCH_PAGE, LEAF_PAGE } from './format.ts'
 import type { PageFile } from './pageFile.ts'
 import { LeafPage, MAX_DEPTH, type BucketRoot } from './tree.ts'
 
@@ -80,46 +81,4 @@ function lowerBound(leaf: LeafPage, key: Uint8Array): number {
     else high = middle
   }
   return low
-}
-
-/** A branch page; a child's place is checked when it is looked at, so that finding one does not read them all. */
-class Branch {
-  readonly count: number
-  readonly #file: PageFile
-  readonly #page: number
-  readonly #bytes: Buffer
-
-  constructor(file: PageFile, page: number, bytes: Buffer) {
-    this.#file = file
-    this.#page = page
-    this.#bytes = bytes
-    this.count = bytes.readUInt16LE(10)
-    if (this.count === 0) throw file.damage(page, 'is a branch without children')
-    if (PAGE_HEADER_BYTES + this.count * BRANCH_ELEMENT_BYTES > bytes.length)
-      throw file.damage(page, `says it has ${String(this.count)} children, more than fit in it`)
-  }
-
-  child(index: number): number {
-    return Number(this.#bytes.readBigUInt64LE(PAGE_HEADER_BYTES + index * BRANCH_ELEMENT_BYTES + 8))
-  }
-
-  /** The last child whose first key is not above `key`, or the first. */
-  childFor(key: Uint8Array): number {
-    let low = 0
-    let high = this.count - 1
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1
-      if (this.#compare(middle, key) <= 0) low = middle
-      else high = middle - 1
-    }
-    return low
-  }
-
-  #compare(index: number, key: Uint8Array): number {
-    const at = PAGE_HEADER_BYTES + index * BRANCH_ELEMENT_BYTES
-    const start = at + this.#bytes.readUInt32LE(at)
-    const end = start + this.#bytes.readUInt32LE(at + 4)
-    if (end > this.#bytes.length) throw this.#file.damage(this.#page, `has child ${String(index)} reaching beyond the page`)
-    return Buffer.compare(this.#bytes.subarray(start, end), key)
-  }
 }

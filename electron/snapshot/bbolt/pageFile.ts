@@ -23,6 +23,9 @@ export class PageFile {
   readonly #file: number
   readonly #chunks = new Map<number, Buffer>()
   readonly #recycles: boolean
+  /** The chunk asked for last, which most pages lie in. */
+  #last: Buffer = Buffer.alloc(0)
+  #lastIndex = -1
 
   /**
    * @param options.recycle for whoever walks the whole file once: memory of chunks read long ago is used again, and a view is good only
@@ -71,8 +74,8 @@ export class PageFile {
     const { pageSize, highWaterPage } = this.meta
     if (!(page >= 2 && page < highWaterPage)) throw this.damage(page, `is referred to, but the file has pages 2 to ${String(highWaterPage - 1)}`)
     const first = this.#read(page * pageSize, pageSize)
-    const id = first.readBigUInt64LE(0)
-    if (id !== BigInt(page)) throw this.damage(page, `says it is page ${String(id)}`)
+    const id = first.readUInt32LE(4) * 2 ** 32 + first.readUInt32LE(0)
+    if (id !== page) throw this.damage(page, `says it is page ${String(id)}`)
     const overflow = first.readUInt32LE(12)
     if (overflow === 0) return first
     const bytes = (overflow + 1) * pageSize
@@ -98,6 +101,7 @@ export class PageFile {
 
   close(): void {
     this.#chunks.clear()
+    this.#lastIndex = -1
     closeSync(this.#file)
   }
 
@@ -117,6 +121,13 @@ export class PageFile {
   }
 
   #chunk(index: number): Buffer {
+    if (index === this.#lastIndex) return this.#last
+    this.#last = this.#cached(index)
+    this.#lastIndex = index
+    return this.#last
+  }
+
+  #cached(index: number): Buffer {
     const known = this.#chunks.get(index)
     if (known !== undefined) {
       // Re-inserting makes the map's order the order of use.

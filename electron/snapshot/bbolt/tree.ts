@@ -1,4 +1,5 @@
-import { BRANCH_ELEMENT_BYTES, BRANCH_PAGE, BUCKET_HEADER_BYTES, BUCKET_LEAF, LEAF_ELEMENT_BYTES, LEAF_PAGE, PAGE_HEADER_BYTES } from './format.ts'
+import { Branch, compareSpans } from './branch.ts'
+import { BRANCH_PAGE, BUCKET_HEADER_BYTES, BUCKET_LEAF, LEAF_ELEMENT_BYTES, LEAF_PAGE, PAGE_HEADER_BYTES } from './format.ts'
 import type { PageFile } from './pageFile.ts'
 
 /** bbolt's own trees have four levels at a billion keys. */
@@ -95,62 +96,84 @@ export type OnPage = (page: number, pages: number) => void
  * @throws SnapshotError damaged
  */
 export function* leavesOf(file: PageFile, root: BucketRoot, onPage: OnPage = () => undefined): Generator<LeafPage> {
-  const order: { last: Buffer | null } = { last: null }
-  const check = (leaf: LeafPage): LeafPage => {
-    for (let index = 0; index < leaf.count; index++) {
-      const key = leaf.key(index)
-      if (order.last !== null && Buffer.compare(order.last, key) >= 0) throw file.damage(leaf.page, `has keys out of order at element ${String(index)}`)
-      order.last = key
-    }
-    // The page's memory may be used again.
-    if (order.last !== null) order.last = Buffer.from(order.last)
-    return leaf
-  }
+  const order = new KeyOrder(file)
   if (root.inline !== null) {
     if (root.inline.readUInt16LE(8) !== LEAF_PAGE) throw file.damage(0, '(inline) is no leaf')
-    yield check(new LeafPage(file, 0, root.inline))
+    const leaf = new LeafPage(file, 0, root.inline)
+    order.check(leaf)
+    yield leaf
     return
   }
-  type Place = { page: number; depth: number; atLeast: Buffer | null; below: Buffer | null }
-  const stack: Place[] = [{ page: root.page, depth: 0, atLeast: null, below: null }]
-  for (let place = stack.pop(); place !== undefined; place = stack.pop()) {
-    const bytes = file.run(place.page)
-    onPage(place.page, bytes.length / file.meta.pageSize)
+  /** The branches above, each with the child that is walked. */
+  const above: { branch: Branch; child: number }[] = []
+  for (let page: number | null = root.page; page !== null; page = nextOf(above)) {
+    const bytes: Buffer = file.run(page)
+    onPage(page, bytes.length / file.meta.pageSize)
     const flags = bytes.readUInt16LE(8)
     if (flags === LEAF_PAGE) {
-      const leaf = check(new LeafPage(file, place.page, bytes))
-      if (leaf.count > 0) {
-        if (place.atLeast !== null && Buffer.compare(leaf.key(0), place.atLeast) < 0)
-          throw file.damage(place.page, 'begins with a key below what its parent says')
-        if (place.below !== null && Buffer.compare(leaf.key(leaf.count - 1), place.below) >= 0)
-          throw file.damage(place.page, 'ends with a key that belongs to the next page')
-      }
+      const leaf = new LeafPage(file, page, bytes)
+      order.check(leaf)
+      if (leaf.count > 0) checkBounds(file, leaf, above)
       yield leaf
     } else if (flags === BRANCH_PAGE) {
-      if (place.depth >= MAX_DEPTH) throw file.damage(place.page, 'lies deeper than any tree goes')
-      const children = branchChildren(file, place.page, Buffer.from(bytes))
-      for (let index = children.length - 1; index >= 0; index--) {
-        const child = children[index]
-        if (child !== undefined) stack.push({ page: child.page, depth: place.depth + 1, atLeast: child.key, below: children[index + 1]?.key ?? place.below })
-      }
-    } else throw file.damage(place.page, `should be part of a tree but has type ${String(flags)}`)
+      if (above.length >= MAX_DEPTH) throw file.damage(page, 'lies deeper than any tree goes')
+      // A copy, as it is looked at again after many other pages.
+      const branch: Branch = new Branch(file, page, Buffer.from(bytes))
+      branch.checkOrder()
+      above.push({ branch, child: -1 })
+    } else throw file.damage(page, `should be part of a tree but has type ${String(flags)}`)
   }
 }
 
-function branchChildren(file: PageFile, page: number, bytes: Buffer): { key: Buffer; page: number }[] {
-  const count = bytes.readUInt16LE(10)
-  if (count === 0) throw file.damage(page, 'is a branch without children')
-  if (PAGE_HEADER_BYTES + count * BRANCH_ELEMENT_BYTES > bytes.length) throw file.damage(page, `says it has ${String(count)} children, more than fit in it`)
-  const children: { key: Buffer; page: number }[] = []
-  for (let index = 0; index < count; index++) {
-    const at = PAGE_HEADER_BYTES + index * BRANCH_ELEMENT_BYTES
-    const start = at + bytes.readUInt32LE(at)
-    const end = start + bytes.readUInt32LE(at + 4)
-    if (end > bytes.length) throw file.damage(page, `has child ${String(index)} reaching beyond the page`)
-    const key = bytes.subarray(start, end)
-    const before = children[index - 1]
-    if (before !== undefined && Buffer.compare(before.key, key) >= 0) throw file.damage(page, `has children out of order at ${String(index)}`)
-    children.push({ key, page: Number(bytes.readBigUInt64LE(at + 8)) })
+function nextOf(above: { branch: Branch; child: number }[]): number | null {
+  for (let last = above.at(-1); last !== undefined; last = above.at(-1)) {
+    if (last.child + 1 < last.branch.count) return last.branch.child(++last.child)
+    above.pop()
   }
-  return children
+  return null
+}
+
+/** A leaf's keys lie from its separator on, and below the next one of the nearest branch that has a next one. */
+function checkBounds(file: PageFile, leaf: LeafPage, above: readonly { branch: Branch; child: number }[]): void {
+  const parent = above.at(-1)
+  if (parent === undefined) return
+  if (parent.branch.compareKey(parent.child, leaf.bytes, leaf.keyStart(0), leaf.valueStart(0)) > 0)
+    throw file.damage(leaf.page, 'begins with a key below what its parent says')
+  const last = leaf.count - 1
+  for (let depth = above.length - 1; depth >= 0; depth--) {
+    const place = above[depth]
+    if (place === undefined || place.child + 1 >= place.branch.count) continue
+    if (place.branch.compareKey(place.child + 1, leaf.bytes, leaf.keyStart(last), leaf.valueStart(last)) <= 0)
+      throw file.damage(leaf.page, 'ends with a key that belongs to the next page')
+    return
+  }
+}
+
+/** That keys ascend within leaves and from one to the next. */
+class KeyOrder {
+  readonly #file: PageFile
+  /** A copy of the last key, as a page's memory may be used again. */
+  #last = new Uint8Array(64)
+  #length = -1
+
+  constructor(file: PageFile) {
+    this.#file = file
+  }
+
+  /** @throws SnapshotError damaged */
+  check(leaf: LeafPage): void {
+    const { bytes, count } = leaf
+    if (count === 0) return
+    let last: Uint8Array = this.#last
+    let [start, end] = [0, this.#length]
+    for (let index = 0; index < count; index++) {
+      const [from, to] = [leaf.keyStart(index), leaf.valueStart(index)]
+      if (end >= start && compareSpans(last, start, end, bytes, from, to) >= 0)
+        throw this.#file.damage(leaf.page, `has keys out of order at element ${String(index)}`)
+      ;[last, start, end] = [bytes, from, to]
+    }
+    this.#length = end - start
+    if (this.#length > this.#last.length) this.#last = new Uint8Array(this.#length * 2)
+    for (let at = 0; at < this.#length; at++) this.#last[at] = bytes[start + at] ?? 0
+  }
 }

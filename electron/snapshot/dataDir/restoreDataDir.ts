@@ -4,7 +4,7 @@ import type { SnapshotSource, StoredRevision } from '#shared/etcd/snapshotSource
 import { writeDatabase } from '../encodeSnapshot.ts'
 import { SnapshotError } from '../snapshotError.ts'
 import { SnapshotFile } from '../snapshotFile.ts'
-import { checkTrailer } from '../verify.ts'
+import { checkTrailer } from '../trailer/checkTrailer.ts'
 import { membershipOf, type MembershipOptions } from './membership.ts'
 import { FIRST_TERM, snapBytes, WAL_SEGMENT_BYTES, walBytes } from './raftState.ts'
 
