@@ -20,6 +20,7 @@ import { instanceHandlers } from './api/instances.ts'
 import { metricHandlers, Samplers } from './api/metrics.ts'
 import { objectHandlers } from './api/objects.ts'
 import { schedulingHandlers } from './api/scheduling.ts'
+import { exportHandlers } from './api/exportObjects.ts'
 import { restoreHandlers } from './api/restoreObjects.ts'
 import { runbookHandlers } from './api/runbooks.ts'
 import { scheduleHandlers } from './api/schedules.ts'
@@ -234,6 +235,7 @@ export class Application {
       accessHandlers(this.#registry),
       schedulingHandlers(this.#registry, clock),
       compareHandlers(this.#registry),
+      exportHandlers(this.#registry),
     ) as RequestHandlers
     const subscriptions = Object.assign({}, ...groups.map((group) => group.subscriptions)) as SubscriptionHandlers
     this.dispatcher = new Dispatcher({ requests, subscriptions, logger })

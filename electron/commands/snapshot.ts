@@ -5,7 +5,8 @@ import { humanBytes, printStatus, printTable, type OutputFormat } from '../snaps
 import { SnapshotFile } from '../snapshot/snapshotFile.ts'
 import { snapshotStatus } from '../snapshot/status.ts'
 import { interruptible } from './interruptible.ts'
-import type { ExportOptions } from './snapshotExport.ts'
+import type { ApplyFlags } from './snapshotApply.ts'
+import { registerExport } from './snapshotExport.ts'
 import { registerRestore } from './snapshotRestore.ts'
 import { writing, type WriteFlags } from './writeFlags.ts'
 import { readSealing, readUnlock, sealable, unlockable, unpackDirectory, withSnapshot, type SealFlags, type UnlockFlags } from './snapshotSecrets.ts'
@@ -68,22 +69,11 @@ export function register(program: Command): void {
     )
 
   registerRestore(snapshot)
-  writing(snapshot.command('apply <path>'))
+  writing(unlockable(snapshot.command('apply <path>')))
     .description('make what `snapshot export` wrote in a cluster, in the order in which objects need each other; exit code 1 when any of them failed')
-    .action((path: string, flags: WriteFlags) => interruptible(async (signal) => (await import('./snapshotApply.ts')).applyExport(path, flags, signal)))
-  unlockable(snapshot.command('export <file>'))
-    .description('write the objects of a snapshot as YAML that can be applied: a folder per namespace and kind, or one file')
-    .requiredOption('-o, --output <path>', 'an empty or new folder; or a file whose name ends in .yaml')
-    .option('-n, --namespace <name>', 'only this namespace, with its Namespace object')
-    .option('--kind <kind>', 'only this kind, e.g. Deployment')
-    .option('--secrets', 'Secrets too, readable for whoever may read the output', false)
-    .option('--rev <revision>', 'as of this revision', wholeNumber)
-    .option('--json', 'print the report as JSON', false)
-    .action((file: string, options: ExportOptions & UnlockFlags) =>
-      interruptible((signal) =>
-        withSnapshot(file, options, signal, async (path) => (await import('./snapshotExport.ts')).exportObjects(path, options, signal)),
-      ),
-    )
+    .option('--skip-encrypted', 'leave out the Secrets that are encrypted', false)
+    .action((path: string, flags: ApplyFlags) => interruptible(async (signal) => (await import('./snapshotApply.ts')).applyExport(path, flags, signal)))
+  registerExport(snapshot, wholeNumber)
 
   unlockable(snapshot.command('diff <before> <after> [prefix]'))
     .description('keys added, removed and changed between two snapshots; exit code 1 when there are any')
@@ -139,7 +129,7 @@ async function save(path: string, options: SaveFlags, signal: AbortSignal): Prom
   const endpoints = options.endpoints.split(',').filter((endpoint) => endpoint !== '')
   const [endpoint] = endpoints
   if (endpoint === undefined || endpoints.length > 1) throw new Error('snapshot save reads from one member: give exactly one endpoint')
-  const [{ connectMaintenance }, { saveSnapshot }] = await Promise.all([import('../snapshot/maintenanceClient.ts'), import('../snapshot/save.ts')])
+  const [{ connectMaintenance }, { saveSnapshot }] = await Promise.all([import('../client/etcd/snapshotStream.ts'), import('../snapshot/save.ts')])
   const sealing = await readSealing(options)
   const etcd = await connectMaintenance({ endpoint, caFile: options.cacert, certFile: options.cert, keyFile: options.key })
   try {

@@ -1,81 +1,81 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { stringify } from 'yaml'
-import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { cleaned, reasonToLeaveOut } from '#shared/planning/restore/cleaned.ts'
-import { inOrder } from '#shared/planning/restore/order.ts'
-import { SnapshotFile } from '../snapshot/snapshotFile.ts'
-import { snapshotObjects } from '../snapshot/snapshotObjects.ts'
+import { readFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import type { ExportReport } from '#shared/contract/exports.ts'
+import type { ExportTarget } from '../snapshot/export/exportObjects.ts'
+import { interruptible } from './interruptible.ts'
+import { givenPassphrase, linesOf, unlockable, withSnapshot, type UnlockFlags } from './snapshotSecrets.ts'
 
-/** The folder of what belongs to no namespace. No namespace can have this name. */
-const CLUSTER_FOLDER = '_cluster'
-
-/** Flags of the command. */
-export interface ExportOptions {
+interface ExportFlags extends UnlockFlags {
   output: string
   namespace?: string
   kind?: string
-  secrets?: boolean
+  secrets: boolean
+  secretsPassphraseFile?: string
+  secretsRecipient: string[]
+  secretsRecipientsFile?: string
   rev?: number
-  json?: boolean
+  kubeconfig?: string
+  context?: string
+  json: boolean
 }
 
-/** What an export did, as `--json` prints it. */
-interface ExportReport {
-  exported: number
-  /** Why objects are not there, with how many. */
-  leftOut: Record<string, number>
+/** Loaded when it is asked for, as in snapshot.ts. */
+const byObjects = () => import('./exportedObjects.ts')
+
+/** `drydock snapshot export [FILE]`: objects of a snapshot, or of a running cluster, as they can be applied again. */
+export function registerExport(snapshot: Command, wholeNumber: (text: string) => number): void {
+  unlockable(snapshot.command('export [file]'))
+    .description(
+      'write every kind of a snapshot, or without FILE of the cluster of --kubeconfig, as YAML that can be applied: a folder per namespace and kind, or one file',
+    )
+    .requiredOption('-o, --output <path>', 'an empty or new folder; or a file whose name ends in .yaml')
+    .option('--kubeconfig <file>', 'the cluster to export, in place of FILE (default: $KUBECONFIG, or ~/.kube/config)')
+    .option('--context <name>', 'a context of the kubeconfig (default: its current one)')
+    .option('-n, --namespace <name>', 'only this namespace, with its Namespace object')
+    .option('--kind <kind>', 'only this kind, e.g. Deployment')
+    .option('--secrets', 'Secrets too, readable for whoever may read the output', false)
+    .option('--secrets-passphrase-file <file>', 'Secrets too, in one file that age encrypts with this passphrase; - is standard input')
+    .option(
+      '--secrets-recipient <key>',
+      'Secrets too, in one file that age encrypts for this public key (age1…); may be repeated',
+      (key: string, keys: string[]) => [...keys, key],
+      [],
+    )
+    .option('--secrets-recipients-file <file>', 'public keys, one a line')
+    .option('--rev <revision>', 'of a snapshot, as of this revision', wholeNumber)
+    .option('--json', 'print the report as JSON', false)
+    .action((file: string | undefined, flags: ExportFlags) =>
+      interruptible(async (signal) => {
+        const target: ExportTarget = { output: flags.output, namespace: flags.namespace, kind: flags.kind, secrets: await secretsOf(flags) }
+        if (file === undefined) {
+          if (flags.rev !== undefined) throw new Error('--rev is of a snapshot: a running cluster shows what is now')
+          print(await (await byObjects()).exportRunning(flags, target, signal), flags)
+        } else if (flags.kubeconfig !== undefined || flags.context !== undefined) throw new Error(`give either ${file} or a cluster, not both`)
+        else print(await withSnapshot(file, flags, signal, async (path) => (await byObjects()).exportSnapshot(path, { target, rev: flags.rev, signal })), flags)
+      }),
+    )
 }
 
-/** `drydock snapshot export`: objects as they can be applied again, without what a server gave them. */
-export async function exportObjects(path: string, options: ExportOptions, signal: AbortSignal): Promise<void> {
-  const { output, namespace, kind, secrets = false } = options
-  const report: ExportReport = { exported: 0, leftOut: {} }
-  const leaveOut = (why: string): void => {
-    report.leftOut[why] = (report.leftOut[why] ?? 0) + 1
+async function secretsOf({ secrets, secretsPassphraseFile, secretsRecipient, secretsRecipientsFile }: ExportFlags): Promise<ExportTarget['secrets']> {
+  const listed = secretsRecipientsFile === undefined ? [] : linesOf(await readFile(secretsRecipientsFile, 'utf8'))
+  const recipients = [...secretsRecipient, ...listed]
+  const ways = [secrets, secretsPassphraseFile !== undefined, recipients.length > 0].filter(Boolean)
+  if (ways.length > 1) throw new Error('Secrets are written readable, or encrypted with a passphrase or for public keys: give one of these')
+  if (secretsPassphraseFile !== undefined) {
+    const passphrase = (await givenPassphrase(secretsPassphraseFile)) ?? ''
+    if (passphrase.length < 8) throw new Error('a passphrase has at least 8 characters')
+    return { compress: false, passphrase }
   }
-  const kept: KubeObject[] = []
-  const file = new SnapshotFile(path)
-  try {
-    const wanted = (place: { namespace: string; resource: string; name: string }): boolean =>
-      namespace === undefined || place.namespace === namespace || (place.resource === 'namespaces' && place.name === namespace)
-    for await (const { key, object } of snapshotObjects(file, { signal, atRevision: options.rev, wanted })) {
-      if (object === null) {
-        leaveOut(`not readable, as what is encrypted is not: ${key.split('/').slice(0, 3).join('/')}`)
-        continue
-      }
-      if (kind !== undefined && object.kind?.toLowerCase() !== kind.toLowerCase()) continue
-      const why = reasonToLeaveOut(object)
-      if (why !== null) leaveOut(object.metadata.ownerReferences === undefined ? why : 'a controller makes it')
-      else if (object.kind === 'Secret' && !secrets) leaveOut('a Secret; give --secrets to have them')
-      else kept.push(cleaned(object))
-    }
-  } finally {
-    file.close()
-  }
-  const ordered = inOrder(kept)
-  if (/\.ya?ml$/.test(output)) await writeFile(output, ordered.map((object) => stringify(object, { lineWidth: 0 })).join('---\n'), { mode: 0o600, flag: 'wx' })
-  else await writeFolders(output, ordered)
-  report.exported = ordered.length
-  if (options.json === true) process.stdout.write(`${JSON.stringify(report)}\n`)
-  else {
-    process.stdout.write(`${String(report.exported)} objects in ${output}\n`)
-    for (const [why, count] of Object.entries(report.leftOut)) process.stdout.write(`left out: ${String(count)}, ${why}\n`)
-  }
+  if (recipients.length > 0) return { compress: false, recipients }
+  return secrets ? 'readable' : 'left-out'
 }
 
-async function writeFolders(folder: string, objects: readonly KubeObject[]): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  if ((await readdir(folder)).length > 0) throw new Error(`${folder} is not empty: name a new folder, so that nothing old stays among what is exported`)
-  const names = new Set<string>()
-  for (const object of objects) {
-    const into = join(folder, object.metadata.namespace ?? CLUSTER_FOLDER, object.kind?.toLowerCase() ?? '')
-    // Kinds of two groups may have one name; a name may hold characters that a file's may not.
-    const base = encodeURIComponent(object.metadata.name ?? '')
-    let name = `${base}.yaml`
-    if (names.has(join(into, name))) name = `${base}.${(object.apiVersion ?? '').replaceAll('/', '_')}.yaml`
-    names.add(join(into, name))
-    await mkdir(into, { recursive: true, mode: 0o700 })
-    await writeFile(join(into, name), stringify(object, { lineWidth: 0 }), { mode: 0o600 })
+function print(report: ExportReport, { json }: ExportFlags): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify(report)}\n`)
+    return
   }
+  process.stdout.write(`${String(report.exported)} objects in ${report.output}\n`)
+  if (report.secretsPath !== '') process.stdout.write(`${String(report.encryptedSecrets)} Secrets, encrypted, in ${report.secretsPath}\n`)
+  for (const [why, count] of Object.entries(report.leftOut)) process.stdout.write(`left out: ${String(count)}, ${why}\n`)
 }

@@ -92,7 +92,8 @@ async function isPlain(path: string): Promise<boolean> {
   }
 }
 
-async function givenPassphrase(file: string | undefined): Promise<string | null> {
+/** Of a file, of standard input (`-`), or of the environment; null where none is given. */
+export async function givenPassphrase(file: string | undefined): Promise<string | null> {
   const given = file === undefined ? process.env[PASSPHRASE_VARIABLE] : file === '-' ? await standardInput() : await readFile(file, 'utf8')
   return given === undefined ? null : given.replace(/\r?\n$/, '')
 }
@@ -121,7 +122,8 @@ async function ask(question: string): Promise<string> {
   }
 }
 
-const linesOf = (text: string): string[] =>
+/** Without comments and empty lines. */
+export const linesOf = (text: string): string[] =>
   text
     .split('\n')
     .map((line) => line.trim())

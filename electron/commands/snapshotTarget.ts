@@ -20,7 +20,7 @@ const top = fileURLToPath(new URL('../..', import.meta.url))
 export const clusterCommand: ClusterCommand = { program: process.execPath, args: ['--disable-warning=ExperimentalWarning', join(top, 'electron/cli.ts')] }
 
 /** @throws Error that says what to give */
-export async function withTarget<T>({ kubeconfig, context }: WriteFlags, use: (to: Transport) => Promise<T>): Promise<T> {
+export async function withTarget<T>({ kubeconfig, context }: Pick<WriteFlags, 'kubeconfig' | 'context'>, use: (to: Transport) => Promise<T>): Promise<T> {
   const path = resolve(kubeconfig ?? process.env['KUBECONFIG']?.split(delimiter)[0] ?? join(homedir(), '.kube/config'))
   const contexts = parseKubeconfig(await readFile(path, 'utf8'), path)
   const found = context === undefined ? (contexts.find(({ isCurrent }) => isCurrent) ?? contexts[0]) : contexts.find(({ name }) => name === context)

@@ -56,7 +56,7 @@ export class ObjectCounter {
   readonly #live = new KeySet()
   readonly #counts = new Map<string, { count: number }>()
   /** By a hash of the first segments and of how many there are; null for what is no object. */
-  readonly #kinds = new Map<string, { count: number } | null>()
+  readonly #kinds = new Map<number, { count: number } | null>()
 
   /** The key lies in `bytes` from `start` to `end`. */
   see(bytes: Buffer, start: number, end: number, tombstone: boolean): void {

@@ -6,7 +6,12 @@ import type { EtcdClient } from '#shared/etcd/rpc.ts'
 import { TRAILER_BYTES } from './bbolt/format.ts'
 import { writeFully } from './bbolt/pageWriter.ts'
 import { checkSealing, isEncrypted, seal, type Sealing } from './envelope/envelope.ts'
+import { BatchWriter } from './batchWriter.ts'
 import { SnapshotError } from './snapshotError.ts'
+import { HashThread } from './trailer/hashThread.ts'
+
+/** Between two reports of progress. */
+const PROGRESS_BYTES = 1 << 20
 
 export interface SaveProgress {
   receivedBytes: number
@@ -48,7 +53,7 @@ export async function saveSnapshot({ etcd, path, clock, signal, onProgress, seal
   if (await exists(path)) throw new SnapshotError('exists', `${path} is already there; choose another name`)
   const file = await open(part, 'w', 0o600)
   try {
-    const received = await receive(file, { etcd, sealing, signal, clock, startedMs, onProgress: onProgress ?? (() => undefined) })
+    const received = await receive(file, { part, etcd, sealing, signal, clock, startedMs, onProgress: onProgress ?? (() => undefined) })
     await file.sync()
     await file.close()
     signal.throwIfAborted()
@@ -64,6 +69,8 @@ export async function saveSnapshot({ etcd, path, clock, signal, onProgress, seal
 }
 
 interface Receiving {
+  /** The file's path while it is received. */
+  part: string
   etcd: Pick<EtcdClient, 'snapshot'>
   sealing: Sealing
   signal: AbortSignal
@@ -74,17 +81,11 @@ interface Receiving {
 
 async function receive(file: FileHandle, options: Receiving): Promise<{ fileSizeBytes: number; sha256: string }> {
   const { sealing } = options
+  if (!sealing.compress && !isEncrypted(sealing)) return receiveAsIs(file, options)
   let written = 0
-  if (!sealing.compress && !isEncrypted(sealing)) {
-    const check = new TrailerCheck()
-    for await (const blob of received(options, check)) {
-      await writeFully(file, blob, written)
-      written += blob.length
-    }
-    return { fileSizeBytes: written, sha256: check.wholeSha256 }
-  }
   const hash = createHash('sha256')
-  await seal(received(options, new TrailerCheck()), sealing, async (bytes) => {
+  const check = new TrailerCheck()
+  await seal(received(options, check), sealing, async (bytes) => {
     await writeFully(file, bytes, written)
     hash.update(bytes)
     written += bytes.length
@@ -92,14 +93,39 @@ async function receive(file: FileHandle, options: Receiving): Promise<{ fileSize
   return { fileSizeBytes: written, sha256: hash.digest('hex') }
 }
 
-/** The bytes of a snapshot as etcd sends them; ends only when they match the SHA-256 that ends them. */
-async function* received({ etcd, signal, clock, startedMs, onProgress }: Receiving, check: TrailerCheck): AsyncGenerator<Uint8Array> {
+/** Writes while more is received, and hashes what was written in a thread of its own. */
+async function receiveAsIs(file: FileHandle, options: Receiving): Promise<{ fileSizeBytes: number; sha256: string }> {
+  const thread = new HashThread(options.part, { trailerBytes: TRAILER_BYTES })
+  try {
+    const writer = new BatchWriter(file, (writtenBytes) => {
+      thread.advance(writtenBytes)
+    })
+    for await (const blob of received(options, null)) {
+      const waiting = writer.write(blob)
+      if (waiting !== null) await waiting
+    }
+    const fileSizeBytes = await writer.end()
+    checkEnds(fileSizeBytes)
+    const { sha256, bodySha256, trailer, sizeBytes } = await thread.finish()
+    if (bodySha256 !== trailer || sizeBytes !== fileSizeBytes) throw mismatch()
+    return { fileSizeBytes, sha256 }
+  } finally {
+    await thread.stop()
+  }
+}
+
+/** The bytes of a snapshot as etcd sends them. With a `check` it ends only when they match the SHA-256 that ends them. */
+async function* received({ etcd, signal, clock, startedMs, onProgress }: Receiving, check: TrailerCheck | null): AsyncGenerator<Uint8Array> {
+  let receivedBytes = 0
+  let toldBytes = -PROGRESS_BYTES
   for await (const { blob, remainingBytes } of etcd.snapshot({ signal })) {
     signal.throwIfAborted()
     if (blob.length === 0) continue
-    check.see(blob)
+    check?.see(blob)
     yield blob
-    const { receivedBytes } = check
+    receivedBytes += blob.length
+    if (receivedBytes - toldBytes < PROGRESS_BYTES && remainingBytes > 0) continue
+    toldBytes = receivedBytes
     const seconds = (clock.now() - startedMs) / 1000
     const bytesPerSecond = seconds > 0 ? receivedBytes / seconds : 0
     // The server's count leaves the trailer out: its last pieces may say 0 remain.
@@ -107,19 +133,28 @@ async function* received({ etcd, signal, clock, startedMs, onProgress }: Receivi
     onProgress({ receivedBytes, totalBytes, bytesPerSecond, secondsLeft: bytesPerSecond > 0 ? (totalBytes - receivedBytes) / bytesPerSecond : null })
   }
   signal.throwIfAborted()
-  check.end()
+  check?.end(receivedBytes)
+}
+
+/** @throws SnapshotError trailer */
+function checkEnds(receivedBytes: number): void {
+  if (receivedBytes % 512 !== TRAILER_BYTES)
+    throw new SnapshotError(
+      'trailer',
+      `the snapshot's stream ended after ${String(receivedBytes)} bytes without the SHA-256 that etcd sends last; nothing was kept`,
+    )
+}
+
+function mismatch(): SnapshotError {
+  return new SnapshotError('trailer', `the bytes received do not match the SHA-256 that etcd sent; nothing was kept`)
 }
 
 /** Hashes a stream whose last 32 bytes are the SHA-256 of those before. They are not marked: so many are held back all the time. */
 class TrailerCheck {
-  receivedBytes = 0
-  /** Of all bytes, trailer included, in hex; known after `end`. */
-  wholeSha256 = ''
   readonly #hash = createHash('sha256')
   #held: Buffer = Buffer.alloc(0)
 
   see(blob: Uint8Array): void {
-    this.receivedBytes += blob.length
     if (blob.length >= TRAILER_BYTES) {
       this.#hash.update(this.#held)
       this.#hash.update(blob.subarray(0, blob.length - TRAILER_BYTES))
@@ -133,15 +168,9 @@ class TrailerCheck {
   }
 
   /** @throws SnapshotError trailer */
-  end(): void {
-    if (this.receivedBytes % 512 !== TRAILER_BYTES)
-      throw new SnapshotError(
-        'trailer',
-        `the snapshot's stream ended after ${String(this.receivedBytes)} bytes without the SHA-256 that etcd sends last; nothing was kept`,
-      )
-    this.wholeSha256 = this.#hash.copy().update(this.#held).digest('hex')
-    if (this.#hash.digest('hex') !== this.#held.toString('hex'))
-      throw new SnapshotError('trailer', `the bytes received do not match the SHA-256 that etcd sent; nothing was kept`)
+  end(receivedBytes: number): void {
+    checkEnds(receivedBytes)
+    if (this.#hash.digest('hex') !== this.#held.toString('hex')) throw mismatch()
   }
 }
 

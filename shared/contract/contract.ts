@@ -2,6 +2,7 @@ import { backupChannels } from './backups.ts'
 import { compareChannels } from './compare.ts'
 import type { Input, Message, Output, RequestChannel, SubscriptionChannel } from './channel.ts'
 import { clusterChannels } from './clusters.ts'
+import { exportChannels } from './exports.ts'
 import { instanceChannels } from './instances.ts'
 import { metricChannels } from './metrics.ts'
 import { objectChannels } from './objects.ts'
@@ -23,6 +24,7 @@ export const contract = {
   ...scheduleChannels,
   ...instanceChannels,
   ...compareChannels,
+  ...exportChannels,
   ...securityChannels,
   ...runbookChannels,
   ...staticPodChannels,

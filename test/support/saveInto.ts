@@ -3,7 +3,7 @@ import { SystemClock } from '#shared/base/clock.ts'
 import { silentLogger } from '#shared/base/logger.ts'
 import { Backups } from '#electron/snapshot/backups.ts'
 import { Catalogue } from '#electron/snapshot/catalogue.ts'
-import { connectMaintenance } from '#electron/snapshot/maintenanceClient.ts'
+import { connectMaintenance } from '#electron/client/etcd/snapshotStream.ts'
 
 // `saveInto.ts DIRECTORY ENDPOINT`: one backup as the app makes it, in a process of its own that may be killed or have a disk of its own.
 // Prints `receiving`, then what came of it as JSON.

@@ -1,18 +1,15 @@
 import { readFile } from 'node:fs/promises'
-import { Client, credentials, Metadata, status as grpcStatus, type ChannelCredentials, type ServiceError } from '@grpc/grpc-js'
+import { Client, credentials, Metadata, type ChannelCredentials, type ServiceError } from '@grpc/grpc-js'
 import { decodeMessage, encodeMessage, type MessageTable, type Plain } from '#shared/etcd/message.ts'
 import * as m from '#shared/etcd/messages.ts'
 import { MalformedMessage } from '#shared/etcd/protobuf.ts'
-import { EtcdError, type EtcdClient, type EtcdErrorCode, type WatchResponse } from '#shared/etcd/rpc.ts'
+import { EtcdError, type EtcdClient, type WatchResponse } from '#shared/etcd/rpc.ts'
 import { txnResponseFromWire, txnToWire } from '#shared/etcd/txnMessages.ts'
+import { etcdAddress, readTls, type EtcdTarget, type EtcdTls } from './etcdTarget.ts'
+import { etcdErrorCode } from './grpcCodes.ts'
+import { snapshotStream } from './snapshotStream.ts'
 
-export interface EtcdTarget {
-  /** `https://host:port`, `http://host:port`, or `host:port` (TLS when a CA or certificate is given, as etcdctl). */
-  endpoint: string
-  caFile?: string | undefined
-  certFile?: string | undefined
-  keyFile?: string | undefined
-}
+export type { EtcdTarget } from './etcdTarget.ts'
 
 /** Longest a call may take that is neither a stream nor a snapshot. */
 const CALL_TIMEOUT_MS = 15_000
@@ -20,24 +17,11 @@ const CALL_TIMEOUT_MS = 15_000
 /** As kube-apiserver's client: etcd refuses to be asked more often than every five seconds. */
 const KEEPALIVE_MS = 10_000
 
-const CODES: Partial<Record<number, EtcdErrorCode>> = {
-  [grpcStatus.INVALID_ARGUMENT]: 'InvalidArgument',
-  [grpcStatus.NOT_FOUND]: 'NotFound',
-  [grpcStatus.FAILED_PRECONDITION]: 'FailedPrecondition',
-  [grpcStatus.OUT_OF_RANGE]: 'OutOfRange',
-  [grpcStatus.RESOURCE_EXHAUSTED]: 'ResourceExhausted',
-  [grpcStatus.UNAVAILABLE]: 'Unavailable',
-  [grpcStatus.UNAUTHENTICATED]: 'Unauthenticated',
-  [grpcStatus.PERMISSION_DENIED]: 'PermissionDenied',
-  [grpcStatus.DEADLINE_EXCEEDED]: 'DeadlineExceeded',
-  [grpcStatus.UNIMPLEMENTED]: 'Unimplemented',
-}
-
 function asEtcdError(error: unknown): Error {
   if (error instanceof MalformedMessage) return new EtcdError('Unknown', `the answer is not etcd's: ${error.message}`, { cause: error })
   const { code, details, message } = error as Partial<ServiceError>
   if (typeof code === 'number')
-    return new EtcdError(CODES[code] ?? 'Unknown', details === undefined || details === '' ? (message ?? 'the call failed') : details, { cause: error })
+    return new EtcdError(etcdErrorCode(code), details === undefined || details === '' ? (message ?? 'the call failed') : details, { cause: error })
   return error instanceof Error ? error : new Error(String(error))
 }
 
@@ -46,21 +30,20 @@ function asEtcdError(error: unknown): Error {
  *
  * @throws the system's error when a TLS file cannot be read; TypeError when it holds no certificate or key
  */
-export async function connectEtcd({ endpoint, caFile, certFile, keyFile }: EtcdTarget): Promise<EtcdClient> {
-  const [scheme, address] = endpoint.includes('://')
-    ? (endpoint.split('://') as [string, string])
-    : [caFile !== undefined || certFile !== undefined ? 'https' : 'http', endpoint]
-  const pem = (path: string | undefined): Promise<Buffer | null> => (path === undefined || path === '' ? Promise.resolve(null) : readFile(path))
-  const [ca, cert, key] = await Promise.all([pem(caFile), pem(certFile), pem(keyFile)])
+export async function connectEtcd(target: EtcdTarget): Promise<EtcdClient> {
+  const tls = await readTls(target)
+  const { ca = null, cert = null, key = null } = tls
+  const { scheme, address } = etcdAddress(target)
   const channel: ChannelCredentials = scheme === 'https' ? credentials.createSsl(ca, key, cert) : credentials.createInsecure()
   return new GrpcEtcdClient(
-    new Client(address.replace(/\/+$/, ''), channel, {
+    new Client(address, channel, {
       'grpc.max_receive_message_length': -1,
       'grpc.max_send_message_length': -1,
       // A member that vanished without a word is noticed by the watch on it.
       'grpc.keepalive_time_ms': KEEPALIVE_MS,
       'grpc.keepalive_timeout_ms': KEEPALIVE_MS,
     }),
+    { target, tls },
   )
 }
 
@@ -75,9 +58,11 @@ const fromBuffer =
 
 class GrpcEtcdClient implements EtcdClient {
   readonly #client: Client
+  readonly #reached: { target: EtcdTarget; tls: EtcdTls }
 
-  constructor(client: Client) {
+  constructor(client: Client, reached: { target: EtcdTarget; tls: EtcdTls }) {
     this.#client = client
+    this.#reached = reached
   }
 
   async #unary(
@@ -166,14 +151,9 @@ class GrpcEtcdClient implements EtcdClient {
     }
   }
 
-  async *snapshot({ signal }: { signal: AbortSignal }): AsyncGenerator<{ blob: Uint8Array; remainingBytes: number }> {
-    const call = this.#client.makeServerStreamRequest(
-      '/etcdserverpb.Maintenance/Snapshot',
-      toBuffer(m.SNAPSHOT_REQUEST),
-      fromBuffer(m.SNAPSHOT_RESPONSE),
-      {} as Plain,
-    )
-    for await (const answer of cancellable(call, signal)) yield answer as never
+  /** On a connection of its own, which its bytes would fill. */
+  snapshot({ signal }: { signal: AbortSignal }): AsyncGenerator<{ blob: Uint8Array; remainingBytes: number }> {
+    return snapshotStream(this.#reached.target, { tls: this.#reached.tls, signal })
   }
 
   close(): Promise<void> {
