@@ -8,7 +8,7 @@ import { interruptible } from './interruptible.ts'
 import type { ApplyFlags } from './snapshotApply.ts'
 import { registerExport } from './snapshotExport.ts'
 import { registerRestore } from './snapshotRestore.ts'
-import { writing, type WriteFlags } from './writeFlags.ts'
+import { writing } from './writeFlags.ts'
 import { readSealing, readUnlock, sealable, unlockable, unpackDirectory, withSnapshot, type SealFlags, type UnlockFlags } from './snapshotSecrets.ts'
 
 const formats: OutputFormat[] = ['simple', 'table', 'json', 'fields']

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { Client, credentials, Metadata, type ChannelCredentials, type ServiceError } from '@grpc/grpc-js'
 import { decodeMessage, encodeMessage, type MessageTable, type Plain } from '#shared/etcd/message.ts'
 import * as m from '#shared/etcd/messages.ts'
