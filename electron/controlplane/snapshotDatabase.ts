@@ -101,6 +101,10 @@ export class SnapshotDatabase implements StoreDatabase {
     return
   }
 
+  sync(): Promise<void> {
+    return Promise.resolve()
+  }
+
   rollback(): void {
     return
   }

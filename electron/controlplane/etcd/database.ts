@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, fdatasync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { KeyValue } from '#shared/etcd/rpc.ts'
@@ -35,6 +35,7 @@ export type StoreDatabase = Pick<
   Database,
   | 'begin'
   | 'commit'
+  | 'sync'
   | 'rollback'
   | 'insert'
   | 'read'
@@ -53,8 +54,9 @@ export type StoreDatabase = Pick<
 >
 
 /**
- * The store's file: `<dataDir>/store.sqlite`, write-ahead logged, `synchronous=FULL`, so that a COMMIT that returned is on
- * disk. One process at a time: `locking_mode=EXCLUSIVE` holds the file from the first write until it is closed.
+ * The store's file: `<dataDir>/store.sqlite`, write-ahead logged. A COMMIT writes the log, `sync` brings it onto the disk on
+ * another thread; SQLite itself sees to it that the log is there before the file and the file before the log begins anew
+ * (`synchronous=NORMAL`). One process at a time: `locking_mode=EXCLUSIVE` holds the file from the first write until it is closed.
  */
 export class Database {
   readonly path: string
@@ -63,6 +65,8 @@ export class Database {
   readonly #select: StatementSync
   readonly #scan: StatementSync
   readonly #remove: StatementSync
+  /** The log, opened once more to be synced. */
+  #log: number | null = null
 
   /**
    * @param filling for a new store that is thrown away unless it is filled whole: nothing is on disk before `flush`
@@ -76,7 +80,7 @@ export class Database {
       this.#sqlite.exec(
         filling
           ? 'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000;'
-          : 'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-16000;',
+          : 'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-16000;',
       )
       this.#sqlite.exec('BEGIN IMMEDIATE')
       this.#sqlite.exec(SCHEMA)
@@ -101,9 +105,21 @@ export class Database {
     this.#sqlite.exec('BEGIN IMMEDIATE')
   }
 
-  /** On disk when it returns. */
+  /** Safe from a crash of this process when it returns; from one of the machine only after `sync`. */
   commit(): void {
     this.#sqlite.exec('COMMIT')
+  }
+
+  /** All that was committed before the call is on disk when it resolves. @throws the system's error */
+  sync(): Promise<void> {
+    this.#log ??= openSync(`${this.path}-wal`, 'r+')
+    const log = this.#log
+    return new Promise((resolve, reject) => {
+      fdatasync(log, (error) => {
+        if (error === null) resolve()
+        else reject(error)
+      })
+    })
   }
 
   /** Brings a store that was filled onto the disk, which commits alone do not then. */
@@ -202,6 +218,8 @@ export class Database {
   }
 
   close(): void {
+    if (this.#log !== null) closeSync(this.#log)
+    this.#log = null
     this.#sqlite.close()
   }
 }

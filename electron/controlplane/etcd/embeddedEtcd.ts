@@ -10,6 +10,7 @@ import type { Logger } from '#shared/base/logger.ts'
 import type { StillReader } from '#shared/etcd/stillReader.ts'
 import { Database, type StoredRow, type StoreDatabase } from './database.ts'
 import { compacted, emptyKey, futureRevision, leaseExists, leaseNotFound, leaseTtlTooLarge, stopped } from './errors.ts'
+import { GroupCommit } from './groupCommit.ts'
 import { Lessor, MAX_LEASE_TTL, MIN_LEASE_TTL } from './lessor.ts'
 import { inInterval, intervalOf, Mvcc, toBytes, toText } from './mvcc.ts'
 import { mainOf, subOf } from './revision.ts'
@@ -44,8 +45,8 @@ export function openEtcdStore(options: EtcdStoreOptions): EmbeddedEtcd {
 }
 
 /**
- * etcd's API over one SQLite file. Work of one turn of the event loop shares one commit: answers, of reads as well, wait
- * until what they tell is on disk.
+ * etcd's API over one SQLite file. What is written while a commit goes to disk shares the next one: answers, of reads as well,
+ * wait until what they tell is on disk.
  */
 export class EmbeddedEtcd implements rpc.EtcdClient {
   readonly #options: EtcdStoreOptions
@@ -55,7 +56,7 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
   readonly #memberId: bigint
   readonly #clusterId: bigint
   #clientUrls: string[]
-  #commit: Promise<void> | null = null
+  readonly #commits: GroupCommit
   /** Revision up to which everything is on disk: what watches may tell. */
   #durableRevision: number
   readonly #wakers = new Set<() => void>()
@@ -66,6 +67,18 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
     this.#clientUrls = options.clientUrls ?? []
     this.#database = options.still ?? new Database(options.dataDir)
     this.#mvcc = new Mvcc(this.#database)
+    this.#commits = new GroupCommit({
+      database: this.#database,
+      revision: () => this.#mvcc.revision,
+      onDurable: (revision) => {
+        this.#durableRevision = revision
+        this.#wake()
+      },
+      onUndone: (error) => {
+        this.#undo()
+        options.logger.error('a commit failed', { error: String(error) })
+      },
+    })
     this.#lessor = new Lessor(options.clock, (id) => {
       void this.leaseRevoke({ id }, { signal: this.#stop.signal }).catch((error: unknown) => {
         options.logger.warn('a lease that ran out could not be revoked', { error: String(error) })
@@ -304,8 +317,10 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
 
   async defragment({ signal }: Call): Promise<void> {
     this.#check(signal)
-    await this.#settled()
-    this.#database.vacuum()
+    // Not within a transaction.
+    await this.#commits.whenIdle(() => {
+      this.#database.vacuum()
+    })
   }
 
   async *snapshot({ signal }: Call): AsyncGenerator<{ blob: Uint8Array; remainingBytes: number }> {
@@ -365,11 +380,12 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
 
   async close(): Promise<void> {
     if (this.#stop.signal.aborted) return
-    await this.#settled().catch(() => undefined)
     this.#lessor.stop()
     this.#stop.abort(stopped())
-    this.#wake()
-    this.#database.close()
+    await this.#commits.whenIdle(() => {
+      this.#wake()
+      this.#database.close()
+    })
   }
 
   #member(): rpc.Member {
@@ -393,37 +409,18 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
     return result
   }
 
-  /** Begins the commit that this turn's work shares. */
+  /** Begins the commit that this work shares with others. */
   #open(): void {
-    if (this.#commit !== null) return
-    this.#database.begin()
-    this.#commit = new Promise((resolve, reject) => {
-      setImmediate(() => {
-        this.#commit = null
-        try {
-          this.#database.commit()
-          this.#durableRevision = this.#mvcc.revision
-          resolve()
-          this.#wake()
-        } catch (error) {
-          this.#undo()
-          this.#options.logger.error('a commit failed', { error: String(error) })
-          reject(new EtcdError('Unavailable', `etcdserver: the write could not be put on disk: ${(error as Error).message}`, { cause: error }))
-        }
-      })
-    })
-    // Whoever wrote awaits it; nobody else must.
-    this.#commit.catch(() => undefined)
+    this.#commits.begin()
   }
 
   #undo(): void {
     this.#database.rollback()
     this.#lessor.load(this.#database.leases(), this.#mvcc.reload())
-    this.#durableRevision = this.#mvcc.revision
   }
 
   #settled(): Promise<void> {
-    return this.#commit ?? Promise.resolve()
+    return this.#commits.settled()
   }
 
   #wake(): void {
