@@ -1,3 +1,5 @@
+import { memoized } from '../base/memo.ts'
+
 /** An exact amount: `mantissa × 10^exponent`. Quantities of 1.5 Gi and 3n both fit without rounding. */
 export interface Quantity {
   mantissa: bigint
@@ -14,6 +16,18 @@ const FINEST = -9
 
 /** @returns null when the text is no quantity */
 export function parseQuantity(text: string): Quantity | null {
+  const quantity = knownQuantity(text)
+  return quantity === null ? null : { ...quantity }
+}
+
+// The same few amounts are read again and again.
+const knownQuantity = memoized(readQuantity, 4096)
+const knownText = memoized((text): string => {
+  const quantity = readQuantity(text)
+  return quantity === null ? text : quantityText(quantity)
+}, 4096)
+
+function readQuantity(text: string): Quantity | null {
   const parts = SHAPE.exec(text)
   if (parts === null) return null
   const [, sign = '', whole = '', fraction = '', exponentText, suffix = ''] = parts
@@ -64,8 +78,7 @@ export function quantityText(quantity: Quantity): string {
 
 /** The canonical text of a quantity in JSON, which may also be a number; the text itself when it is no quantity. */
 export function canonicalQuantity(value: string | number): string {
-  const quantity = parseQuantity(String(value))
-  return quantity === null ? String(value) : quantityText(quantity)
+  return knownText(String(value))
 }
 
 export function addQuantities(a: Quantity, b: Quantity): Quantity {

@@ -38,12 +38,19 @@ export function union(a: FieldSet, b: FieldSet): FieldSet {
 
 export function difference(a: FieldSet, b: FieldSet): FieldSet {
   if (isEmpty(a) || isEmpty(b)) return a
-  const children = new Map<string, FieldSet>()
-  for (const [key, child] of a.children) {
-    const rest = difference(child, b.children.get(key) ?? EMPTY)
-    if (!isEmpty(rest)) children.set(key, rest)
+  // What nothing is taken from stays the same set.
+  let children: Map<string, FieldSet> | null = null
+  for (const [key, taken] of b.children) {
+    const child = a.children.get(key)
+    if (child === undefined) continue
+    const rest = difference(child, taken)
+    if (rest === child) continue
+    children ??= new Map(a.children)
+    if (isEmpty(rest)) children.delete(key)
+    else children.set(key, rest)
   }
-  return node(a.member && !b.member, children)
+  const member = a.member && !b.member
+  return children === null && member === a.member ? a : node(member, children ?? new Map(a.children))
 }
 
 export function intersection(a: FieldSet, b: FieldSet): FieldSet {
@@ -100,8 +107,16 @@ function sorted(set: FieldSet): [string, FieldSet][] {
 
 /** A set from FieldsV1; what is no path element is left out. */
 export function parseFieldsV1(fields: unknown): FieldSet {
-  return parseNode(fields, false)
+  if (!isObject(fields)) return EMPTY
+  const known = PARSED.get(fields)
+  if (known !== undefined) return known
+  const set = parseNode(fields, false)
+  PARSED.set(fields, set)
+  return set
 }
+
+/** Of objects that are stored, which nobody changes. */
+const PARSED = new WeakMap<JsonObject, FieldSet>()
 
 function parseNode(fields: unknown, inner: boolean): FieldSet {
   if (!isObject(fields)) return EMPTY

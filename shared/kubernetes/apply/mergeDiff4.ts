@@ -18,15 +18,19 @@ export function reconciled(managers: Managers, live: unknown, type: MergeType): 
 
 function granular(set: FieldSet, value: unknown, type: MergeType): FieldSet {
   if (type.kind === 'leaf' || value === undefined || value === null) return EMPTY
-  return fromChildren(
-    [...set.children].map(([element, child]) => {
-      const inner = innerType(type, element)
-      const held = at(value, element, type)
-      if (!child.member || child.children.size > 0) return [element, granular(child, held, inner)] as const
-      const whole = inner.kind === 'leaf' || held === undefined || held === null ? EMPTY : fieldsOf(held, inner, true)
-      return [element, whole.children.size === 0 ? EMPTY : whole] as const
-    }),
-  )
+  const found: [string, FieldSet][] = []
+  for (const [element, child] of set.children) {
+    const inner = innerType(type, element)
+    // Within a unit there is nothing, and most fields are units.
+    if (inner.kind === 'leaf') continue
+    const held = at(value, element, type)
+    if (!child.member || child.children.size > 0) found.push([element, granular(child, held, inner)])
+    else {
+      const whole = held === undefined || held === null ? EMPTY : fieldsOf(held, inner, true)
+      found.push([element, whole.children.size === 0 ? EMPTY : whole])
+    }
+  }
+  return found.length === 0 ? EMPTY : fromChildren(found)
 }
 
 function innerType(type: MergeType, element: string): MergeType {

@@ -70,8 +70,26 @@ export function fieldsOf(value: unknown, type: MergeType, version4 = false): Fie
 
 /** Why version 4 takes a value for none of its type: items of a list that are named alike, or lack what names them. Null when it does. */
 export function typeFault(value: unknown, type: MergeType): string | null {
+  if (!hasFault(value, type)) return null
   const faults = [...typeFaults(value, type, [])]
   return faults.length > 1 ? ['errors:', ...faults.map((each) => `  ${each}`)].join('\n') : (faults[0] ?? null)
+}
+
+/** Whether `typeFaults` has anything to tell, which it rarely has. */
+function hasFault(value: unknown, type: MergeType): boolean {
+  if (isLeaf(type, value) || type.kind === 'leaf' || value === undefined || value === null) return false
+  if (type.kind === 'object') {
+    const object = value as JsonObject
+    return Object.keys(object).some((name) => hasFault(object[name], type.member(name)))
+  }
+  const items = value as unknown[]
+  const seen = new Set<string>()
+  for (const item of items) {
+    if (type.kind === 'keyed' && type.keys.some((key) => isObject(item) && item[key] === undefined && type.defaults[key] === undefined)) return true
+    if (items.length > 1) seen.add(elementOf(type, item))
+    if (type.kind === 'keyed' && hasFault(item, type.item)) return true
+  }
+  return items.length > 1 && seen.size < items.length
 }
 
 function* typeFaults(value: unknown, type: MergeType, path: readonly string[]): Generator<string> {

@@ -98,9 +98,9 @@ function canonicalStruct(value: unknown, struct: StructType, path: string, walk:
   // An object within another, such as a claim template, has its kind beside its fields.
   if (struct.typed && path !== '')
     for (const name of ['kind', 'apiVersion']) if (typeof given[name] === 'string' && given[name] !== '') result[name] = given[name]
-  for (const field of struct.fields.values()) {
-    if (struct.typed && (field.name === 'apiVersion' || field.name === 'kind')) continue
+  for (const { field, leftOut } of planOf(struct)) {
     const own = Object.hasOwn(given, field.name) ? given[field.name] : undefined
+    if (leftOut && (own === undefined || own === null)) continue
     const next = path === '' ? field.name : `${path}.${field.name}`
     const canonical = canonicalField(field, own, next, walk)
     if (canonical !== undefined) result[field.name] = canonical
@@ -108,18 +108,40 @@ function canonicalStruct(value: unknown, struct: StructType, path: string, walk:
   return result
 }
 
+interface PlannedField {
+  field: Field
+  /** When it is absent, nothing stands for it, which is so of most fields of most objects. */
+  leftOut: boolean
+}
+
+const PLANS = new WeakMap<StructType, readonly PlannedField[]>()
+
+/** A struct's fields in their order, as far as they are walked. */
+function planOf(struct: StructType): readonly PlannedField[] {
+  const known = PLANS.get(struct)
+  if (known !== undefined) return known
+  const plan = [...struct.fields.values()]
+    .filter(({ name }) => !struct.typed || (name !== 'apiVersion' && name !== 'kind'))
+    .map((field) => ({ field, leftOut: absentValue(field) === undefined }))
+  PLANS.set(struct, plan)
+  return plan
+}
+
+/** What stands for an absent field; a struct within is told by `{}`. */
+function absentValue({ type, pointer, omitEmpty, omitZero }: Field): unknown {
+  if (type.kind === 'struct' && !pointer) return {}
+  // Go's omitempty does not see that a time is zero.
+  if (!pointer && !omitZero && type.kind === 'scalar' && (type.scalar === 'time' || type.scalar === 'microtime')) return null
+  // Nor that a quantity is.
+  if (!pointer && type.kind === 'scalar' && type.scalar === 'quantity') return '0'
+  if (omitEmpty) return undefined
+  return pointer ? null : zero(type, { unknown: [], depth: 0 })
+}
+
 function canonicalField(field: Field, value: unknown, path: string, walk: Walk): unknown {
   const { type } = field
   const absent = value === undefined || value === null
-  if (absent) {
-    if (type.kind === 'struct' && !field.pointer) return canonicalValue(type, {}, path, walk)
-    // Go's omitempty does not see that a time is zero.
-    if (!field.pointer && !field.omitZero && type.kind === 'scalar' && (type.scalar === 'time' || type.scalar === 'microtime')) return null
-    // Nor that a quantity is.
-    if (!field.pointer && type.kind === 'scalar' && type.scalar === 'quantity') return '0'
-    if (field.omitEmpty) return undefined
-    return field.pointer ? null : zero(type, { unknown: [], depth: 0 })
-  }
+  if (absent) return type.kind === 'struct' && !field.pointer ? canonicalValue(type, {}, path, walk) : absentValue(field)
   const canonical = canonicalValue(type, value, path, walk)
   if (isEmpty(type, canonical)) walk.emptied.push(path)
   if (walk.emptyIsNull && !field.omitEmpty && isEmpty(type, canonical)) return null
@@ -149,6 +171,7 @@ function canonicalValue(type: TypeRef, value: unknown, path: string, walk: Walk)
       return result
     }
     case 'scalar':
+      if (type.scalar === 'string' && typeof value === 'string') return value
       if (walk.fromMaps && type.scalar === 'bytes' && value === '') walk.emptied.push(path)
       return canonicalScalar(type.scalar, value, path)
   }

@@ -22,15 +22,42 @@ export class EncodeError extends Error {
 export function encodeStruct(struct: StructType, value: unknown, writer: ProtobufWriter, kept: UnknownFields | null = null): void {
   if (value !== undefined && value !== null && (typeof value !== 'object' || Array.isArray(value))) throw new EncodeError(`${struct.name} must be an object`)
   const object = (value ?? {}) as Record<string, unknown>
-  const unknown = kept === null ? [] : kept.fields.toSorted((a, b) => a.number - b.number)
+  if (kept === null) {
+    encodeKnown(struct, object, writer)
+    return
+  }
+  const unknown = kept.fields.toSorted((a, b) => a.number - b.number)
   for (let index = struct.wire.length - 1; index >= 0; index -= 1) {
     const field = struct.wire[index]
     if (field === undefined) continue
     writeAbove(field.number, unknown, writer)
-    if (field.embedded) encodeEmbedded(field, object, writer, kept?.within.get(String(field.number)) ?? null)
-    else encodeField(field, Object.hasOwn(object, field.name) ? object[field.name] : undefined, writer, kept === null ? null : { struct, kept })
+    if (field.embedded) encodeEmbedded(field, object, writer, kept.within.get(String(field.number)) ?? null)
+    else encodeField(field, Object.hasOwn(object, field.name) ? object[field.name] : undefined, writer, { struct, kept })
   }
   writeAbove(0, unknown, writer)
+}
+
+/** The same of an object of which all is known, as nearly every one is. */
+function encodeKnown(struct: StructType, object: Record<string, unknown>, writer: ProtobufWriter): void {
+  const { wire } = struct
+  for (let index = wire.length - 1; index >= 0; index -= 1) {
+    const field = wire[index]
+    if (field === undefined) continue
+    if (field.embedded) {
+      encodeEmbedded(field, object, writer, null)
+      continue
+    }
+    const value = Object.hasOwn(object, field.name) ? object[field.name] : undefined
+    if ((value === undefined || value === null) && isLeftOut(field)) continue
+    if (field.type.kind === 'scalar') encodeScalar(field.type.scalar, field.number, value, writer)
+    else if (field.type.kind === 'struct') encodeValue(field.type, field.number, value, writer)
+    else encodeField(field, value, writer, null)
+  }
+}
+
+/** Whether nothing is written when nothing is there. */
+function isLeftOut({ pointer, type }: WireField): boolean {
+  return pointer || type.kind === 'list' || type.kind === 'map' || (type.kind === 'scalar' && type.scalar === 'bytes')
 }
 
 /** Writes the last of the unknown fields, those with numbers above `number`. */
@@ -116,9 +143,9 @@ function encodeValue(type: TypeRef, number: number, value: unknown, writer: Prot
     }
     const struct = builtinSchema.struct(type.name)
     if (struct === null) throw new EncodeError(`no type ${type.name}`)
-    writer.message(number, () => {
-      encodeStruct(struct, value, writer, kept)
-    })
+    const before = writer.length
+    encodeStruct(struct, value, writer, kept)
+    writer.close(number, before)
   } else if (type.kind === 'scalar') encodeScalar(type.scalar, number, value, writer)
   else throw new EncodeError('a list of lists has no protobuf form')
 }
@@ -156,11 +183,12 @@ function encodeScalar(scalar: Scalar, number: number, value: unknown, writer: Pr
     case 'float64':
       writer.double(number, Number(value ?? 0))
       return
-    case 'quantity':
-      writer.message(number, () => {
-        writer.string(1, typeof value === 'number' ? String(value) : value === undefined || value === null ? '0' : expectString(value))
-      })
+    case 'quantity': {
+      const before = writer.length
+      writer.string(1, typeof value === 'number' ? String(value) : value === undefined || value === null ? '0' : expectString(value))
+      writer.close(number, before)
       return
+    }
     case 'intstr':
       writer.message(number, () => {
         writer.string(3, typeof value === 'string' ? value : '')

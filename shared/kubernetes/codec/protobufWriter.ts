@@ -82,6 +82,11 @@ export class ProtobufWriter {
   message(number: number, write: () => void): void {
     const before = this.length
     write()
+    this.close(number, before)
+  }
+
+  /** Makes what was written since the writer had a length a nested message. */
+  close(number: number, before: number): void {
     this.#small(this.length - before)
     this.tag(number, 2)
   }

@@ -1,3 +1,4 @@
+import { memoized } from '../../base/memo.ts'
 import { byteLength } from './values.ts'
 
 const LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
@@ -15,28 +16,40 @@ export function rule(text: string, example: string, pattern: string): string {
   return `${text} (e.g. ${examples}regex used for validation is '${pattern}')`
 }
 
+/** Whether a text is of a form as a whole; compiled once. */
+function whole(pattern: string): (text: string) => boolean {
+  const expression = new RegExp(`^${pattern}$`)
+  return (text) => expression.test(text)
+}
+
 function longer(text: string, limit: number): string[] {
   return byteLength(text) > limit ? [`must be no more than ${String(limit)} characters`] : []
 }
 
 /** Each of these gives the reasons why a text is no such name; none when it is one. */
 export function dnsLabelErrors(text: string): string[] {
-  return [...longer(text, 63), ...(new RegExp(`^${LABEL}$`).test(text) ? [] : [rule(LABEL_RULE, 'my-name|123-abc', LABEL)])]
+  return [...longer(text, 63), ...(isLabel(text) ? [] : [rule(LABEL_RULE, 'my-name|123-abc', LABEL)])]
 }
+
+const isLabel = whole(LABEL)
 
 /** Names of most objects. */
 export function dnsSubdomainErrors(text: string): string[] {
-  const pattern = `${LABEL}(\\.${LABEL})*`
-  return [...longer(text, 253), ...(new RegExp(`^${pattern}$`).test(text) ? [] : [rule(SUBDOMAIN_RULE, 'example.com', pattern)])]
+  return [...longer(text, 253), ...(isSubdomain(text) ? [] : [rule(SUBDOMAIN_RULE, 'example.com', SUBDOMAIN)])]
 }
+
+const SUBDOMAIN = `${LABEL}(\\.${LABEL})*`
+const isSubdomain = whole(SUBDOMAIN)
 
 /** Names of services: a label that starts with a letter. */
 export function dns1035Errors(text: string): string[] {
-  const pattern = '[a-z]([-a-z0-9]*[a-z0-9])?'
   const message =
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character"
-  return [...longer(text, 63), ...(new RegExp(`^${pattern}$`).test(text) ? [] : [rule(message, 'my-name|abc-123', pattern)])]
+  return [...longer(text, 63), ...(isDns1035(text) ? [] : [rule(message, 'my-name|abc-123', LABEL_1035)])]
 }
+
+const LABEL_1035 = '[a-z]([-a-z0-9]*[a-z0-9])?'
+const isDns1035 = whole(LABEL_1035)
 
 /** Names that become one segment of a path: roles, bindings. */
 export function pathSegmentErrors(text: string): string[] {
@@ -46,20 +59,23 @@ export function pathSegmentErrors(text: string): string[] {
 
 /** Keys of labels, annotations, taints. */
 export function qualifiedNameErrors(text: string): string[] {
-  const pattern = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]'
+  // Nearly all are keys that were seen before.
+  return [...knownQualifiedName(text)]
+}
+
+const QUALIFIED = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]'
+const isQualified = whole(QUALIFIED)
+const knownQualifiedName = memoized(findQualifiedNameErrors, 4096)
+
+function findQualifiedNameErrors(text: string): readonly string[] {
   const parts = text.split('/')
-  const message = rule(
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
-    'MyName|my.name|123-abc',
-    pattern,
-  )
   if (parts.length > 2) {
-    const whole = rule(
+    const sentence = rule(
       "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
       'MyName|my.name|123-abc',
-      pattern,
+      QUALIFIED,
     )
-    return [`${whole} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`]
+    return [`${sentence} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`]
   }
   const name = parts.at(-1) ?? ''
   const errors: string[] = []
@@ -70,24 +86,35 @@ export function qualifiedNameErrors(text: string): string[] {
   }
   if (name === '') errors.push('name part must be non-empty')
   else if (byteLength(name) > 63) errors.push('name part must be no more than 63 characters')
-  if (!new RegExp(`^${pattern}$`).test(name)) errors.push(message)
+  if (!isQualified(name))
+    errors.push(
+      rule(
+        "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+        'MyName|my.name|123-abc',
+        QUALIFIED,
+      ),
+    )
   return errors
 }
 
 export function labelValueErrors(text: string): string[] {
-  const pattern = '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?'
   const message =
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
-  return [...longer(text, 63), ...(new RegExp(`^${pattern}$`).test(text) ? [] : [rule(message, 'MyValue|my_value|12345', pattern)])]
+  return [...longer(text, 63), ...(isLabelValue(text) ? [] : [rule(message, 'MyValue|my_value|12345', LABEL_VALUE)])]
 }
+
+const LABEL_VALUE = '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?'
+const isLabelValue = whole(LABEL_VALUE)
 
 /** Keys of config maps and secrets. */
 export function configKeyErrors(text: string): string[] {
-  const pattern = '[-._a-zA-Z0-9]+'
   const message = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
-  const errors = [...longer(text, 253), ...(new RegExp(`^${pattern}$`).test(text) ? [] : [rule(message, 'key.name|KEY_NAME|key-name', pattern)])]
+  const errors = [...longer(text, 253), ...(isConfigKey(text) ? [] : [rule(message, 'key.name|KEY_NAME|key-name', CONFIG_KEY)])]
   return [...errors, ...dotErrors(text)]
 }
+
+const CONFIG_KEY = '[-._a-zA-Z0-9]+'
+const isConfigKey = whole(CONFIG_KEY)
 
 function dotErrors(text: string): string[] {
   if (text === '.') return ["must not be '.'"]
@@ -105,15 +132,19 @@ export function wildcardSubdomainErrors(text: string): string[] {
 
 /** Names of environment variables. */
 export function envVarNameErrors(text: string): string[] {
-  const pattern = '[-._a-zA-Z][-._a-zA-Z0-9]*'
   const message = "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit"
-  return [...(new RegExp(`^${pattern}$`).test(text) ? [] : [rule(message, 'my.env-name|MY_ENV.NAME|MyEnvName1', pattern)]), ...dotErrors(text)]
+  return [...(isEnvVarName(text) ? [] : [rule(message, 'my.env-name|MY_ENV.NAME|MyEnvName1', ENV_NAME)]), ...dotErrors(text)]
 }
 
+const ENV_NAME = '[-._a-zA-Z][-._a-zA-Z0-9]*'
+const isEnvVarName = whole(ENV_NAME)
+
 export function httpHeaderNameErrors(text: string): string[] {
-  const pattern = '[-A-Za-z0-9]+'
-  return new RegExp(`^${pattern}$`).test(text) ? [] : [rule("a valid HTTP header must consist of alphanumeric characters or '-'", 'X-Header-Name', pattern)]
+  return isHttpHeaderName(text) ? [] : [rule("a valid HTTP header must consist of alphanumeric characters or '-'", 'X-Header-Name', HEADER_NAME)]
 }
+
+const HEADER_NAME = '[-A-Za-z0-9]+'
+const isHttpHeaderName = whole(HEADER_NAME)
 
 export function percentErrors(text: string): string[] {
   const pattern = '[0-9]+%'

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../json.ts'
+import { deepCopy, deepEqual, type JsonObject } from '../json.ts'
 import type { KubeObject } from '../object.ts'
 import { ipErrors, isDualStack } from './addresses.ts'
 import { duplicate, forbidden, invalid, notSupported, required, typed, type FieldError } from './fieldError.ts'
@@ -15,11 +15,30 @@ import { has, number, object, objects, pointer, text } from './values.ts'
 const UNCHANGEABLE =
   'pod updates may not change fields other than `spec.containers[*].image`, `spec.initContainers[*].image`, `spec.activeDeadlineSeconds` or `spec.tolerations` (only additions to existing tolerations)'
 
-function* podErrors(pod: KubeObject): Iterable<FieldError> {
+function* podErrors(pod: KubeObject, known: JsonObject | null = null): Iterable<FieldError> {
   const spec = object(pod['spec'])
   yield* metadataErrors(pod, { namespaced: true, name: subdomainName })
   yield* podAnnotationErrors(object(pod.metadata.annotations), spec, 'metadata.annotations')
-  yield* podSpecErrors(spec, 'spec', text(pod.metadata.name))
+  yield* ownSpecErrors(spec, text(pod.metadata.name), known)
+}
+
+/** Specs of which nothing was to be said. They are stored, and nobody changes them. */
+const FLAWLESS = new WeakSet<JsonObject>()
+
+/** @param known the spec that is written over, when it is equal: of what was looked at before nothing new is to be said */
+function* ownSpecErrors(spec: JsonObject, podName: string, known: JsonObject | null): Iterable<FieldError> {
+  if (known === null || !FLAWLESS.has(known)) {
+    const errors = [...wholeSpecErrors(spec, podName)]
+    if (errors.length > 0) {
+      yield* errors
+      return
+    }
+  }
+  FLAWLESS.add(spec)
+}
+
+function* wholeSpecErrors(spec: JsonObject, podName: string): Iterable<FieldError> {
+  yield* podSpecErrors(spec, 'spec', podName)
   if (text(spec['serviceAccountName']) === '')
     for (const [at, volume] of objects(spec['volumes']).entries())
       for (const [index, source] of objects(object(volume['projected'])['sources']).entries())
@@ -55,7 +74,7 @@ function* onlyAddedTolerations(now: JsonObject[], was: JsonObject[]): Iterable<F
 
 /** The new spec with what may change put back. */
 function munged(now: JsonObject, was: JsonObject): JsonObject {
-  const result = structuredClone(now)
+  const result = deepCopy(now)
   for (const list of ['containers', 'initContainers']) {
     const old = objects(was[list])
     for (const [index, container] of objects(result[list]).entries()) container['image'] = old[index]?.['image']
@@ -72,8 +91,9 @@ function munged(now: JsonObject, was: JsonObject): JsonObject {
 
 function* updateErrors(after: KubeObject, before: KubeObject): Iterable<FieldError> {
   const [now, was] = [object(after['spec']), object(before['spec'])]
+  const same = deepEqual(now, was)
   yield* metadataUpdateErrors(after, before)
-  yield* podErrors(after)
+  yield* podErrors(after, same ? was : null)
   yield* podAnnotationUpdateErrors(after.metadata.annotations, before.metadata.annotations, now, 'metadata.annotations')
   for (const list of ['containers', 'initContainers']) if (yield* containerUpdateErrors(objects(now[list]), objects(was[list]), `spec.${list}`)) return
   const [deadline, oldDeadline] = [now['activeDeadlineSeconds'], was['activeDeadlineSeconds']]
@@ -88,6 +108,7 @@ function* updateErrors(after: KubeObject, before: KubeObject): Iterable<FieldErr
     }
   } else if (has(oldDeadline)) yield invalid('spec.activeDeadlineSeconds', null, 'must not update from a positive integer to nil value')
   yield* onlyAddedTolerations(objects(now['tolerations']), objects(was['tolerations']))
+  if (same) return
   const kept = munged(now, was)
   if (!sameSpec(kept, was)) yield forbidden('spec', `${UNCHANGEABLE}\n${objectDiff(kept, was, 'core.v1.PodSpec')}`)
 }

@@ -116,7 +116,7 @@ export async function create(
   negotiated: Negotiated,
 ): Promise<ApiResponse> {
   const context = writeContext(request, '')
-  const object = await rest.create(resource, namespace, decodeSent(request, resource, context), context)
+  const object = await rest.create(resource, namespace, decodeSent(request, resource, context), context, { canonical: true })
   return { ...objectResponse(object, resource, rest.nowMs(), request.query, negotiated, 201), warnings: context.warnings }
 }
 
@@ -134,7 +134,7 @@ export async function update(
     throw badRequest(`the namespace of the object (${sent.metadata.namespace ?? ''}) does not match the namespace on the URL (${namespace})`)
   if (rest.find(resource, namespace, name) === undefined && subresource === '' && allowsCreateOnUpdate(resource)) {
     delete sent.metadata.resourceVersion
-    const created = await rest.create(resource, namespace, sent, context)
+    const created = await rest.create(resource, namespace, sent, context, { canonical: true })
     return { ...objectResponse(created, resource, rest.nowMs(), request.query, negotiated, 201), warnings: context.warnings }
   }
   const version = sent.metadata.resourceVersion ?? ''
@@ -143,7 +143,7 @@ export async function update(
     namespace,
     name,
     () => copyCanonical(sent),
-    { retry: version === '', preconditions: { uid: sent.metadata.uid } },
+    { retry: version === '', canonical: true, replaces: true, preconditions: { uid: sent.metadata.uid } },
     context,
   )
   return { ...objectResponse(object, resource, rest.nowMs(), request.query, negotiated), warnings: context.warnings }
@@ -187,7 +187,7 @@ export async function patch(
         // Only a version that the patch itself names is a lock.
         return result
       },
-      { retry: true },
+      { retry: true, canonical: true },
       context,
     )
     return { ...objectResponse(object, resource, rest.nowMs(), request.query, negotiated), warnings: context.warnings }

@@ -60,6 +60,10 @@ export interface UpdateOptions {
   retry: boolean
   /** The update already carries its managedFields (server-side apply). */
   managed?: boolean
+  /** What `mutate` returns is in canonical form already. */
+  canonical?: boolean
+  /** `mutate` does not look at the current object, and need not get a copy of it. */
+  replaces?: boolean
   preconditions?: { uid?: string | undefined; resourceVersion?: string | undefined }
 }
 
@@ -101,13 +105,20 @@ export class RestStore {
     return fromStorage(this.entry(resource, namespace, name).object, resource)
   }
 
-  async create(resource: ApiResource, namespace: string, sent: KubeObject, context: WriteContext, options: { managed?: boolean } = {}): Promise<KubeObject> {
+  /** @param options.canonical the object is in canonical form already, and is changed here */
+  async create(
+    resource: ApiResource,
+    namespace: string,
+    sent: KubeObject,
+    context: WriteContext,
+    options: { managed?: boolean; canonical?: boolean } = {},
+  ): Promise<KubeObject> {
     const generated = (sent.metadata.name ?? '') === '' && (sent.metadata.generateName ?? '') !== ''
     for (let attempt = 1; ; attempt++) {
-      const object = deepCopy(sent)
+      const object = options.canonical === true && !generated ? sent : deepCopy(sent)
       if (generated) object.metadata.name = generateName(sent.metadata.generateName ?? '', this.#options.random)
       try {
-        return await this.#create(resource, namespace, object, context, options.managed === true)
+        return await this.#create(resource, namespace, object, context, options)
       } catch (error) {
         const taken = error instanceof StatusError && error.reason === 'AlreadyExists'
         if (!generated || !taken || attempt >= NAME_ATTEMPTS) throw error
@@ -115,7 +126,13 @@ export class RestStore {
     }
   }
 
-  async #create(resource: ApiResource, namespace: string, sent: KubeObject, context: WriteContext, managed: boolean): Promise<KubeObject> {
+  async #create(
+    resource: ApiResource,
+    namespace: string,
+    sent: KubeObject,
+    context: WriteContext,
+    { managed, canonical }: { managed?: boolean; canonical?: boolean },
+  ): Promise<KubeObject> {
     const { admission, validation, random } = this.#options
     let object = sent
     const { metadata } = object
@@ -139,10 +156,10 @@ export class RestStore {
     if (taken !== undefined) throw alreadyExists(resource, metadata.name ?? '', taken.object.metadata.deletionTimestamp !== undefined)
     metadata.uid = newUid(random)
     metadata.creationTimestamp = this.now()
-    object = complete(inForm(object, resource), resource)
+    object = complete(canonical === true ? object : inForm(object, resource), resource)
     withoutRepeatedOwners(object, context)
     // Who owns what is settled before admission and the strategies: what those add belongs to nobody.
-    if (!managed) setManagers(object, this.#track(null, object, resource, context))
+    if (managed !== true) setManagers(object, this.#track(null, object, resource, context))
     await admission.admit({ operation: 'CREATE', resource, namespace, name: '', object, old: null, context })
     prepareForCreate(object, resource, context.user)
     dropDisabledFields(object, null, resource)
@@ -214,9 +231,9 @@ export class RestStore {
     const before = fromStorage(entry.object, resource)
     const name = before.metadata.name ?? ''
     this.#checkPreconditions(options.preconditions, before, entry.key, resource)
-    const mutated = await mutate(deepCopy(before))
+    const mutated = await mutate(options.replaces === true ? before : deepCopy(before))
     this.#checkVersion(mutated, before, resource, context)
-    let after = complete(inForm(mutated, resource), resource)
+    let after = complete(options.canonical === true ? mutated : inForm(mutated, resource), resource)
     after.metadata = { ...after.metadata }
     withoutRepeatedOwners(after, context)
     if (options.managed !== true) setManagers(after, this.#track(before, after, resource, context))
