@@ -149,6 +149,8 @@ export function compare(before: unknown, after: unknown, type: MergeType): Compa
     for (const name of Object.keys(left)) collect(`f:${name}`, compare(left[name], Object.hasOwn(right, name) ? right[name] : undefined, type.member(name)))
     for (const name of Object.keys(right)) if (!Object.hasOwn(left, name)) collect(`f:${name}`, compare(undefined, right[name], type.member(name)))
   } else {
+    // Most lists did not change, and naming their items costs more than comparing them.
+    if (deepEqual(before, after)) return SAME
     const [left, right] = [itemsOf(type, before), itemsOf(type, after)]
     for (const [element, items] of left) collect(element, compareItems(items, right.get(element) ?? [], itemType(type)))
     for (const [element, items] of right) if (!left.has(element)) collect(element, compareItems([], items, itemType(type)))

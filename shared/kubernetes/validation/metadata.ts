@@ -1,12 +1,14 @@
 import { deepEqual, type JsonObject } from '../json.ts'
 import type { KubeObject } from '../object.ts'
 import { forbidden, invalid, required, tooLong, typed, withGoText, type FieldError } from './fieldError.ts'
-import { labelName, labelValueErrors, pathSegmentName, qualifiedNameErrors, type NameRule } from './names.ts'
-import { byteLength, entries, number, object, objects, text, texts } from './values.ts'
+import { isLabelValue, isQualifiedName, labelName, labelValueErrors, pathSegmentName, qualifiedNameErrors, type NameRule } from './names.ts'
+import { byteLength, entries, has, number, object, objects, text, texts } from './values.ts'
 
 /** Upstream's limit of all annotations of an object together. */
 const MAX_ANNOTATION_BYTES = 256 * 1024
 const MAX_MANAGER_BYTES = 128
+/** A text is no longer in UTF-8 than so many times its length. */
+const MAX_BYTES_PER_UNIT = 3
 const IMMUTABLE = 'field is immutable'
 const STANDARD_FINALIZERS = new Set(['kubernetes', 'orphan', 'foregroundDeletion'])
 
@@ -15,6 +17,7 @@ export function* labelNameErrors(name: string, field: string): Iterable<FieldErr
 }
 
 export function* labelErrors(labels: unknown, field: string): Iterable<FieldError> {
+  if (!has(labels) || Object.entries(object(labels)).every(([key, value]) => isQualifiedName(key) && isLabelValue(text(value)))) return
   for (const [key, value] of entries(labels)) {
     yield* labelNameErrors(key, field)
     for (const detail of labelValueErrors(value)) yield invalid(field, value, detail)
@@ -22,12 +25,23 @@ export function* labelErrors(labels: unknown, field: string): Iterable<FieldErro
 }
 
 export function* annotationErrors(annotations: unknown, field: string): Iterable<FieldError> {
+  if (!has(annotations) || areFine(object(annotations))) return
   let bytes = 0
   for (const [key, value] of entries(annotations)) {
     for (const detail of qualifiedNameErrors(key.toLowerCase())) yield invalid(field, key, detail)
     bytes += byteLength(key) + byteLength(value)
   }
   if (bytes > MAX_ANNOTATION_BYTES) yield tooLong(field, MAX_ANNOTATION_BYTES)
+}
+
+/** Whether nothing is to be said of annotations, by what is quick to find out. */
+function areFine(annotations: JsonObject): boolean {
+  let length = 0
+  for (const key of Object.keys(annotations)) {
+    if (!isQualifiedName(key.toLowerCase())) return false
+    length += key.length + text(annotations[key]).length
+  }
+  return length * MAX_BYTES_PER_UNIT <= MAX_ANNOTATION_BYTES
 }
 
 function* ownerErrors(owners: JsonObject[], field: string): Iterable<FieldError> {
@@ -72,6 +86,7 @@ export function* namespaceFinalizerErrors(finalizer: string, field: string): Ite
 }
 
 export function* fieldManagerErrors(manager: string, field: string): Iterable<FieldError> {
+  if (manager.length <= MAX_MANAGER_BYTES && /^[\x20-\x7e]*$/.test(manager)) return
   if (byteLength(manager) > MAX_MANAGER_BYTES) yield tooLong(field, MAX_MANAGER_BYTES)
   let at = 0
   for (const character of manager) {

@@ -63,6 +63,11 @@ export function qualifiedNameErrors(text: string): string[] {
   return [...knownQualifiedName(text)]
 }
 
+/** Whether `qualifiedNameErrors` finds nothing. */
+export function isQualifiedName(text: string): boolean {
+  return knownQualifiedName(text).length === 0
+}
+
 const QUALIFIED = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]'
 const isQualified = whole(QUALIFIED)
 const knownQualifiedName = memoized(findQualifiedNameErrors, 4096)
@@ -100,11 +105,16 @@ function findQualifiedNameErrors(text: string): readonly string[] {
 export function labelValueErrors(text: string): string[] {
   const message =
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
-  return [...longer(text, 63), ...(isLabelValue(text) ? [] : [rule(message, 'MyValue|my_value|12345', LABEL_VALUE)])]
+  return [...longer(text, 63), ...(isLabelValueText(text) ? [] : [rule(message, 'MyValue|my_value|12345', LABEL_VALUE)])]
 }
 
 const LABEL_VALUE = '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?'
-const isLabelValue = whole(LABEL_VALUE)
+const isLabelValueText = whole(LABEL_VALUE)
+
+/** Whether `labelValueErrors` finds nothing. */
+export function isLabelValue(text: string): boolean {
+  return text.length <= 63 && isLabelValueText(text)
+}
 
 /** Keys of config maps and secrets. */
 export function configKeyErrors(text: string): string[] {

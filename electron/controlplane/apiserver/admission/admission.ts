@@ -41,7 +41,12 @@ export class Admission {
   }
 
   async admit(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.#plugins) if (plugin.admit !== undefined) await this.#run(plugin.name, 'admit', request, () => plugin.admit?.(request))
+    for (const plugin of this.#plugins) {
+      if (plugin.admit === undefined) continue
+      const outcome = this.#run(plugin.name, 'admit', request, () => plugin.admit?.(request))
+      // Most decide at once.
+      if (outcome !== undefined) await outcome
+    }
   }
 
   /** @returns what to call when the write is done or has failed */
@@ -53,18 +58,36 @@ export class Admission {
   }
 
   async validate(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.#plugins) if (plugin.validate !== undefined) await this.#run(plugin.name, 'validate', request, () => plugin.validate?.(request))
+    for (const plugin of this.#plugins) {
+      if (plugin.validate === undefined) continue
+      const outcome = this.#run(plugin.name, 'validate', request, () => plugin.validate?.(request))
+      if (outcome !== undefined) await outcome
+    }
   }
 
-  async #run(name: string, type: 'admit' | 'validate', { operation }: AdmissionRequest, run: () => void | Promise<void>): Promise<void> {
+  #run(name: string, type: 'admit' | 'validate', { operation }: AdmissionRequest, run: () => void | Promise<void>): Promise<void> | undefined {
     const started = performance.now()
-    let rejected = true
-    try {
-      const outcome = run()
-      if (outcome !== undefined) await outcome
-      rejected = false
-    } finally {
+    const ended = (rejected: boolean): void => {
       this.#metrics.admissionDurations.observe([name, type, operation, String(rejected)], (performance.now() - started) / 1000)
     }
+    let outcome: void | Promise<void>
+    try {
+      outcome = run()
+    } catch (error) {
+      ended(true)
+      throw error
+    }
+    if (outcome !== undefined)
+      return outcome.then(
+        () => {
+          ended(false)
+        },
+        (error: unknown) => {
+          ended(true)
+          throw error
+        },
+      )
+    ended(false)
+    return undefined
   }
 }

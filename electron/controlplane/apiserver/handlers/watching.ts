@@ -155,10 +155,7 @@ interface Batching<Item, Batch> {
   join(items: readonly Item[]): Batch
 }
 
-const LINES: Batching<Uint8Array, Uint8Array> = {
-  sizeOf: ({ length }) => length,
-  join: (lines) => (lines.length === 1 && lines[0] !== undefined ? lines[0] : Buffer.concat(lines)),
-}
+const linesOf = (collection: Collection): Batching<Uint8Array, Uint8Array> => ({ sizeOf: ({ length }) => length, join: (lines) => collection.joined(lines) })
 const OBJECTS: Batching<WatchedObject, readonly WatchedObject[]> = { sizeOf: () => OBJECT_BYTES, join: (objects) => objects }
 
 /** Items from a source of events to a reader that takes them at its own pace. */
@@ -244,7 +241,8 @@ export async function watch(
   const asked = { rest, resource, target, request, clock }
   if (request.shares === true && negotiated.as === '' && isStorageVersion(resource))
     return { ...answer, events: await follow(asked, new SharedEvents(resource), OBJECTS) }
-  return { ...answer, stream: await follow(asked, new EventWriter(resource, negotiated, request, () => rest.nowMs()), LINES) }
+  const lines = linesOf(rest.store.collection(resource.storagePrefix ?? ''))
+  return { ...answer, stream: await follow(asked, new EventWriter(resource, negotiated, request, () => rest.nowMs()), lines) }
 }
 
 interface Asked {

@@ -12,6 +12,8 @@ export interface StoreEvent {
 /** Changes remembered for watches that resume: upstream's watch cache grows to about as many. At most about so many bytes of JSON. */
 const HISTORY = 10_000
 const HISTORY_BYTES = 16 * 1024 * 1024
+/** Lines that watches send at once and that are joined for all of them. */
+const MAX_SHARED_LINES = 256
 /** Kept whatever they weigh. */
 const LEAST_HISTORY = 1_000
 
@@ -33,6 +35,7 @@ export class Collection {
   /** What the last event looks like in each form that a watch wants. */
   #lastEvent: StoreEvent | null = null
   readonly #lastForms = new Map<string, Uint8Array>()
+  #lastJoined: { lines: readonly Uint8Array[]; bytes: Uint8Array } = { lines: [], bytes: new Uint8Array(0) }
 
   /** @param sinceRevision changes after this revision will be in the history */
   constructor(sinceRevision: number) {
@@ -108,6 +111,17 @@ export class Collection {
       this.#lastForms.set(form, bytes)
     }
     return bytes
+  }
+
+  /** Lines in one piece, made once for watches that are as far as each other, as most are. */
+  joined(lines: readonly Uint8Array[]): Uint8Array {
+    const [only] = lines
+    if (only !== undefined && lines.length === 1) return only
+    // Who is far behind is so alone.
+    if (lines.length > MAX_SHARED_LINES) return Buffer.concat(lines)
+    const { lines: last } = this.#lastJoined
+    if (last.length !== lines.length || !lines.every((line, index) => line === last[index])) this.#lastJoined = { lines, bytes: Buffer.concat(lines) }
+    return this.#lastJoined.bytes
   }
 
   onEvent(listener: (event: StoreEvent) => void): () => void {
