@@ -7,21 +7,29 @@ import { LoadProcess } from './load/loadProcess.ts'
 import { realisticPod } from './load/pods.ts'
 import { alternately, Measures, type Side } from './load/measures.ts'
 import { cpuMs, median, residentBytes } from './load/processUsage.ts'
-import { makePki, startEmbedded, startRealControlPlane } from './load/servers.ts'
+import { customResources } from './load/customResources.ts'
+import { hasModernServer, startModernServer } from './load/modernServer.ts'
+import { makePki, startEmbedded, startRealControlPlane, type Pki, type Served } from './load/servers.ts'
 import type { Done, Requests } from './load/work.ts'
 
 /** More of them cost time and show memory. */
 const PODS = Number(process.env['DRYDOCK_PODS'] ?? 10_000)
-const CUSTOM = 2_000
-const ROUNDS = Number(process.env['DRYDOCK_ROUNDS'] ?? 5)
+/** At the end there are so many, for their memory alone; no more than before leaves it out. */
+const MANY_PODS = Number(process.env['DRYDOCK_MANY_PODS'] ?? 50_000)
+const ROUNDS = Number(process.env['DRYDOCK_ROUNDS'] ?? 3)
+/** Of `reads`, `watch` and `custom`, those to run; all unless some are named. */
+const PARTS = (process.env['DRYDOCK_PARTS'] ?? '').split(',').filter((part) => part !== '')
 const PODS_PATH = '/api/v1/namespaces/default/pods'
 const JSON_BODY = { 'content-type': 'application/json' }
 const TABLE = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' }
 const GZIP = { 'accept-encoding': 'gzip' }
 const binaries = process.env['DRYDOCK_KUBERNETES_BIN'] ?? ''
 const etcdProgram = process.env['DRYDOCK_ETCD'] ?? 'etcd'
+const modernBinaries = process.env['DRYDOCK_MODERN_BIN'] ?? ''
 
 class Run {
+  readonly rounds = ROUNDS
+  readonly #startedMs = performance.now()
   readonly measures = new Measures('apiserver')
   readonly #load = new LoadProcess()
   readonly #writers = new LoadProcess()
@@ -29,6 +37,15 @@ class Run {
   end(): void {
     this.#load.end()
     this.#writers.end()
+  }
+
+  /** Says how far it is: a run takes minutes. */
+  tell(what: string): void {
+    process.stderr.write(`  ${((performance.now() - this.#startedMs) / 1000).toFixed(0).padStart(4)} s  ${what}\n`)
+  }
+
+  memory(sides: readonly Side[], pods: number, when = ''): void {
+    for (const { name, served } of sides) this.measures.add(name, `memory, ${String(pods)} pods${when}`, 'MB', residentBytes(served.pids) / 1e6)
   }
 
   requests({ served }: Side, work: Omit<Requests, 'type' | 'target'>): Promise<Done> {
@@ -60,13 +77,13 @@ class Run {
     const { api, pids } = side.served
     const version = await resourceVersion(side)
     const ready = Promise.withResolvers<undefined>()
-    const events = updates / ROUNDS
+    const events = Math.ceil(updates / ROUNDS)
     const watching = this.#load.watches({ target: api, path: `${PODS_PATH}?watch=true&resourceVersion=${version}`, watchers, events }, () => {
       ready.resolve(undefined)
     })
+    await ready.promise
     const before = cpuMs(pids)
     const body = JSON.stringify({ metadata: { annotations: { round: '{i}' } } })
-    // The head of a watch's answer comes at once; its first line only with the first event.
     const started = performance.now()
     await this.#writers.requests({
       target: api,
@@ -100,88 +117,76 @@ async function makeServiceAccount({ served }: Side): Promise<void> {
   connection.close()
 }
 
-const DEFINITION = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'shops.example.org' },
-  spec: {
-    group: 'example.org',
-    scope: 'Namespaced',
-    names: { plural: 'shops', singular: 'shop', kind: 'Shop', listKind: 'ShopList' },
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: {
-          openAPIV3Schema: {
-            type: 'object',
-            properties: {
-              spec: {
-                type: 'object',
-                properties: {
-                  owner: { type: 'string' },
-                  size: { type: 'integer', default: 3 },
-                  articles: { type: 'array', items: { type: 'object', properties: { name: { type: 'string' }, price: { type: 'number' } } } },
-                },
-              },
-            },
-          },
-        },
-      },
-    ],
-  },
-}
+const pod = JSON.stringify(realisticPod())
+const create = { method: 'POST', path: PODS_PATH, headers: JSON_BODY, body: pod, expect: 201 }
 
-/** Custom resources of about 1 kB, where structural schemas are checked and defaulted. */
-async function customResources(run: Run, sides: Side[]): Promise<void> {
-  const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
-  const path = '/apis/example.org/v1/namespaces/default/shops'
-  for (const { served } of sides) {
-    const connection = await Http1Connection.open(served.api)
-    await connection.request(http1Request('POST', definitions, { headers: JSON_BODY, body: JSON.stringify(DEFINITION) }))
-    while ((await connection.request(http1Request('GET', path))).status !== 200) await new Promise((resolve) => setTimeout(resolve, 50))
-    connection.close()
-  }
-  const articles = Array.from({ length: 12 }, (_, index) => ({ name: `article ${String(index)} of the spring catalogue`, price: index + 0.5 }))
-  const shop = JSON.stringify({ apiVersion: 'example.org/v1', kind: 'Shop', metadata: { name: 'shop-{i}' }, spec: { owner: 'nobody in particular', articles } })
-  const create = { method: 'POST', path, headers: JSON_BODY, body: shop, expect: 201, connections: 32 }
+async function writes(run: Run, sides: Side[]): Promise<void> {
   const each = (work: (side: Side, round: number) => Promise<void>): Promise<void> => alternately(sides, ROUNDS, work)
-  await each((side, round) => run.throughput(side, 'custom: create, 32 clients', { ...create, from: round * 300, count: 300 }))
-  for (const side of sides) await run.requests(side, { ...create, from: ROUNDS * 300, count: Math.max(0, CUSTOM - ROUNDS * 300) })
-  await each((side) => run.throughput(side, 'custom: GET, 32 clients', { method: 'GET', path: `${path}/shop-7`, expect: 200, connections: 32, count: 1000 }))
-  await each((side) => run.latency(side, `custom: LIST of ${String(CUSTOM)}`, { method: 'GET', path, expect: 200, connections: 1, count: 3 }))
-}
-
-async function measure(run: Run, sides: Side[]): Promise<void> {
-  const each = (work: (side: Side, round: number) => Promise<void>): Promise<void> => alternately(sides, ROUNDS, work)
-  const pod = JSON.stringify(realisticPod())
-  const create = { method: 'POST', path: PODS_PATH, headers: JSON_BODY, body: pod, expect: 201 }
-  // Neither side is measured cold. Without controllers nobody makes the account that pods run as.
+  // Without controllers nobody makes the account that pods run as.
   for (const side of sides) await makeServiceAccount(side)
-  for (const side of sides) await run.requests(side, { ...create, from: 1_000_000, count: 500, connections: 8 })
-  await each((side, round) => run.throughput(side, 'create, 1 client', { ...create, from: round * 100, count: 100, connections: 1 }))
-  await each((side, round) => run.throughput(side, 'create, 32 clients', { ...create, from: ROUNDS * 100 + round * 500, count: 500, connections: 32 }))
-  const made = ROUNDS * 600
-  for (const side of sides) await run.requests(side, { ...create, from: made, count: PODS - made - 500, connections: 16 })
-  const replace = { method: 'PUT', path: `${PODS_PATH}/shop-frontend-7d9c5b8f64-{i}`, headers: JSON_BODY, expect: 200 }
-  await each((side, round) => {
-    const changed = pod.replace('"checksum/config":"', `"round":"${String(round)}","checksum/config":"`)
-    return run.throughput(side, 'update, 32 clients', { ...replace, body: changed, count: 500, connections: 32 })
-  })
+  // Neither side is measured cold: most pods are there before the clock runs.
+  const filled = Math.max(0, PODS - ROUNDS * 600)
+  run.tell(`${String(filled)} pods are made on each side`)
+  for (const side of sides) await run.requests(side, { ...create, count: filled, connections: 32 })
+  run.tell('creates')
+  await each((side, round) => run.throughput(side, 'create, 32 clients', { ...create, from: filled + round * 500, count: 500, connections: 32 }))
+  await each((side, round) => run.throughput(side, 'create, 1 client', { ...create, from: filled + ROUNDS * 500 + round * 100, count: 100, connections: 1 }))
+  run.memory(sides, PODS)
+  run.tell('updates')
+  const replace = { method: 'PUT', path: `${PODS_PATH}/shop-frontend-7d9c5b8f64-{i}`, headers: JSON_BODY, expect: 200, count: 1000, connections: 32 }
+  const changed = (round: string): string => pod.replace('"checksum/config":"', `"round":"${round}","checksum/config":"`)
+  for (const side of sides) await run.requests(side, { ...replace, body: changed('before') })
+  await each((side, round) => run.throughput(side, 'update, 32 clients', { ...replace, body: changed(String(round)) }))
+}
+
+async function reads(run: Run, sides: Side[]): Promise<void> {
+  const each = (work: (side: Side, round: number) => Promise<void>): Promise<void> => alternately(sides, ROUNDS, work)
+  run.tell('reads')
   const get = { method: 'GET', expect: 200, connections: 1 }
   const one = `${PODS_PATH}/shop-frontend-7d9c5b8f64-7`
   await each((side) => run.latency(side, 'GET, 1 client', { ...get, path: one, count: 1000 }))
   await each((side) => run.throughput(side, 'GET, 32 clients', { ...get, path: one, count: 4000, connections: 32 }))
-  await each((side) => run.latency(side, 'LIST', { ...get, path: '/api/v1/pods', count: 2 }))
-  await each((side) => run.latency(side, 'LIST resourceVersion=0', { ...get, path: '/api/v1/pods?resourceVersion=0', count: 2 }))
-  await each((side) => run.latency(side, 'LIST gzip', { ...get, path: '/api/v1/pods', headers: GZIP, count: 2 }))
-  await each((side) => run.latency(side, 'LIST resourceVersion=0 gzip', { ...get, path: '/api/v1/pods?resourceVersion=0', headers: GZIP, count: 2 }))
-  await each((side) => run.latency(side, 'LIST limit=500', { ...get, path: '/api/v1/pods?limit=500', count: 20 }))
-  await each((side) => run.latency(side, 'LIST limit=500 as Table', { ...get, path: '/api/v1/pods?limit=500', headers: TABLE, count: 20 }))
-  await each((side) => run.fanOut(side, 50, 2000))
-  await customResources(run, sides)
-  for (const { name, served } of sides) run.measures.add(name, `memory, ${String(PODS)} pods after this`, 'MB', residentBytes(served.pids) / 1e6)
+  const [all, cached, page] = ['/api/v1/pods', '/api/v1/pods?resourceVersion=0', '/api/v1/pods?limit=500']
+  await each((side) => run.latency(side, 'LIST', { ...get, path: all, count: 3 }))
+  await each((side) => run.latency(side, 'LIST resourceVersion=0', { ...get, path: cached, count: 3 }))
+  await each((side) => run.latency(side, 'LIST gzip', { ...get, path: all, headers: GZIP, count: 2 }))
+  await each((side) => run.latency(side, 'LIST resourceVersion=0 gzip', { ...get, path: cached, headers: GZIP, count: 2 }))
+  await each((side) => run.latency(side, 'LIST limit=500', { ...get, path: page, count: 20 }))
+  await each((side) => run.latency(side, 'LIST limit=500 as Table', { ...get, path: page, headers: TABLE, count: 20 }))
+}
+
+async function custom(run: Run, sides: Side[], folder: string, pki: Pki): Promise<void> {
+  const peer = sides.find(({ name }) => name === 'peer')
+  if (!hasModernServer(modernBinaries) || peer === undefined) {
+    run.tell('custom resources, against the same servers')
+    await customResources(run, sides)
+    return
+  }
+  run.tell('custom resources, against the newer API server')
+  const modern: Side[] = []
+  try {
+    modern.push({ name: 'ours', served: await startEmbedded(join(folder, 'ours-modern'), pki, { version: 'v1.36.0' }) })
+    modern.push({ name: 'peer', served: await startModernServer(modernBinaries, join(folder, 'peer-modern'), pki, peer.served) })
+    await customResources(run, modern)
+  } finally {
+    for (const { served } of modern) await served.end()
+  }
+}
+
+async function measure(run: Run, sides: Side[], folder: string, pki: Pki): Promise<void> {
+  const wanted = (part: string): boolean => PARTS.length === 0 || PARTS.includes(part)
+  await writes(run, sides)
+  if (wanted('reads')) await reads(run, sides)
+  if (wanted('watch')) {
+    run.tell('watches')
+    await alternately(sides, ROUNDS, (side) => run.fanOut(side, 50, 2000))
+  }
+  run.memory(sides, PODS, ' after all this')
+  if (wanted('custom')) await custom(run, sides, folder, pki)
+  if (MANY_PODS <= PODS) return
+  run.tell(`${String(MANY_PODS)} pods are made on each side`)
+  for (const side of sides) await run.requests(side, { ...create, from: PODS, count: MANY_PODS - PODS, connections: 32 })
+  run.memory(sides, MANY_PODS)
 }
 
 export const benchmark: Benchmark = {
@@ -195,26 +200,31 @@ export const benchmark: Benchmark = {
       const pki = makePki(join(folder, 'kubernetes'))
       const sides: Side[] = []
       try {
-        const start = async (name: Side['name'], keep: boolean): Promise<void> => {
-          const served =
-            name === 'ours'
-              ? await startEmbedded(join(folder, 'ours'), pki, { keep })
-              : await startRealControlPlane({ bin: binaries, etcd: etcdProgram }, join(folder, 'peer'), pki, { keep })
+        const start = (name: Side['name'], keep: boolean): Promise<Served> =>
+          name === 'ours'
+            ? startEmbedded(join(folder, 'ours'), pki, { keep })
+            : startRealControlPlane({ bin: binaries, etcd: etcdProgram }, join(folder, 'peer'), pki, { keep })
+        run.tell('starts')
+        // A program that did not run lately has yet to be read from disk, or compiled.
+        for (const name of ['ours', 'peer'] as const) await (await start(name, false)).end()
+        for (let round = 0; round < ROUNDS; round++)
+          for (const name of ['ours', 'peer'] as const) {
+            const first = await start(name, false)
+            run.measures.add(name, 'first start to /readyz', 'ms', first.readyMs)
+            run.measures.add(name, 'first start to /readyz: CPU', 'ms', cpuMs(first.pids))
+            await first.end()
+          }
+        for (const name of ['ours', 'peer'] as const) {
+          const served = await start(name, true)
           sides.push({ name, served })
-        }
-        for (const name of ['ours', 'peer'] as const) await start(name, false)
-        for (const { name, served } of sides) {
-          run.measures.add(name, 'first start to /readyz', 'ms', served.readyMs)
+          run.measures.add(name, 'start to /readyz', 'ms', served.readyMs)
           run.measures.add(name, 'memory, no pods', 'MB', residentBytes(served.pids) / 1e6)
         }
-        for (let round = 0; round < ROUNDS; round++) {
-          for (const { name, served } of sides.splice(0)) {
-            await served.end()
-            await start(name, true)
-          }
-          for (const { name, served } of sides) run.measures.add(name, 'start to /readyz', 'ms', served.readyMs)
-        }
-        await measure(run, sides)
+        await measure(run, sides, folder, pki)
+      } catch (error) {
+        // What was measured until then is told.
+        process.stderr.write(`apiserver: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+        process.exitCode = 1
       } finally {
         for (const { served } of sides) await served.end()
       }

@@ -49,9 +49,13 @@ async function watches({ target, path, watchers, events }: Watches): Promise<Don
   const all = Promise.withResolvers<undefined>()
   for (const connection of connections) {
     let seen = 0
+    let begun = false
     let tail: Buffer = Buffer.alloc(0)
     connection.stream(http1Request('GET', path), (data) => {
       bytes += data.length
+      // The answer's head comes at once, its first line only with the first event.
+      if (!begun && ++answered >= watchers) send({ type: 'ready' })
+      begun = true
       const text = tail.length === 0 ? data : Buffer.concat([tail, data])
       let at = text.indexOf(EVENT)
       let after = 0
@@ -60,7 +64,6 @@ async function watches({ target, path, watchers, events }: Watches): Promise<Don
         after = at + EVENT.length
       }
       tail = text.subarray(Math.max(after, text.length - EVENT.length + 1))
-      if (seen === 0 && ++answered >= watchers) send({ type: 'ready' })
       if (seen >= events && left > 0) {
         seen = -Infinity
         if (--left === 0) all.resolve(undefined)

@@ -59,7 +59,7 @@ export interface Served {
   kill(): Promise<void>
 }
 
-async function endAll(children: ChildProcess[], signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+export async function endAll(children: ChildProcess[], signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   for (const child of children.toReversed()) {
     if (child.exitCode !== null || child.signalCode !== null) continue
     const ended = once(child, 'exit')
@@ -69,7 +69,7 @@ async function endAll(children: ChildProcess[], signal: NodeJS.Signals = 'SIGTER
 }
 
 /** Asks until the answer is 200. @throws Error when a process ends before */
-async function untilReady(target: TlsTarget, path: string, children: ChildProcess[], stderr: () => string): Promise<void> {
+export async function untilReady(target: TlsTarget, path: string, children: ChildProcess[], stderr: () => string): Promise<void> {
   for (;;) {
     const status = await new Promise<number>((resolve) => {
       const asked = request({ host: '127.0.0.1', path, agent: false, ...target }, (answer) => {
@@ -88,7 +88,7 @@ async function untilReady(target: TlsTarget, path: string, children: ChildProces
   }
 }
 
-function collect(child: ChildProcess): () => string {
+export function collect(child: ChildProcess): () => string {
   let text = ''
   child.stderr?.on('data', (bytes: Buffer) => {
     text = (text + bytes.toString()).slice(-20_000)
