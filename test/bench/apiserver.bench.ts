@@ -17,8 +17,9 @@ const PODS = Number(process.env['DRYDOCK_PODS'] ?? 10_000)
 /** At the end there are so many, for their memory alone; no more than before leaves it out. */
 const MANY_PODS = Number(process.env['DRYDOCK_MANY_PODS'] ?? 50_000)
 const ROUNDS = Number(process.env['DRYDOCK_ROUNDS'] ?? 3)
-/** Of `reads`, `watch` and `custom`, those to run; all unless some are named. */
+/** Of `starts`, `reads`, `watch` and `custom`, those to run; all unless some are named. */
 const PARTS = (process.env['DRYDOCK_PARTS'] ?? '').split(',').filter((part) => part !== '')
+const wanted = (part: string): boolean => PARTS.length === 0 || PARTS.includes(part)
 const PODS_PATH = '/api/v1/namespaces/default/pods'
 const JSON_BODY = { 'content-type': 'application/json' }
 const TABLE = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' }
@@ -174,7 +175,6 @@ async function custom(run: Run, sides: Side[], folder: string, pki: Pki): Promis
 }
 
 async function measure(run: Run, sides: Side[], folder: string, pki: Pki): Promise<void> {
-  const wanted = (part: string): boolean => PARTS.length === 0 || PARTS.includes(part)
   await writes(run, sides)
   if (wanted('reads')) await reads(run, sides)
   if (wanted('watch')) {
@@ -206,8 +206,8 @@ export const benchmark: Benchmark = {
             : startRealControlPlane({ bin: binaries, etcd: etcdProgram }, join(folder, 'peer'), pki, { keep })
         run.tell('starts')
         // A program that did not run lately has yet to be read from disk, or compiled.
-        for (const name of ['ours', 'peer'] as const) await (await start(name, false)).end()
-        for (let round = 0; round < ROUNDS; round++)
+        if (wanted('starts')) for (const name of ['ours', 'peer'] as const) await (await start(name, false)).end()
+        for (let round = 0; wanted('starts') && round < ROUNDS; round++)
           for (const name of ['ours', 'peer'] as const) {
             const first = await start(name, false)
             run.measures.add(name, 'first start to /readyz', 'ms', first.readyMs)
@@ -215,7 +215,7 @@ export const benchmark: Benchmark = {
             await first.end()
           }
         for (const name of ['ours', 'peer'] as const) {
-          const served = await start(name, true)
+          const served = await start(name, wanted('starts'))
           sides.push({ name, served })
           run.measures.add(name, 'start to /readyz', 'ms', served.readyMs)
           run.measures.add(name, 'memory, no pods', 'MB', residentBytes(served.pids) / 1e6)
