@@ -43,10 +43,16 @@ export class GroupCommit {
     if (this.#failed !== null) throw this.#failed
     if (this.#open !== null) return
     this.#options.database.begin()
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>()
     // Whoever wrote awaits it; nobody else must.
     promise.catch(() => undefined)
-    this.#open = { durable: promise, resolve, reject }
+    this.#open = {
+      durable: promise,
+      resolve: () => {
+        resolve(undefined)
+      },
+      reject,
+    }
     if (this.#syncing === null)
       setImmediate(() => {
         this.#commit()

@@ -4,7 +4,7 @@ import { GroupCommit } from '#electron/controlplane/etcd/groupCommit.ts'
 /** A database that tells what is asked of it, and whose disk is as quick as the test says. */
 function recorded() {
   const log: string[] = []
-  const syncs: PromiseWithResolvers<void>[] = []
+  const syncs: PromiseWithResolvers<undefined>[] = []
   const state = { revision: 1, failing: false }
   const commits = new GroupCommit({
     database: {
@@ -15,7 +15,7 @@ function recorded() {
       },
       sync: () => {
         log.push('sync')
-        const sync = Promise.withResolvers<void>()
+        const sync = Promise.withResolvers<undefined>()
         syncs.push(sync)
         return sync.promise
       },
@@ -48,10 +48,10 @@ test('writes of one turn share a commit, and those that come while it goes to di
   written.push(write('d'))
   await turn()
   expect(log.splice(0)).toEqual(['begin', 'a', 'b', 'commit', 'sync', 'begin', 'c', 'd'])
-  syncs[0]?.resolve()
+  syncs[0]?.resolve(undefined)
   await turn()
   expect(log.splice(0)).toEqual(['commit', 'sync', 'durable 3', 'a answered', 'b answered'])
-  syncs[1]?.resolve()
+  syncs[1]?.resolve(undefined)
   await Promise.all(written)
   expect(log).toEqual(['durable 5', 'c answered', 'd answered'])
 })
@@ -63,7 +63,7 @@ test('what is read waits for what was written before, on its way to disk or not'
   const read = commits.settled().then(() => log.push('read'))
   await turn()
   expect(log).not.toContain('read')
-  syncs[0]?.resolve()
+  syncs[0]?.resolve(undefined)
   await Promise.all([written, read])
   expect(log.slice(-2)).toEqual(['a answered', 'read'])
   await expect(commits.settled()).resolves.toBeUndefined()
@@ -77,7 +77,7 @@ test('a commit that fails is undone and told, and the next one is tried', async 
   state.failing = false
   const written = write('b')
   await turn()
-  syncs[0]?.resolve()
+  syncs[0]?.resolve(undefined)
   await written
   expect(log).toEqual(['begin', 'b', 'commit', 'sync', 'durable 3', 'b answered'])
 })
@@ -103,10 +103,10 @@ test('what must not run within a transaction waits until there is none', async (
   const idle = commits.whenIdle(() => log.push('idle'))
   await turn()
   written.push(write('b'))
-  syncs[0]?.resolve()
+  syncs[0]?.resolve(undefined)
   await turn()
   expect(log).not.toContain('idle')
-  syncs[1]?.resolve()
+  syncs[1]?.resolve(undefined)
   await Promise.all([...written, idle])
   expect(log.at(-1)).toBe('idle')
 })
