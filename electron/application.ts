@@ -60,6 +60,8 @@ export interface ApplicationOptions {
   kubeconfigs: readonly string[]
   /** How nodes of the user's clusters are reached. @default ~/.ssh/config */
   sshConfigFile?: string
+  /** What sudo asks for on the nodes of the user's clusters; those given later, by cluster, go before it. */
+  sudoPassword?: string
   /** Without it no embedded cluster is started: for commands that work on another one. @default true */
   embedded?: boolean
   /** Without it no scheduled backups run. @default true */
@@ -91,6 +93,8 @@ export class Application {
   readonly #stop = new AbortController()
   #scheduling: Promise<void> = Promise.resolve()
   #restoreEtcd: EtcdClient | null = null
+  /** By cluster; kept nowhere else, and gone with the process. */
+  readonly #sudoPasswords = new Map<string, string>()
 
   /** @throws Error when another Drydock uses the data directory */
   constructor(options: ApplicationOptions) {
@@ -120,7 +124,12 @@ export class Application {
       clock,
       logger,
     })
-    this.#nodes = new NodeAccess({ registry: this.#registry, local: this.#local, sshConfigFile: () => this.#sshConfigFile })
+    this.#nodes = new NodeAccess({
+      registry: this.#registry,
+      local: this.#local,
+      sshConfigFile: () => this.#sshConfigFile,
+      sudoPassword: (clusterId) => this.#sudoPasswords.get(clusterId) ?? options.sudoPassword ?? null,
+    })
     this.#samplers = new Samplers(this.#registry, clock)
     this.#catalogue = new Catalogue({ directory: this.#settings.value.backupDirectory, logger })
     this.#etcd = new EtcdConnections({
@@ -328,10 +337,18 @@ export class Application {
     }
   }
 
-  #settingsHandlers(): { requests: Pick<RequestHandlers, 'settings.change' | 'app.info'>; subscriptions: Pick<SubscriptionHandlers, 'settings.watch'> } {
+  #settingsHandlers(): {
+    requests: Pick<RequestHandlers, 'settings.change' | 'settings.giveSudoPassword' | 'app.info'>
+    subscriptions: Pick<SubscriptionHandlers, 'settings.watch'>
+  } {
     const { version, dataDir, shell } = this.#options
     return {
       requests: {
+        'settings.giveSudoPassword': ({ clusterId, password }) => {
+          if (password === '') this.#sudoPasswords.delete(clusterId)
+          else this.#sudoPasswords.set(clusterId, password)
+          return Promise.resolve(null)
+        },
         'settings.change': (change) => {
           this.#settings.change(change as never)
           return Promise.resolve(null)

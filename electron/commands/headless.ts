@@ -10,6 +10,7 @@ import { SeededRandom } from '#shared/base/random.ts'
 import type { InputOf, MessageOf, OutputOf, RequestName, SubscriptionName } from '#shared/contract/contract.ts'
 import type { RunView, StepView } from '#shared/contract/runbooks.ts'
 import { Application } from '#electron/application.ts'
+import { readPassword } from './readPassword.ts'
 import { stderrLogger } from './stderrLogger.ts'
 
 const top = fileURLToPath(new URL('../..', import.meta.url))
@@ -20,6 +21,7 @@ export interface TargetOptions {
   context?: string
   twin?: string
   sshConfig?: string
+  askSudoPassword?: boolean
   dataDir?: string
   yes?: boolean
   report?: string
@@ -33,6 +35,7 @@ export function withTarget(command: Command): Command {
     .option('--context <name>', 'a context of the kubeconfig (default: its current one)')
     .option('--twin <snapshot>', 'work on a twin made from this etcd snapshot instead')
     .option('--ssh-config <file>', 'how nodes are reached (default: ~/.ssh/config)')
+    .option('--ask-sudo-password', 'ask for the password that sudo wants on the nodes; without a terminal it is the first line of standard input', false)
     .option('--data-dir <dir>', 'where the journal and backups are (default: ~/.local/share/drydock)')
     .option('--log-level <level>', 'debug, info, warn or error, on stderr', 'error')
 }
@@ -57,6 +60,7 @@ export class Headless {
   /** Opens the data directory, does the work, and closes it again. @throws Error when another Drydock uses the directory */
   static async use(options: TargetOptions, work: (headless: Headless) => Promise<void>): Promise<void> {
     const interrupted = new AbortController()
+    const sudoPassword = options.askSudoPassword === true ? await readPassword('Password for sudo on the nodes: ') : null
     const application = new Application({
       dataDir: resolve(options.dataDir ?? join(homedir(), '.local/share/drydock')),
       kubeconfigs: options.kubeconfig === undefined ? [] : [resolve(options.kubeconfig)],
@@ -64,6 +68,7 @@ export class Headless {
       embedded: false,
       schedules: false,
       clusterCommand: { program: process.execPath, args: ['--disable-warning=ExperimentalWarning', join(top, 'electron/cli.ts')] },
+      ...(sudoPassword === null ? {} : { sudoPassword }),
       ...(options.sshConfig === undefined ? {} : { sshConfigFile: resolve(options.sshConfig) }),
       shell: 'browser',
       version: '0.1.0',

@@ -14,12 +14,17 @@ export class NodeAccess {
   readonly #registry: ClusterRegistry
   readonly #local: LocalClusters
   readonly #sshConfigFile: () => string
+  readonly #sudoPassword: (clusterId: string) => string | null
 
-  /** @param options.sshConfigFile the configuration that counts now: it can be changed in the settings */
-  constructor(options: { registry: ClusterRegistry; local: LocalClusters; sshConfigFile(): string }) {
+  /**
+   * @param options.sshConfigFile the configuration that counts now: it can be changed in the settings
+   * @param options.sudoPassword what sudo asks for on a cluster's nodes, as far as it was given
+   */
+  constructor(options: { registry: ClusterRegistry; local: LocalClusters; sshConfigFile(): string; sudoPassword(clusterId: string): string | null }) {
     this.#registry = options.registry
     this.#local = options.local
     this.#sshConfigFile = () => options.sshConfigFile()
+    this.#sudoPassword = (clusterId) => options.sudoPassword(clusterId)
   }
 
   shells(clusterId: string): NodeShellFactory {
@@ -67,8 +72,11 @@ export class NodeAccess {
 
   #remoteShells(clusterId: string): NodeShellFactory {
     const configFile = this.#sshConfigFile()
-    return async (node, context) =>
-      connectSsh(sshTargetOf(node, { configFile, address: context.address ?? (await this.#addressOf(clusterId, node, context)) }), context)
+    return async (node, context) => {
+      const target = sshTargetOf(node, { configFile, address: context.address ?? (await this.#addressOf(clusterId, node, context)) })
+      const sudoPassword = this.#sudoPassword(clusterId)
+      return connectSsh({ ...target, ...(sudoPassword === null ? {} : { sudoPassword }) }, context)
+    }
   }
 
   async #addressOf(clusterId: string, node: string, { signal }: { signal: AbortSignal }): Promise<string> {

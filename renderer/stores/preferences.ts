@@ -36,7 +36,9 @@ export const usePreferences = defineStore('preferences', () => {
   }
 
   const change = (patch: Partial<Settings>): Promise<null> => useLine().client().invoke('settings.change', patch)
+  const giveSudoPassword = (clusterId: string, password: string): Promise<null> =>
+    useLine().client().invoke('settings.giveSudoPassword', { clusterId, password })
   const toggleTheme = (): Promise<null> => change({ theme: theme.value === 'dark' ? 'light' : 'dark' })
 
-  return { settings, theme, start, change, toggleTheme }
+  return { settings, theme, start, change, giveSudoPassword, toggleTheme }
 })

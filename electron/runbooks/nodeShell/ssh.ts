@@ -1,6 +1,7 @@
-import { pipeline } from 'node:stream/promises'
 import { Client, type ClientChannel, type ServerHostKeyAlgorithm } from 'ssh2'
-import { ConnectionCut, type CommandOutcome, type NodeShell, type RunOptions } from './nodeShell.ts'
+import { ConnectionCut, type NodeShell } from './nodeShell.ts'
+import { runCommand } from './sshCommand.ts'
+import { Sudo } from './sudo.ts'
 
 export interface SshTarget {
   host: string
@@ -12,8 +13,10 @@ export interface SshTarget {
   agent?: string
   /** The host's public keys as base64 of their SSH wire form, the middle field of a known_hosts line. Any other key is refused. */
   hostKeys: readonly string[]
-  /** Runs each command under `sudo -n` when the user is not root. */
+  /** Runs each command under sudo: the user is not root. */
   sudo: boolean
+  /** What sudo asks for, where it asks. It goes into sudo's standard input alone: no command line, log or file has it. */
+  sudoPassword?: string
   /** A host to go through. */
   jump?: SshTarget
 }
@@ -26,16 +29,9 @@ export async function connectSsh(target: SshTarget, { signal }: { signal: AbortS
   const clients = await connectThrough(target, signal)
   const client = clients[clients.length - 1]
   if (client === undefined) throw new Error('no connection was made')
+  const asRoot = target.sudo ? new Sudo(client, target) : null
   return {
-    run: async (command, options) => {
-      const outcome = await runCommand(client, target.sudo ? `sudo -n sh -c ${quote(command)}` : command, options)
-      // What sudo itself refuses begins with its name; the command was not run then.
-      if (target.sudo && outcome.exitCode === 1 && /^sudo: /m.test(outcome.stderr) && outcome.stdout === '')
-        throw new Error(
-          `ssh ${target.username}@${target.host}:${String(target.port)}: ${outcome.stderr.trim()}. Nothing was run there. Give ${target.username} the right to become root without a password (NOPASSWD in /etc/sudoers.d), or log in as root`,
-        )
-      return outcome
-    },
+    run: (command, options) => asRoot?.run(command, options) ?? runCommand(client, command, options),
     forward: (port) => forwardOut(client, '127.0.0.1', port),
     close: () => {
       for (const each of clients.toReversed()) each.end()
@@ -142,83 +138,4 @@ function knownFirst(hostKeys: readonly string[]): ServerHostKeyAlgorithm[] {
   })
   const known = (algorithm: string): boolean => types.includes(algorithm.startsWith('rsa-') ? 'ssh-rsa' : algorithm)
   return algorithms.toSorted((a, b) => Number(known(b)) - Number(known(a)))
-}
-
-function runCommand(client: Client, command: string, { signal, onLine, input }: RunOptions): Promise<CommandOutcome> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) {
-      reject(signal.reason as Error)
-      return
-    }
-    const onClientClose = (): void => {
-      reject(new Error(`the connection closed while «${command}» was running`))
-    }
-    client.once('close', onClientClose)
-    client.exec(command, (error: Error | undefined, channel: ClientChannel) => {
-      if (error !== undefined) {
-        client.off('close', onClientClose)
-        reject(new Error(`the node refused to run «${command}»: ${error.message}`, { cause: error }))
-        return
-      }
-      const outputs = { stdout: new LineReader(onLine), stderr: new LineReader(onLine) }
-      // Without one the channel was closed by something else than the command's end.
-      let exitCode: number | null = null
-      const onAbort = (): void => {
-        channel.signal('TERM')
-        channel.close()
-      }
-      signal.addEventListener('abort', onAbort, { once: true })
-      channel.on('data', (bytes: Buffer) => {
-        outputs.stdout.push(bytes)
-      })
-      channel.stderr.on('data', (bytes: Buffer) => {
-        outputs.stderr.push(bytes)
-      })
-      channel.on('exit', (code: number | null) => {
-        exitCode = code ?? 255
-      })
-      channel.on('close', () => {
-        client.off('close', onClientClose)
-        signal.removeEventListener('abort', onAbort)
-        if (signal.aborted) reject(signal.reason as Error)
-        else if (exitCode === null) onClientClose()
-        else resolve({ exitCode, stdout: outputs.stdout.end(), stderr: outputs.stderr.end() })
-      })
-      if (input === undefined) channel.end()
-      else
-        pipeline(input, channel).catch((failure: unknown) => {
-          // A command that ends before it has read all says so by its exit code.
-          if (exitCode === null) reject(failure instanceof Error ? failure : new Error(String(failure)))
-        })
-    })
-  })
-}
-
-/** Collects a stream's text and hands out whole lines as they come. */
-class LineReader {
-  readonly #onLine: ((line: string) => void) | undefined
-  readonly #decoder = new TextDecoder()
-  #text = ''
-  #partial = ''
-
-  constructor(onLine: ((line: string) => void) | undefined) {
-    this.#onLine = onLine
-  }
-
-  push(bytes: Uint8Array): void {
-    const text = this.#decoder.decode(bytes, { stream: true })
-    this.#text += text
-    const lines = (this.#partial + text).split('\n')
-    this.#partial = lines.pop() ?? ''
-    for (const line of lines) this.#onLine?.(line.trimEnd())
-  }
-
-  end(): string {
-    if (this.#partial !== '') this.#onLine?.(this.#partial.trimEnd())
-    return this.#text
-  }
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`
 }
