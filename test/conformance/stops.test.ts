@@ -106,7 +106,7 @@ describe.skipIf(!hasProgram('kubectl') || !hasProgram('ssh'))('an upgrade that s
       expect(planned.code, planned.stdout).not.toBe(0)
 
       for (const member of others) members.start(member)
-      await expect.poll(async () => (await cluster.kubectl(['get', 'nodes'])).code, { timeout: 60_000, interval: 1_000 }).toBe(0)
+      await expect.poll(async () => (await cluster.kubectl(['get', 'nodes'])).code, { timeout: 240_000, interval: 1_000 }).toBe(0)
       const resumed = await own.run(['runbook', 'resume', run?.id ?? ''])
       expect(resumed.code, resumed.stdout + resumed.stderr).toBe(0)
       const after = await outcome()
