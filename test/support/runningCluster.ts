@@ -27,12 +27,20 @@ export interface RunningCluster {
 
 const READY = /^drydock: cluster ready (\S+) kubeconfig=(.+) etcd=(\S+) pki=(.+) ssh=(\S+) ssh-key=(.+)$/
 
-/** @param program what is run in place of the command line. @throws Error with its stderr when it ends before it is ready */
-export async function startCluster(dataDir: string, args: string[] = [], program = cli): Promise<RunningCluster> {
+/**
+ * @param program what is run in place of the command line
+ * @param within a command that runs what follows it, e.g. in another namespace
+ * @throws Error with its stderr when it ends before it is ready
+ */
+export async function startCluster(
+  dataDir: string,
+  args: string[] = [],
+  { program = cli, within = [] }: { program?: string; within?: string[] } = {},
+): Promise<RunningCluster> {
   const startedMs = performance.now()
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, 'cluster', '--data-dir', dataDir, '--port', '0', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning', program, 'cluster', '--data-dir', dataDir, '--port', '0', ...args]
+  const [command = process.execPath, ...rest] = [...within, ...node]
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
   let stderr = ''
   child.stderr.on('data', (bytes: Buffer) => {
     stderr += bytes.toString()

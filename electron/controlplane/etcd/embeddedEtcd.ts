@@ -9,7 +9,7 @@ import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { StillReader } from '#shared/etcd/stillReader.ts'
 import { Database, type StoredRow, type StoreDatabase } from './database.ts'
-import { compacted, emptyKey, futureRevision, leaseExists, leaseNotFound, leaseTtlTooLarge, stopped } from './errors.ts'
+import { compacted, emptyKey, futureRevision, leaseExists, leaseNotFound, leaseTtlTooLarge, notWritten, stopped } from './errors.ts'
 import { GroupCommit } from './groupCommit.ts'
 import { Lessor, MAX_LEASE_TTL, MIN_LEASE_TTL } from './lessor.ts'
 import { inInterval, intervalOf, Mvcc, toBytes, toText } from './mvcc.ts'
@@ -404,9 +404,15 @@ export class EmbeddedEtcd implements rpc.EtcdClient {
   #write<T>(work: (txn: WriteTxn) => T): T {
     this.#open()
     const txn = new WriteTxn(this.#mvcc, this.#lessor)
-    const result = work(txn)
-    if (txn.changed) this.#mvcc.endWrite(this.#mvcc.revision + 1)
-    return result
+    try {
+      const result = work(txn)
+      if (txn.changed) this.#mvcc.endWrite(this.#mvcc.revision + 1)
+      return result
+    } catch (error) {
+      // What etcd refuses, it refuses before the first change; what the disk refuses may stand half in memory.
+      if (!(error instanceof EtcdError)) this.#commits.spoil(error)
+      throw notWritten(error)
+    }
   }
 
   /** Begins the commit that this work shares with others. */

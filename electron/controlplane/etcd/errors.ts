@@ -15,3 +15,13 @@ export const leaseNotFound = (): EtcdError => new EtcdError('NotFound', 'etcdser
 export const leaseExists = (): EtcdError => new EtcdError('FailedPrecondition', 'etcdserver: lease already exists')
 export const leaseTtlTooLarge = (): EtcdError => new EtcdError('OutOfRange', 'etcdserver: too large lease TTL')
 export const stopped = (): EtcdError => new EtcdError('Unavailable', 'etcdserver: server stopped')
+
+const SQLITE_FULL = 13
+
+/** Why a write is not on disk. Of a full disk it is what etcd says when its quota is used up. */
+export function notWritten(error: unknown): EtcdError {
+  if (error instanceof EtcdError) return error
+  if ((error as { errcode?: number }).errcode === SQLITE_FULL)
+    return new EtcdError('ResourceExhausted', 'etcdserver: mvcc: database space exceeded', { cause: error })
+  return new EtcdError('Unavailable', `etcdserver: the write could not be put on disk: ${(error as Error).message}`, { cause: error })
+}

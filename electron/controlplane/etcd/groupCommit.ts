@@ -1,5 +1,6 @@
-import { EtcdError } from '#shared/etcd/rpc.ts'
+import type { EtcdError } from '#shared/etcd/rpc.ts'
 import type { StoreDatabase } from './database.ts'
+import { notWritten } from './errors.ts'
 
 export interface GroupCommitOptions {
   database: Pick<StoreDatabase, 'begin' | 'commit' | 'sync'>
@@ -33,6 +34,8 @@ export class GroupCommit {
   /** Committed, on its way to disk. */
   #syncing: Batch | null = null
   #failed: EtcdError | null = null
+  /** Why what is being filled must be undone whatever the commit would say. */
+  #spoiled: { error: unknown } | null = null
 
   constructor(options: GroupCommitOptions) {
     this.#options = options
@@ -75,16 +78,24 @@ export class GroupCommit {
     work()
   }
 
+  /** What is being filled stands half in memory: it is undone, and whoever waits for it is told why. */
+  spoil(error: unknown): void {
+    this.#spoiled = { error }
+  }
+
   #commit(): void {
     const batch = this.#open
     if (batch === null || this.#syncing !== null) return
     this.#open = null
     const { database, revision, onDurable, onUndone } = this.#options
+    const spoiled = this.#spoiled
+    this.#spoiled = null
     try {
+      if (spoiled !== null) throw spoiled.error
       database.commit()
     } catch (error) {
       onUndone(error)
-      batch.reject(unavailable(error))
+      batch.reject(notWritten(error))
       return
     }
     this.#syncing = batch
@@ -98,7 +109,7 @@ export class GroupCommit {
         batch.resolve()
       },
       (error: unknown) => {
-        this.#fail(batch, unavailable(error))
+        this.#fail(batch, notWritten(error))
       },
     )
   }
@@ -113,9 +124,4 @@ export class GroupCommit {
     batch.reject(error)
     open?.reject(error)
   }
-}
-
-function unavailable(error: unknown): EtcdError {
-  const message = error instanceof Error ? error.message : String(error)
-  return new EtcdError('Unavailable', `etcdserver: the write could not be put on disk: ${message}`, { cause: error })
 }

@@ -15,7 +15,7 @@ const workload = {
 describe('a cluster whose parts leave errors behind that nobody awaits', () => {
   let cluster: RunningCluster | undefined
   beforeAll(async () => {
-    cluster = await startCluster(temporaryDirectory('failing-parts'), ['--nodes', '3'], failingCluster)
+    cluster = await startCluster(temporaryDirectory('failing-parts'), ['--nodes', '3'], { program: failingCluster })
   }, 60_000)
   afterAll(() => cluster?.end())
 

@@ -3,7 +3,6 @@ import { functionEstimate, methodEstimate, operatorEstimate, sortByEstimate, typ
 import { expansion, LIST_COST, MAP_COST } from './expansion.ts'
 import { fixed, NOTHING, sum, times, union, UNKNOWN, type Range } from './range.ts'
 
-
 /** Way to a value from the variables: a variable, then fields, `@items`, `@values`, `@keys`. */
 type Path = readonly string[]
 
