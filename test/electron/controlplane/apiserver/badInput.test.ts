@@ -3,8 +3,12 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { InflightLimits } from '#electron/controlplane/apiserver/filters/inflightLimits.ts'
 import { ApiServerMetrics } from '#electron/controlplane/apiserver/metrics/apiServerMetrics.ts'
-import type { ApiAnswer, ApiCall } from '#test/support/apiConnection.ts'
-import { startTestApiServer, type TestApiServer } from '#test/support/testApiServer.ts'
+import { SystemClock } from '#shared/base/clock.ts'
+import { silentLogger } from '#shared/base/logger.ts'
+import { openEtcdStore } from '#electron/controlplane/etcd/embeddedEtcd.ts'
+import { ApiConnection, type ApiAnswer, type ApiCall } from '#test/support/apiConnection.ts'
+import { temporaryDirectory } from '#test/support/peers.ts'
+import { newAuthority, startTestApiServer, type TestApiServer } from '#test/support/testApiServer.ts'
 
 const MAPS = '/api/v1/namespaces/default/configmaps'
 
@@ -89,6 +93,28 @@ describe('bad input to the API server', { timeout: 30_000 }, () => {
       `port ${String(port)} on 127.0.0.1 is in use by another program; choose another with --port`,
     )
     other.close()
+  })
+
+  it('does not know who shows a certificate that has expired, or of another authority', async () => {
+    const expired = server.issue('anna', ['system:masters'], { notBeforeMs: Date.now() - 4000, notAfterMs: Date.now() - 2000 })
+    const foreign = server.issue('anna', ['system:masters'], { authority: newAuthority('another', Date.now()) })
+    for (const certificate of [expired, foreign]) expect(await answer({ path: MAPS, certificate })).toEqual([401, 'Unauthorized', 'Unauthorized'])
+  })
+
+  it('is not believed by a client that knows another authority', async () => {
+    const { server: url, credentials: own } = server.connection
+    const connection = new ApiConnection({ server: url, ca: newAuthority('another', Date.now()).certificate, own })
+    await expect(connection.call({ path: MAPS })).rejects.toThrow(/unable to verify the first certificate|self-signed certificate in certificate chain/)
+    connection.close()
+  })
+
+  it('says that another process has the data directory', async () => {
+    const dataDir = temporaryDirectory('locked')
+    const options = { dataDir, clock: new SystemClock(), logger: silentLogger, memberName: 'm' }
+    const first = openEtcdStore(options)
+    expect(() => openEtcdStore(options)).toThrow(`the data directory ${dataDir} is in use by another process; stop that one or choose another directory`)
+    await first.close()
+    await openEtcdStore(options).close()
   })
 
   it('answers 429 when too much is asked at once, and lets system:masters through', () => {
