@@ -93,7 +93,7 @@ function validate(value: unknown, schema: SchemaNode, path: string, ratchet: Rat
     result.matched += 1
   }
   if (types.length > 0 || format !== '') step(typeResult(value, types, format, path))
-  step(combinations(value, schema, path, ratchet))
+  step(combinations(value, schema, path))
   if (typeof value === 'string') {
     step(textResult(value, schema, path))
     const fits = format === '' ? null : isOfFormat(format, value)
@@ -196,7 +196,8 @@ function arrayResult(list: readonly unknown[], schema: SchemaNode, path: string,
     for (const [index, each] of list.entries()) {
       const at = `${path}[${String(index)}]`
       const node = ratchet?.node.index(index) ?? null
-      merge(result, node === null ? validate(each, items, at, ratchet) : validateRatcheting(items, at, node))
+      // What cannot be told from one version to the next is not let pass, and nothing in it.
+      merge(result, node === null ? validate(each, items, at, null) : validateRatcheting(items, at, node))
     }
   const [min, max] = [numberAt(schema, 'minItems'), numberAt(schema, 'maxItems')]
   if (min !== null && list.length < min) merge(result, one(invalidFinding(path, list.length, `${path} in body should have at least ${String(min)} items`)))
@@ -228,7 +229,7 @@ function objectResult(value: Readonly<Record<string, unknown>>, schema: SchemaNo
   const member = (key: string, inner: SchemaNode, at: string): Result => {
     const node = ratchet?.node.key(key) ?? null
     // Of the root, kind and apiVersion are never let pass: both sides are in the request's version.
-    if (ratchet === null || node === null || (ratchet.path === '' && (key === 'kind' || key === 'apiVersion'))) return validate(value[key], inner, at, ratchet)
+    if (ratchet === null || node === null || (ratchet.path === '' && (key === 'kind' || key === 'apiVersion'))) return validate(value[key], inner, at, null)
     return validateRatcheting(inner, at, node)
   }
   const others = valuesOf(schema)
@@ -254,10 +255,10 @@ function objectResult(value: Readonly<Record<string, unknown>>, schema: SchemaNo
   return result
 }
 
-/** anyOf, oneOf, allOf and not. */
-function combinations(value: unknown, schema: SchemaNode, path: string, ratchet: Ratchet | null): Result {
+/** anyOf, oneOf, allOf and not: nothing within them is let pass for having been so before. */
+function combinations(value: unknown, schema: SchemaNode, path: string): Result {
   const result = none()
-  const run = (branch: SchemaNode): Result => validate(value, branch, path, ratchet)
+  const run = (branch: SchemaNode): Result => validate(value, branch, path, null)
   const anyOf = branchesOf(schema, 'anyOf')
   if (anyOf.length > 0) merge(result, anyOfResult(anyOf, run, path))
   const oneOf = branchesOf(schema, 'oneOf')
