@@ -10,10 +10,19 @@ export function defaultMetric(version: string): JsonObject {
   return { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: UTILIZATION } } }
 }
 
-/** Fills the rules of a behavior that is given; what is absent in it scales as without one. */
-export function defaultBehavior(behavior: unknown): void {
+/**
+ * Fills the rules of a behavior that is given; what is absent in it scales as without one.
+ *
+ * @param emptied paths of the autoscaler that were written as empty lists: those get no default, and are refused
+ */
+export function defaultBehavior(behavior: unknown, emptied: readonly string[]): void {
   if (!isObject(behavior)) return
-  fill(behavior, 'scaleUp', {
+  const fill = (name: string, defaults: JsonObject): void => {
+    const rules = isObject(behavior[name]) ? behavior[name] : {}
+    for (const [member, value] of Object.entries(defaults)) if (!emptied.includes(`spec.behavior.${name}.${member}`)) setDefault(rules, member, value)
+    behavior[name] = rules
+  }
+  fill('scaleUp', {
     stabilizationWindowSeconds: 0,
     selectPolicy: 'Max',
     policies: [
@@ -21,11 +30,5 @@ export function defaultBehavior(behavior: unknown): void {
       { type: 'Percent', value: 100, periodSeconds: 15 },
     ],
   })
-  fill(behavior, 'scaleDown', { selectPolicy: 'Max', policies: [{ type: 'Percent', value: 100, periodSeconds: 15 }] })
-}
-
-function fill(behavior: JsonObject, name: string, defaults: JsonObject): void {
-  const rules = isObject(behavior[name]) ? behavior[name] : {}
-  for (const [member, value] of Object.entries(defaults)) setDefault(rules, member, value)
-  behavior[name] = rules
+  fill('scaleDown', { selectPolicy: 'Max', policies: [{ type: 'Percent', value: 100, periodSeconds: 15 }] })
 }

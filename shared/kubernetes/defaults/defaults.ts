@@ -1,4 +1,5 @@
 import { toBase64 } from '../codec/base64.ts'
+import { emptiedPaths } from '../codec/canonical.ts'
 import { isObject, setOwn, type JsonObject } from '../json.ts'
 import type { KubeObject } from '../object.ts'
 import { parseGroupVersion } from '../object.ts'
@@ -122,11 +123,11 @@ const WORKLOADS: Readonly<Record<string, Defaulter>> = {
     const job = ensureObject(ensureObject(spec, 'jobTemplate'), 'spec')
     defaultTemplate(job)
   },
-  HorizontalPodAutoscaler: (_, spec, apiVersion) => {
+  HorizontalPodAutoscaler: (object, spec, apiVersion) => {
     setDefault(spec, 'minReplicas', 1)
     if (apiVersion === 'v1') return
     if (objectsIn(spec['metrics']).length === 0) spec['metrics'] = [defaultMetric(apiVersion)]
-    defaultBehavior(spec['behavior'])
+    defaultBehavior(spec['behavior'], emptiedPaths(object))
   },
   Node: (object, spec) => {
     defaultPodRanges(spec)

@@ -1,6 +1,5 @@
 import { canonicalize, copyCanonical } from '#shared/kubernetes/codec/canonical.ts'
 import { DecodeError } from '#shared/kubernetes/codec/protobufReader.ts'
-import { goShown } from '#shared/kubernetes/customresource/shown.ts'
 import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
@@ -11,7 +10,8 @@ import { isTrue } from '../request/requestInfo.ts'
 import type { Admission } from '../admission/admission.ts'
 import type { ApiResource } from '../registry/apiResources.ts'
 import { deletedStatus, deleteObject, parseDeleteOptions } from '../registry/deletion.ts'
-import { badRequest, notFound } from '../registry/failures.ts'
+import { conversionFault } from '../registry/conversionFault.ts'
+import { badRequest, notFound, undecodable } from '../registry/failures.ts'
 import { apply, patched, patchTypesOf } from '../registry/patching.ts'
 import type { RestStore, WriteContext } from '../registry/restStore.ts'
 import { allowsCreateOnUpdate } from '../registry/strategy.ts'
@@ -69,11 +69,6 @@ export function checkFields(
   context.warnings.push(...texts)
 }
 
-/** A patch that makes what cannot be read; upstream shows what it made. */
-function undecodable(made: string, detail: string): StatusError {
-  return new StatusError(invalidStatus({ group: '', kind: '', name: '' }, [{ type: 'Invalid', field: 'patch', value: goShown(made), detail }]))
-}
-
 /** The object of a create or update body, in canonical form. @throws StatusError 400 */
 export function decodeSent(request: ApiRequest, resource: ApiResource, context: WriteContext): KubeObject {
   const { value, duplicates } = decodeBody(request.body, request.headers['content-type'])
@@ -94,6 +89,8 @@ export function decodeSent(request: ApiRequest, resource: ApiResource, context: 
     const whole = { ...sent, apiVersion: expected, kind: resource.kind }
     const { object, unknown } = resource.custom === undefined ? canonicalize(whole, resource.struct) : resource.custom.canonicalize(whole)
     checkFields(request, context, { unknown, duplicates }, resource)
+    const fault = conversionFault(object)
+    if (fault !== null) throw new DecodeError(fault)
     return resource.custom === undefined ? object : { ...object, apiVersion: expected, kind: resource.kind }
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error

@@ -1,4 +1,6 @@
+import { goShown } from '#shared/kubernetes/customresource/shown.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
+import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
 import { qualifiedResource } from './apiResources.ts'
 
 interface Named {
@@ -46,3 +48,8 @@ export const methodNotAllowed = (): StatusError =>
   new StatusError(failure(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource'))
 
 export const noSuchResource = (): StatusError => new StatusError(failure(404, 'NotFound', 'the server could not find the requested resource', {}))
+
+/** A patch that makes what cannot be read; upstream shows what it made. */
+export function undecodable(made: string, detail: string): StatusError {
+  return new StatusError(invalidStatus({ group: '', kind: '', name: '' }, [{ type: 'Invalid', field: 'patch', value: goShown(made), detail }]))
+}

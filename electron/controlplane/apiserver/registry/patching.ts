@@ -10,7 +10,8 @@ import { applyStrategicMergePatch } from '#shared/kubernetes/patch/strategicMerg
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
 import type { ApiResource } from './apiResources.ts'
-import { badRequest, notFound } from './failures.ts'
+import { conversionFault } from './conversionFault.ts'
+import { badRequest, notFound, undecodable } from './failures.ts'
 import type { RestStore, WriteContext } from './restStore.ts'
 import { mergeContext } from './mergeContext.ts'
 
@@ -53,8 +54,7 @@ export function patched(current: KubeObject, { type, patch, onUnknown }: PatchRe
     if (error instanceof PatchError && type === 'application/json-patch+json' && error.code !== 400)
       // Upstream says no more than this of a patch that does not apply.
       throw new StatusError(failure(422, 'Invalid', 'the server rejected our request due to an error in our request', {}), { cause: error })
-    if (error instanceof PatchError && error.code === 500)
-      throw new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: error.message, code: 500 }, { cause: error })
+    if (error instanceof PatchError && error.code === 500) throw unnamed(error.message, error)
     if (error instanceof PatchError) throw badRequest(error.message)
     throw error
   }
@@ -67,7 +67,14 @@ export function patched(current: KubeObject, { type, patch, onUnknown }: PatchRe
   const canonical =
     resource.custom === undefined ? canonicalize(whole, resource.struct, { fromMaps: type.includes('strategic') }) : resource.custom.canonicalize(whole)
   onUnknown(canonical.unknown, () => shownResult(current, type, patch))
+  const fault = conversionFault(canonical.object)
+  if (fault !== null) throw type.includes('strategic') ? unnamed(fault) : undecodable(shownResult(current, type, patch), fault)
   return canonical.object
+}
+
+/** An error that upstream has no reason for. */
+function unnamed(message: string, cause?: unknown): StatusError {
+  return new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, code: 500 }, { cause })
 }
 
 /** A patch of maps as it is; of JSON what it makes of the object's sorted members, with new ones after them. */
@@ -124,9 +131,12 @@ export async function apply(
   const fields = mergeContext(resource, context.subresource)
   const merge = (live: KubeObject | null): KubeObject => {
     const outcome = applyConfiguration(live, configuration, writer, fields)
-    if (outcome.kind === 'applied') return outcome.object
-    if (outcome.kind === 'untyped')
-      throw new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: outcome.message, code: 500 })
+    if (outcome.kind === 'untyped') throw unnamed(outcome.message)
+    if (outcome.kind === 'applied') {
+      const fault = conversionFault(outcome.object)
+      if (fault !== null) throw unnamed(`failed to convert to unversioned: ${fault}`)
+      return outcome.object
+    }
     throw new StatusError(failure(409, 'Conflict', outcome.message, { causes: outcome.causes }))
   }
   if (missing) {
@@ -140,7 +150,7 @@ export async function apply(
 function notTyped({ metadata }: KubeObject, resource: ApiResource, text: string): StatusError {
   const named = `${isObject(metadata) ? String(metadata['namespace'] ?? '') : ''}/${isObject(metadata) ? String(metadata['name'] ?? '') : ''}`
   const message = `failed to create typed patch object (${named}; ${groupVersion(resource)}, Kind=${resource.kind}): ${text}`
-  return new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, code: 500 })
+  return unnamed(message)
 }
 
 function withoutUnknown(object: KubeObject, unknown: readonly string[]): KubeObject {

@@ -85,6 +85,28 @@ describe('bad input to the API server', { timeout: 30_000 }, () => {
     ])
   })
 
+  it('names a count of templates that is no number, as kube-apiserver 1.20.2 does for each way to write it', async () => {
+    const [sets, name] = ['/apis/apps/v1/namespaces/default/daemonsets', 'deprecated.daemonset.template.generation']
+    const spec = { selector: { matchLabels: { a: 'b' } }, template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } } }
+    const set = (count: string): object => ({ apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: 'zz', annotations: { [name]: count } }, spec })
+    const fault = 'strconv.ParseInt: parsing "x": invalid syntax'
+    const decoded = `DaemonSet in version "v1" cannot be handled as a DaemonSet: ${fault}`
+    expect(await answer({ path: sets, body: set('x') })).toEqual([400, 'BadRequest', decoded])
+    expect((await server.connection.call({ path: sets, body: set('3') })).status).toBe(201)
+    const patch = (type: string, body: unknown, query = ''): ReturnType<typeof answer> =>
+      answer({ method: 'PATCH', path: `${sets}/zz${query}`, headers: { 'content-type': `application/${type}` }, body: JSON.stringify(body) })
+    const merge = { metadata: { annotations: { [name]: 'x' } } }
+    expect(await answer({ method: 'PUT', path: `${sets}/zz`, body: set('x') })).toEqual([400, 'BadRequest', decoded])
+    expect(await patch('merge-patch+json', merge)).toEqual([
+      422,
+      'Invalid',
+      expect.stringMatching(/^ "" is invalid: patch: Invalid value: .*: invalid syntax$/),
+    ])
+    expect(await patch('strategic-merge-patch+json', merge)).toEqual([500, undefined, fault])
+    const applied = await patch('apply-patch+yaml', set('x'), '?fieldManager=m&force=true')
+    expect(applied).toEqual([500, undefined, `failed to convert to unversioned: ${fault}`])
+  })
+
   it('says which port is taken', async () => {
     const other = createServer()
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
