@@ -7,7 +7,7 @@ import { Http1Connection, http1Request } from './load/http1Connection.ts'
 import { LoadProcess } from './load/loadProcess.ts'
 import { alternately, Measures, type Side } from './load/measures.ts'
 import { cpuMs, residentBytes } from './load/processUsage.ts'
-import { makePki, startEmbedded, startRealControlPlane, startRealScheduler } from './load/servers.ts'
+import { makePki, startEmbedded, startRealControlPlane, startRealScheduler, type Pki, type Served } from './load/servers.ts'
 
 const NODES = Number(process.env['DRYDOCK_NODES'] ?? 1_000)
 const PODS = Number(process.env['DRYDOCK_PODS'] ?? 1_000)
@@ -15,6 +15,8 @@ const ROUNDS = Number(process.env['DRYDOCK_ROUNDS'] ?? 3)
 const JSON_BODY = { 'content-type': 'application/json' }
 const PODS_PATH = '/api/v1/namespaces/default/pods'
 const binaries = process.env['DRYDOCK_KUBERNETES_BIN'] ?? ''
+/** For the embedded server's process, e.g. `--cpu-prof --cpu-prof-dir=DIR`. */
+const nodeArgs = (process.env['DRYDOCK_NODE_ARGS'] ?? '').split(' ').filter((each) => each !== '')
 const etcdProgram = process.env['DRYDOCK_ETCD'] ?? 'etcd'
 
 /** Ten zones, as large clusters have; room for all the pods of a round. */
@@ -107,38 +109,47 @@ class Run {
   }
 }
 
+/** kube-scheduler, kube-apiserver and etcd; null without their programs. */
+async function startPeer(dir: string, kubernetesDir: string, pki: Pki): Promise<{ served: Served; end(): Promise<void> } | null> {
+  if (!existsSync(join(binaries, 'kube-scheduler'))) return null
+  const served = await startRealControlPlane({ bin: binaries, etcd: etcdProgram }, join(dir, 'peer'), pki)
+  const kubeconfig = join(kubernetesDir, 'scheduler.conf')
+  replaceServer(kubeconfig, `https://127.0.0.1:${String(served.api.port)}`)
+  // Its client's own limit, 50 requests a second by default, would be all that is measured.
+  const scheduler = await startRealScheduler(binaries, { kubeconfig, args: ['--kube-api-qps', '5000', '--kube-api-burst', '5000'] })
+  served.pids.push(scheduler.pid)
+  return {
+    served,
+    end: async () => {
+      await scheduler.end()
+      await served.end()
+    },
+  }
+}
+
 export const benchmark: Benchmark = {
   name: 'scheduler',
   description: `${String(PODS)} pods made by 16 clients and bound on ${String(NODES)} nodes, against kube-scheduler, kube-apiserver and etcd`,
-  missing() {
-    return existsSync(join(binaries, 'kube-scheduler')) ? null : 'DRYDOCK_KUBERNETES_BIN names no folder with kube-scheduler and kube-apiserver'
-  },
+  missing: () => null,
   async run() {
     const dir = mkdtempSync(join(tmpdir(), 'drydock-bench-'))
     const kubernetesDir = join(dir, 'kubernetes')
     const pki = makePki(kubernetesDir)
-    const ours = await startEmbedded(join(dir, 'ours'), pki, { scheduler: true })
-    const peer = await startRealControlPlane({ bin: binaries, etcd: etcdProgram }, join(dir, 'peer'), pki)
-    const kubeconfig = join(kubernetesDir, 'scheduler.conf')
-    replaceServer(kubeconfig, `https://127.0.0.1:${String(peer.api.port)}`)
-    // Its client's own limit, 50 requests a second by default, would be all that is measured.
-    const scheduler = await startRealScheduler(binaries, { kubeconfig, args: ['--kube-api-qps', '5000', '--kube-api-burst', '5000'] })
-    peer.pids.push(scheduler.pid)
+    const ours = await startEmbedded(join(dir, 'ours'), pki, { scheduler: true, nodeArgs })
+    const peer = await startPeer(dir, kubernetesDir, pki)
     const run = new Run()
     try {
-      const sides: Side[] = [
-        { name: 'ours', served: ours },
-        { name: 'peer', served: peer },
-      ]
+      const sides: Side[] = [{ name: 'ours', served: ours }]
+      if (peer === null) process.stdout.write('  no peer: DRYDOCK_KUBERNETES_BIN names no folder with kube-scheduler and kube-apiserver\n')
+      else sides.push({ name: 'peer', served: peer.served })
       for (const side of sides) await run.nodes(side)
       for (const kind of Object.keys(KINDS)) await alternately(sides, ROUNDS, (side, round) => run.bind(side, kind, round))
       for (const side of sides) run.measures.add(side.name, 'memory of all servers afterwards', 'MB', residentBytes(side.served.pids) / 1e6)
       return run.measures.rows()
     } finally {
       run.end()
-      await scheduler.end()
       await ours.end()
-      await peer.end()
+      await peer?.end()
       rmSync(dir, { recursive: true, force: true })
     }
   },

@@ -37,15 +37,21 @@ export function termMatchesNode(term: JsonObject, node: KubeObject): boolean {
   )
 }
 
-/** nodeSelector and required node affinity. */
-export function matchesNodeSelection(pod: KubeObject, node: KubeObject): boolean {
+/** nodeSelector and required node affinity, read once for many nodes; null when every node will do. */
+export function nodeSelection(pod: KubeObject): ((node: KubeObject) => boolean) | null {
   const spec = specOf(pod)
-  const labels = node.metadata.labels ?? {}
-  for (const [key, value] of Object.entries(objectAt(spec['nodeSelector']))) if (labels[key] !== value) return false
+  const labels = Object.entries(objectAt(spec['nodeSelector']))
   const required = objectAt(objectAt(spec['affinity'])['nodeAffinity'])['requiredDuringSchedulingIgnoredDuringExecution']
-  if (!isObject(required)) return true
-  return objectsAt(required['nodeSelectorTerms']).some((term) => termMatchesNode(term, node))
+  const terms = isObject(required) ? objectsAt(required['nodeSelectorTerms']) : null
+  if (labels.length === 0 && terms === null) return null
+  return (node) => {
+    for (const [key, value] of labels) if (node.metadata.labels?.[key] !== value) return false
+    return terms === null || terms.some((term) => termMatchesNode(term, node))
+  }
 }
+
+/** The same of one node. */
+export const matchesNodeSelection = (pod: KubeObject, node: KubeObject): boolean => nodeSelection(pod)?.(node) ?? true
 
 /** The sum of the weights of preferred node affinity terms that match. */
 export function nodePreference(pod: KubeObject, node: KubeObject): number {

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../kubernetes/object.ts'
-import { matchesNodeSelection, podAffinity, type AffinityTerms, type NamespaceLabels, type PodAffinity } from './affinity.ts'
+import { nodeSelection, podAffinity, type AffinityTerms, type NamespaceLabels, type PodAffinity, type PodTerm } from './affinity.ts'
 import type { NodeInfo } from './nodeInfo.ts'
 import { hostPorts, podRequests, specOf, textAt, type HostPort, type Resources } from './pod.ts'
 import { hardSpread, type SpreadCounts, type Workloads } from './spread.ts'
@@ -17,6 +17,12 @@ export interface Refusal {
 export interface CycleState {
   pod: KubeObject
   requests: Resources
+  /** Those of every pod, as plain numbers. */
+  basic: { cpu: number; memory: number; storage: number }
+  /** Names of requested resources that are looked at beside cpu, memory and storage; null when the pod asks for nothing at all. */
+  scalars: readonly string[] | null
+  /** Of nodes by their labels and names; null when every one will do. */
+  selects: ((node: KubeObject) => boolean) | null
   tolerations: Toleration[]
   ports: HostPort[]
   affinity: PodAffinity
@@ -46,6 +52,7 @@ export interface SchedulingView {
 
 /** Looks over all nodes once for a pod. */
 export function prepareCycle(pod: KubeObject, nodes: readonly NodeInfo[], view: SchedulingView): CycleState {
+  const requests = podRequests(pod)
   const affinity = podAffinity(pod, 'podAffinity', view.namespaceLabels)
   const antiAffinity = podAffinity(pod, 'podAntiAffinity', view.namespaceLabels)
   const valuesOf = (topologyKey: string, key: string | null, matches: (other: KubeObject) => boolean): Set<string> => {
@@ -64,7 +71,10 @@ export function prepareCycle(pod: KubeObject, nodes: readonly NodeInfo[], view: 
   const isFirst = together.every((values) => values.size === 0) && matchesAll(pod)
   return {
     pod,
-    requests: podRequests(pod),
+    requests,
+    basic: { cpu: requests.get('cpu') ?? 0, memory: requests.get('memory') ?? 0, storage: requests.get('ephemeral-storage') ?? 0 },
+    scalars: scalarsOf(requests),
+    selects: nodeSelection(pod),
     tolerations: tolerationsOf(pod),
     ports: hostPorts(pod),
     affinity,
@@ -81,15 +91,25 @@ export function prepareCycle(pod: KubeObject, nodes: readonly NodeInfo[], view: 
 
 function repelledTopologies(pod: KubeObject, nodes: readonly NodeInfo[], terms: AffinityTerms): Map<string, Set<string>> {
   const repelled = new Map<string, Set<string>>()
-  for (const info of nodes)
+  // Replicas have the same rules: each is asked once.
+  const known = new Map<string, boolean>()
+  const matches = (term: PodTerm): boolean => {
+    if (term.key === null) return term.matches(pod)
+    let answer = known.get(term.key)
+    if (answer === undefined) known.set(term.key, (answer = term.matches(pod)))
+    return answer
+  }
+  for (const info of nodes) {
+    if (info.podsWithAffinity.size === 0) continue
     for (const other of info.podsWithAffinity.values())
       for (const term of terms.of(other).antiAffinity.required) {
         const value = info.node.metadata.labels?.[term.topologyKey]
-        if (value === undefined || repelled.get(term.topologyKey)?.has(value) === true || !term.matches(pod)) continue
+        if (value === undefined || repelled.get(term.topologyKey)?.has(value) === true || !matches(term)) continue
         const values = repelled.get(term.topologyKey)
         if (values === undefined) repelled.set(term.topologyKey, new Set([value]))
         else values.add(value)
       }
+  }
   return repelled
 }
 
@@ -109,6 +129,7 @@ const FILTERS: readonly Filter[] = [
     return wanted === '' || wanted === name ? null : refuse('NodeName', `node(s) didn't match the requested ${what}`, true)
   },
   ({ tolerations, view }, { taints }) => {
+    if (taints.length === 0) return null
     const taint = untolerated(taints, tolerations, ['NoSchedule', 'NoExecute'])
     if (taint === null) return null
     const text = `{${taint.key}: ${taint.value}}`
@@ -118,8 +139,8 @@ const FILTERS: readonly Filter[] = [
       true,
     )
   },
-  ({ pod, view }, { node }) =>
-    matchesNodeSelection(pod, node) ? null : refuse('NodeAffinity', `node(s) didn't match Pod's node affinity${view.minor >= 21 ? '/selector' : ''}`, true),
+  ({ selects, view }, { node }) =>
+    selects === null || selects(node) ? null : refuse('NodeAffinity', `node(s) didn't match Pod's node affinity${view.minor >= 21 ? '/selector' : ''}`, true),
   ({ ports }, info) => {
     if (ports.length === 0) return null
     const used = info.usedPorts()
@@ -140,6 +161,7 @@ const FILTERS: readonly Filter[] = [
 ]
 
 function fitsVolumes({ volumes, view }: CycleState, { node }: NodeInfo): Refusal | null {
+  if (volumes.bound.length === 0 && volumes.delayed.length === 0) return null
   const { reasons } = volumesOn(volumes, node, view.volumes)
   if (reasons.length > 0) return { plugin: 'VolumeBinding', reasons, unresolvable: true }
   return zoneConflict(volumes.bound, node) ? refuse('VolumeZone', 'node(s) had no available volume zone', true) : null
@@ -150,22 +172,35 @@ const BASIC = ['cpu', 'memory', 'ephemeral-storage']
 /** Of other names only extended resources (in a domain of their own), huge pages and volumes that attach are looked at. */
 const isScalar = (name: string): boolean => name.startsWith('hugepages-') || name.startsWith('attachable-volumes-') || name.includes('/')
 
-/** NodeResourcesFit: every resource that is short is named. */
-function fitsResources({ requests, view }: CycleState, { pods, allocatable, requested }: NodeInfo): Refusal | null {
-  const reasons: string[] = []
-  let unresolvable = false
-  if (pods.size + 1 > (allocatable.get('pods') ?? 0)) reasons.push('Too many pods')
+function scalarsOf(requests: Resources): string[] | null {
   const scalars = [...requests.keys()].filter(isScalar)
-  const asksNothing = scalars.length === 0 && BASIC.every((name) => (requests.get(name) ?? 0) === 0)
-  for (const name of asksNothing ? [] : [...BASIC, ...scalars]) {
-    const amount = requests.get(name) ?? 0
-    if (amount === 0 && view.minor >= 27) continue
-    const capacity = allocatable.get(name) ?? 0
-    if (amount <= capacity - (requested.get(name) ?? 0)) continue
-    reasons.push(`Insufficient ${name}`)
-    if (amount > capacity && view.minor >= 26) unresolvable = true
+  return scalars.length === 0 && BASIC.every((name) => (requests.get(name) ?? 0) === 0) ? null : scalars
+}
+
+/** NodeResourcesFit: every resource that is short is named. */
+function fitsResources({ requests, basic, scalars, view }: CycleState, info: NodeInfo): Refusal | null {
+  const { pods, allocatable, requested } = info
+  const { pods: most, freeCpu, freeMemory, freeStorage } = info.basic
+  const hasRoom = basic.cpu <= freeCpu && basic.memory <= freeMemory && basic.storage <= freeStorage
+  if (pods.size < most && (scalars === null || (scalars.length === 0 && hasRoom))) return null
+  let refusal: Refusal | null = null
+  const lacks = (reason: string): Refusal => {
+    refusal ??= { plugin: 'NodeResourcesFit', reasons: [], unresolvable: false }
+    refusal.reasons.push(reason)
+    return refusal
   }
-  return reasons.length === 0 ? null : { plugin: 'NodeResourcesFit', reasons, unresolvable }
+  if (pods.size + 1 > most) lacks('Too many pods')
+  if (scalars === null) return refusal
+  for (const names of [BASIC, scalars])
+    for (const name of names) {
+      const amount = requests.get(name) ?? 0
+      if (amount === 0 && view.minor >= 27) continue
+      const capacity = allocatable.get(name) ?? 0
+      if (amount <= capacity - (requested.get(name) ?? 0)) continue
+      const told = lacks(`Insufficient ${name}`)
+      if (amount > capacity && view.minor >= 26) told.unresolvable = true
+    }
+  return refusal
 }
 
 function fitsSpread({ spread }: CycleState, { node }: NodeInfo): Refusal | null {

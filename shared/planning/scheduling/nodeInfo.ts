@@ -1,6 +1,6 @@
-import { isObject } from '../../kubernetes/json.ts'
+import { deepEqual, isObject } from '../../kubernetes/json.ts'
 import type { KubeObject } from '../../kubernetes/object.ts'
-import { addResources, hostPorts, nonZeroRequests, objectAt, podRequests, resourcesOf, specOf, type HostPort, type Resources } from './pod.ts'
+import { addResources, hostPorts, nonZeroRequests, objectAt, objectsAt, podRequests, resourcesOf, specOf, type HostPort, type Resources } from './pod.ts'
 import { taintsOf, type Taint } from './taints.ts'
 
 const keyOf = ({ metadata }: KubeObject): string => metadata.uid ?? `${metadata.namespace ?? ''}/${metadata.name ?? ''}`
@@ -13,6 +13,13 @@ const hasPodAffinity = (pod: KubeObject): boolean => {
   return isObject(affinity) && (isObject(affinity['podAffinity']) || isObject(affinity['podAntiAffinity']))
 }
 
+function imagesOf(node: KubeObject): Map<string, number> {
+  const images = new Map<string, number>()
+  for (const { names, sizeBytes } of objectsAt(objectAt(node['status'])['images']))
+    if (Array.isArray(names)) for (const name of names) images.set(String(name), Number(sizeBytes ?? 0))
+  return images
+}
+
 interface Count {
   matches: (pod: KubeObject) => boolean
   count: number
@@ -23,7 +30,11 @@ export class NodeInfo {
   readonly name: string
   node: KubeObject
   allocatable: Resources
+  /** What every pod is asked about, as plain numbers: allocatable, and what is left of it. */
+  basic = { pods: 0, cpu: 0, memory: 0, freeCpu: 0, freeMemory: 0, freeStorage: 0 }
   taints: Taint[]
+  /** Names of images that are there, with their bytes. */
+  images: ReadonlyMap<string, number>
   readonly pods = new Map<string, KubeObject>()
   /** Those with rules about other pods. */
   readonly podsWithAffinity = new Map<string, KubeObject>()
@@ -38,12 +49,18 @@ export class NodeInfo {
     this.node = node
     this.allocatable = resourcesOf(objectAt(node['status'])['allocatable'])
     this.taints = taintsOf(node)
+    this.images = imagesOf(node)
+    this.#count()
   }
 
   update(node: KubeObject): void {
+    const [before, now] = [objectAt(this.node['status']), objectAt(node['status'])]
     this.node = node
-    this.allocatable = resourcesOf(objectAt(node['status'])['allocatable'])
+    this.allocatable = resourcesOf(now['allocatable'])
+    this.#count()
     this.taints = taintsOf(node)
+    // The longest part of a node that changes the least.
+    if (!deepEqual(before['images'], now['images'])) this.images = imagesOf(node)
   }
 
   add(pod: KubeObject): void {
@@ -96,8 +113,23 @@ export class NodeInfo {
     return copy
   }
 
+  #count(): void {
+    const { allocatable, requested } = this
+    const of = (resources: Resources, name: string): number => resources.get(name) ?? 0
+    const free = (name: string): number => of(allocatable, name) - of(requested, name)
+    this.basic = {
+      pods: of(allocatable, 'pods'),
+      cpu: of(allocatable, 'cpu'),
+      memory: of(allocatable, 'memory'),
+      freeCpu: free('cpu'),
+      freeMemory: free('memory'),
+      freeStorage: free('ephemeral-storage'),
+    }
+  }
+
   #tally(pod: KubeObject, sign: 1 | -1): void {
     addResources(this.requested, podRequests(pod), sign)
+    this.#count()
     const { cpu, memory } = nonZeroRequests(pod)
     this.nonZeroCpu += sign * cpu
     this.nonZeroMemory += sign * memory

@@ -8,9 +8,29 @@ import { tolerates } from './taints.ts'
 
 /** A node's points, 0 to 100 per plugin before weights. */
 export interface NodeScore {
-  info: NodeInfo
-  total: number
-  byPlugin: Record<string, number>
+  readonly info: NodeInfo
+  readonly total: number
+  readonly byPlugin: Readonly<Record<string, number>>
+}
+
+/** Points of all nodes by plugin; which node got which is put together when somebody reads it. */
+type Points = { name: string; points: readonly number[] }[]
+
+class ScoredNode implements NodeScore {
+  readonly info: NodeInfo
+  total = 0
+  readonly #index: number
+  readonly #points: Points
+
+  constructor(info: NodeInfo, index: number, points: Points) {
+    this.info = info
+    this.#index = index
+    this.#points = points
+  }
+
+  get byPlugin(): Record<string, number> {
+    return Object.fromEntries(this.#points.map(({ name, points }) => [name, points[this.#index] ?? 0]))
+  }
 }
 
 interface ScorePlugin {
@@ -25,28 +45,23 @@ const MIB = 1024 * 1024
 /** Weights of what users ask for were raised when the configuration API became v1beta3. */
 const since23 = (before: number, after: number) => (minor: number) => (minor >= 23 ? after : before)
 
-function usage(info: NodeInfo, own: { cpu: number; memory: number }): { used: number; capacity: number }[] {
-  return [
-    { used: info.nonZeroCpu + own.cpu, capacity: info.allocatable.get('cpu') ?? 0 },
-    { used: info.nonZeroMemory + own.memory, capacity: info.allocatable.get('memory') ?? 0 },
-  ]
-}
-
 /** Free share of cpu and memory, each rounded down, then their mean rounded down. */
 function leastAllocated(state: CycleState, feasible: readonly NodeInfo[]): number[] {
   const own = nonZeroRequests(state.pod)
-  return feasible.map((info) => {
-    const points = usage(info, own).map(({ used, capacity }) => (capacity === 0 || used > capacity ? 0 : Math.trunc(((capacity - used) * 100) / capacity)))
-    return Math.trunc(points.reduce((sum, each) => sum + each, 0) / points.length)
+  const free = (used: number, capacity: number): number => (capacity === 0 || used > capacity ? 0 : Math.trunc(((capacity - used) * 100) / capacity))
+  return feasible.map(({ nonZeroCpu, nonZeroMemory, basic }) => {
+    const cpu = free(nonZeroCpu + own.cpu, basic.cpu)
+    return Math.trunc((cpu + free(nonZeroMemory + own.memory, basic.memory)) / 2)
   })
 }
 
 /** How alike the used shares of cpu and memory are. From 1.22 the standard deviation counts, until then their difference. */
 function balancedAllocation(state: CycleState, feasible: readonly NodeInfo[]): number[] {
   const own = nonZeroRequests(state.pod)
-  return feasible.map((info) => {
-    const shares = usage(info, own).map(({ used, capacity }) => (capacity === 0 ? 1 : used / capacity))
-    const [cpu = 1, memory = 1] = shares
+  const share = (used: number, capacity: number): number => (capacity === 0 ? 1 : used / capacity)
+  return feasible.map(({ nonZeroCpu, nonZeroMemory, basic }) => {
+    const cpu = share(nonZeroCpu + own.cpu, basic.cpu)
+    const memory = share(nonZeroMemory + own.memory, basic.memory)
     if (state.view.minor < 22) return cpu >= 1 || memory >= 1 ? 0 : Math.trunc((1 - Math.abs(cpu - memory)) * 100)
     return Math.trunc((1 - Math.abs((Math.min(1, cpu) - Math.min(1, memory)) / 2)) * 100)
   })
@@ -64,16 +79,10 @@ const imageName = (name: string): string => (name.lastIndexOf(':') <= name.lastI
 /** Images of the pod that a node has, by size and by how many nodes have them. */
 function imageLocality({ pod, nodes }: CycleState, feasible: readonly NodeInfo[]): number[] {
   const wanted = objectsAt(specOf(pod)['containers']).map((container) => imageName(textAt(container['image'])))
-  const sizes = new Map<string, { bytes: Map<NodeInfo, number> }>(wanted.map((image) => [image, { bytes: new Map() }]))
-  for (const info of nodes)
-    for (const { names, sizeBytes } of objectsAt(objectAt(info.node['status'])['images']))
-      if (Array.isArray(names)) for (const name of names) sizes.get(String(name))?.bytes.set(info, Number(sizeBytes ?? 0))
+  const having = wanted.map((image) => nodes.reduce((count, { images }) => count + (images.has(image) ? 1 : 0), 0))
   const [least, most] = [23 * MIB, 1000 * MIB * wanted.length]
   return feasible.map((info) => {
-    const sum = wanted.reduce((total, image) => {
-      const known = sizes.get(image)?.bytes
-      return total + Math.trunc((known?.get(info) ?? 0) * ((known?.size ?? 0) / nodes.length))
-    }, 0)
+    const sum = wanted.reduce((total, image, index) => total + Math.trunc((info.images.get(image) ?? 0) * ((having[index] ?? 0) / nodes.length)), 0)
     return Math.trunc((100 * (Math.min(Math.max(sum, least), most) - least)) / (most - least))
   })
 }
@@ -107,16 +116,27 @@ function interPodAffinity(state: CycleState, feasible: readonly NodeInfo[]): num
     sums.set(term.topologyKey, values)
     values.set(value, (values.get(value) ?? 0) + amount)
   }
+  const prefers = affinity.preferred.length > 0 || antiAffinity.preferred.length > 0
+  const known = new Map<string, boolean>()
+  // Replicas have the same rules: each is asked once.
+  const matches = (term: PodTerm): boolean => {
+    if (term.key === null) return term.matches(pod)
+    let answer = known.get(term.key)
+    if (answer === undefined) known.set(term.key, (answer = term.matches(pod)))
+    return answer
+  }
   for (const info of nodes) {
+    if (!prefers && info.podsWithAffinity.size === 0) continue
     for (const term of affinity.preferred) add(info, term, term.weight * info.count(term.key, (other) => term.matches(other)))
     for (const term of antiAffinity.preferred) add(info, term, -term.weight * info.count(term.key, (other) => term.matches(other)))
     for (const other of info.podsWithAffinity.values()) {
       const terms = view.terms.of(other)
-      for (const term of terms.affinity.required) if (term.matches(pod)) add(info, term, 1)
-      for (const term of terms.affinity.preferred) if (term.matches(pod)) add(info, term, term.weight)
-      for (const term of terms.antiAffinity.preferred) if (term.matches(pod)) add(info, term, -term.weight)
+      for (const term of terms.affinity.required) if (matches(term)) add(info, term, 1)
+      for (const term of terms.affinity.preferred) if (matches(term)) add(info, term, term.weight)
+      for (const term of terms.antiAffinity.preferred) if (matches(term)) add(info, term, -term.weight)
     }
   }
+  if (sums.size === 0) return feasible.map(() => 0)
   const raw = feasible.map(({ node }) => {
     let sum = 0
     for (const [key, values] of sums) sum += values.get(node.metadata.labels?.[key] ?? '') ?? 0
@@ -158,6 +178,7 @@ const PLUGINS: readonly ScorePlugin[] = [
     name: 'TaintToleration',
     weight: since23(1, 3),
     points: ({ tolerations }, feasible) => {
+      if (feasible.every(({ taints }) => taints.length === 0)) return feasible.map(() => 100)
       const soft = tolerations.filter(({ effect }) => effect === '' || effect === 'PreferNoSchedule')
       const counts = feasible.map(
         ({ taints }) => taints.filter((taint) => taint.effect === 'PreferNoSchedule' && !soft.some((each) => tolerates(each, taint))).length,
@@ -169,17 +190,18 @@ const PLUGINS: readonly ScorePlugin[] = [
 
 /** Scores nodes that passed the filters, best first; equal ones keep their order. */
 export function scoreNodes(state: CycleState, feasible: readonly NodeInfo[]): NodeScore[] {
-  const scores = feasible.map((info): NodeScore => ({ info, total: 0, byPlugin: {} }))
+  const byPlugin: Points = []
+  const scores = feasible.map((info, index) => new ScoredNode(info, index, byPlugin))
   for (const plugin of PLUGINS) {
     const weight = plugin.weight(state.view.minor)
     if (weight === 0) continue
     // The plugin was named so before it took over the strategy of fitting.
     const name = plugin.name === 'NodeResourcesFit' && state.view.minor < 22 ? 'NodeResourcesLeastAllocated' : plugin.name
     const points = plugin.points(state, feasible)
-    for (const [index, node] of scores.entries()) {
-      const value = points[index] ?? 0
-      node.byPlugin[name] = value
-      node.total += value * weight
+    byPlugin.push({ name, points })
+    for (let index = 0; index < scores.length; index++) {
+      const node = scores[index]
+      if (node !== undefined) node.total += (points[index] ?? 0) * weight
     }
   }
   return scores.sort((a, b) => b.total - a.total)

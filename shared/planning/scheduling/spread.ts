@@ -1,7 +1,7 @@
 import { matchesRequirements, selectorRequirements, type Requirement } from '../../kubernetes/labelSelector.ts'
 import { isObject } from '../../kubernetes/json.ts'
 import type { KubeObject } from '../../kubernetes/object.ts'
-import { matchesNodeSelection } from './affinity.ts'
+import { nodeSelection } from './affinity.ts'
 import type { NodeInfo } from './nodeInfo.ts'
 import { objectsAt, specOf, textAt } from './pod.ts'
 
@@ -99,7 +99,8 @@ const hasKeys = (node: KubeObject, constraints: readonly SpreadConstraint[]): bo
 export function hardSpread(pod: KubeObject, nodes: readonly NodeInfo[]): SpreadCounts[] {
   const constraints = ownConstraints(pod, true)
   if (constraints.length === 0) return []
-  const counting = nodes.filter(({ node }) => hasKeys(node, constraints) && matchesNodeSelection(pod, node))
+  const selects = nodeSelection(pod)
+  const counting = nodes.filter(({ node }) => hasKeys(node, constraints) && (selects === null || selects(node)))
   // Every node with a value that counts adds to it, whether or not it counts itself.
   return constraints.map((constraint) => {
     const { topologyKey } = constraint
@@ -127,6 +128,7 @@ export function spreadPoints(
   if (constraints.length === 0) return normalized(feasible.map(() => 0))
   const scored = (node: KubeObject): boolean => !requireAll || hasKeys(node, constraints)
   const eligible = feasible.filter(({ node }) => scored(node))
+  const selects = nodeSelection(pod)
   const parts = constraints.map((constraint) => {
     const { topologyKey } = constraint
     if (topologyKey === HOSTNAME) return { constraint, counts: null, weight: Math.log(eligible.length + 2) }
@@ -134,7 +136,7 @@ export function spreadPoints(
     for (const info of nodes) {
       const value = info.node.metadata.labels?.[topologyKey]
       const before = value === undefined ? undefined : counts.get(value)
-      if (value !== undefined && before !== undefined && scored(info.node) && matchesNodeSelection(pod, info.node))
+      if (value !== undefined && before !== undefined && scored(info.node) && (selects === null || selects(info.node)))
         counts.set(value, before + constraint.countOn(info))
     }
     return { constraint, counts, weight: Math.log(counts.size + 2) }
