@@ -1,17 +1,26 @@
-import { appendFileSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SeededRandom } from '#shared/base/random.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { nodeNameOf, objectAt, objectsAt, textAt } from '#shared/planning/scheduling/pod.ts'
-import { NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, REPLICA_SETS, SERVICES } from '#electron/client/resources.ts'
+import {
+  NAMESPACES,
+  NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  POD_DISRUPTION_BUDGETS,
+  PODS,
+  REPLICA_SETS,
+  SERVICES,
+} from '#electron/client/resources.ts'
 import { replaceServer } from '#electron/pki/kubeconfig.ts'
 import { makePki, startRealControlPlane, startRealScheduler, type Served } from '#test/bench/load/servers.ts'
 import { temporaryDirectory } from '#test/support/peers.ts'
 import { Side } from './scenario/side.ts'
-import { decide, type Expected } from './scheduler/mirror.ts'
-import { randomCluster, type RandomCluster } from './scheduler/randomCluster.ts'
+import { decide, narrowed, type Expected } from './scheduler/mirror.ts'
+import { PRIORITIES, randomCluster, type RandomCluster } from './scheduler/randomCluster.ts'
 import { SchedulerLog } from './scheduler/schedulerLog.ts'
 
 // Random clusters in a real kube-apiserver without kubelets and controllers; a real kube-scheduler places pod after pod. For each, the
@@ -21,9 +30,31 @@ const seed = Number(process.env['DRYDOCK_SEED'] ?? '1')
 const rounds = Number(process.env['DRYDOCK_ROUNDS'] ?? '200')
 const report = join('test-results', `scheduler-${String(seed)}.txt`)
 
+const BUDGETS = { ...POD_DISRUPTION_BUDGETS, version: 'v1beta1' }
+const PRIORITY_CLASSES = { group: 'scheduling.k8s.io', version: 'v1', resource: 'priorityclasses' }
+
+/** What the real one did of a pod. */
+interface Placed {
+  node: string
+  message: string
+  /** Where others are asked to leave, and who. */
+  nominated: string
+  victims: string[]
+}
+
+const nameOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name ?? ''}`
+
 /** How a pod's placing differs, in a few words; null when it does not. */
-function difference(ours: Expected, theirs: { node: string; message: string; log: SchedulerLog; pod: string }): string | null {
-  if (theirs.node === '') return ours.message === theirs.message ? null : `message: ${ours.message} | peer: ${theirs.message}`
+function difference(all: Expected, theirs: Placed & { log: SchedulerLog; pod: string; isLarge: boolean }): string | null {
+  if (theirs.node === '') {
+    if (all.message !== theirs.message) return `message: ${all.message} | peer: ${theirs.message}`
+    const expected = all.preemption.map(({ node, victims }) => `${node} without ${victims.map(nameOf).sort().join()}`)
+    const found = theirs.nominated === '' ? '' : `${theirs.nominated} without ${theirs.victims.sort().join()}`
+    if (found === '' ? expected.length === 0 : expected.includes(found)) return null
+    return `preemption: ${expected.join(' or ')} | peer: ${found}`
+  }
+  const searched = theirs.isLarge ? theirs.log.scores(theirs.pod) : null
+  const ours = searched === null ? all : narrowed(all, new Set(searched.total.keys()))
   const feasible = ours.scores.map(({ info }) => info.name).sort()
   const logged = theirs.log.scores(theirs.pod)
   const others = logged === null ? [theirs.node] : [...logged.total.keys()].sort()
@@ -48,6 +79,7 @@ describe.skipIf(bin === '')('the plugins and the real kube-scheduler 1.20', () =
   let served: Served | undefined
   let scheduler: { end(): Promise<void> } | undefined
   let side: Side | undefined
+  let started = 0
 
   beforeAll(async () => {
     const kubernetesDir = join(dir, 'kubernetes')
@@ -67,6 +99,9 @@ describe.skipIf(bin === '')('the plugins and the real kube-scheduler 1.20', () =
     side = new Side('peer', join(kubernetesDir, 'super-admin.conf'), { workers: 0 })
     await side.open()
     await side.client.create(NAMESPACES, {}, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'other' } }, side.signal)
+    for (const { name, ...rest } of PRIORITIES)
+      await side.client.create(PRIORITY_CLASSES, {}, { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name }, ...rest }, side.signal)
+    mkdirSync(dirname(report), { recursive: true })
     rmSync(report, { force: true })
   })
   afterAll(async () => {
@@ -75,9 +110,12 @@ describe.skipIf(bin === '')('the plugins and the real kube-scheduler 1.20', () =
     await served?.end()
   })
 
-  async function build(peer: Side, { nodes, workloads, claims, placed }: RandomCluster): Promise<void> {
+  async function build(peer: Side, { nodes, workloads, claims, placed, budgets }: RandomCluster): Promise<void> {
     const { client, signal } = peer
     await Promise.all(nodes.map((node) => client.create(NODES, {}, node, signal)))
+    // For each node 1.20 remembers how many had its images when that node changed last: now all of them have come.
+    const seenAll = { metadata: { annotations: { 'example.com/all-nodes': 'seen' } } }
+    await Promise.all(nodes.map(({ metadata }) => client.patch(NODES, { name: metadata.name ?? '' }, seenAll, { type: 'merge' }, signal)))
     for (const { kind, object } of workloads)
       await client.create(kind === 'Service' ? SERVICES : REPLICA_SETS, { namespace: object.metadata.namespace }, object, signal)
     for (const { volume, claim } of claims) {
@@ -90,12 +128,29 @@ describe.skipIf(bin === '')('the plugins and the real kube-scheduler 1.20', () =
         signal,
       )
     }
+    for (const budget of budgets) {
+      const { namespace, name = '' } = budget.metadata
+      const made = await client.create(BUDGETS, { namespace }, budget, signal)
+      await client.update(BUDGETS, { namespace, name, subresource: 'status' }, { ...made, status: budget['status'] }, signal)
+    }
     await Promise.all(placed.map((pod) => client.create(PODS, { namespace: pod.metadata.namespace }, pod, signal)))
+    for (const pod of placed) await start(peer, pod)
+  }
+
+  /** As a kubelet tells: which of two pods is the older one counts when one must go. */
+  async function start(peer: Side, { metadata: { namespace, name = '' } }: KubeObject): Promise<void> {
+    const startTime = `${new Date(Date.UTC(2026, 0, 1) + 1_000 * started++).toISOString().slice(0, 19)}Z`
+    await peer.client.patch(PODS, { namespace, name, subresource: 'status' }, { status: { phase: 'Running', startTime } }, { type: 'merge' }, peer.signal)
+  }
+
+  async function remove(peer: Side, pod: string): Promise<void> {
+    const [namespace = '', name = ''] = pod.split('/')
+    await peer.client.delete(PODS, { namespace, name }, { gracePeriodSeconds: 0 }, peer.signal)
   }
 
   async function clear(peer: Side): Promise<void> {
     const { client, signal } = peer
-    for (const gvr of [PODS, SERVICES, REPLICA_SETS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, NODES])
+    for (const gvr of [PODS, BUDGETS, SERVICES, REPLICA_SETS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, NODES])
       await Promise.all(
         (await client.list(gvr, {}, signal)).items.map(async ({ metadata }) => {
           if (gvr === SERVICES && metadata.name === 'kubernetes') return
@@ -106,15 +161,20 @@ describe.skipIf(bin === '')('the plugins and the real kube-scheduler 1.20', () =
       )
   }
 
-  /** Until the scheduler has bound the pod or said why not. */
-  async function placed(peer: Side, pod: KubeObject): Promise<{ node: string; message: string }> {
+  /** Until the scheduler has bound the pod or said why not. Before it says so, it has asked others to leave. */
+  async function placed(peer: Side, pod: KubeObject): Promise<Placed> {
     const { namespace, name = '' } = pod.metadata
     const endMs = performance.now() + 60_000
     while (performance.now() < endMs) {
       const seen = await peer.client.get(PODS, { namespace, name }, peer.signal)
       const condition = objectsAt(objectAt(seen['status'])['conditions']).find(({ type }) => type === 'PodScheduled')
-      if (nodeNameOf(seen) !== '') return { node: nodeNameOf(seen), message: '' }
-      if (condition?.['status'] === 'False') return { node: '', message: textAt(condition['message']) }
+      if (nodeNameOf(seen) !== '') return { node: nodeNameOf(seen), message: '', nominated: '', victims: [] }
+      if (condition?.['status'] === 'False') {
+        const nominated = textAt(objectAt(seen['status'])['nominatedNodeName'])
+        const leaving = nominated === '' ? [] : (await peer.client.list(PODS, { fieldSelector: `spec.nodeName=${nominated}` }, peer.signal)).items
+        const victims = leaving.filter(({ metadata }) => metadata.deletionTimestamp !== undefined).map(nameOf)
+        return { node: '', message: textAt(condition['message']), nominated, victims }
+      }
       await sleep(5)
     }
     throw new Error(`kube-scheduler neither placed ${name} nor said why not within a minute`)
@@ -151,19 +211,31 @@ describe.skipIf(bin === '')('the plugins and the real kube-scheduler 1.20', () =
     let pods = 0
     let without = 0
     let scored = 0
+    let preempted = 0
+    let large = 0
     for (let round = 0; round < rounds; round++) {
       const name = `s${String(seed)}-${String(round)}`
       const cluster = randomCluster(new SeededRandom(seed * 1_000_003 + round), name)
+      if (cluster.isLarge) large++
       await build(side, cluster)
       await seen(side, cluster, `${name}-probe`)
       for (const pod of cluster.pods) {
-        const made = await side.client.create(PODS, { namespace: pod.metadata.namespace }, { ...pod, spec: { ...objectAt(pod['spec']) } }, side.signal)
+        const { namespace } = pod.metadata
+        // As admission completes it, before anything happens because of it.
+        const asked = await side.tried(PODS, namespace, pod)
+        const ours = await decide(side.client, asked, side.signal)
+        const made = await side.client.create(PODS, { namespace }, pod, side.signal)
         const theirs = await placed(side, made)
-        const ours = await decide(side.client, made, side.signal)
-        const differs = difference(ours, { ...theirs, log, pod: `${made.metadata.namespace ?? ''}/${made.metadata.name ?? ''}` })
+        const differs = difference(ours, { ...theirs, log, pod: nameOf(made), isLarge: cluster.isLarge })
+        if (theirs.node === '') {
+          // Gone before room is made, so that it is not tried again between two others.
+          await remove(side, nameOf(made))
+          for (const victim of theirs.victims) await remove(side, victim)
+        } else await start(side, made)
+        if (theirs.nominated !== '') preempted++
         pods++
         if (theirs.node === '') without++
-        if (log.scores(`${made.metadata.namespace ?? ''}/${made.metadata.name ?? ''}`) !== null) scored++
+        if (log.scores(nameOf(made)) !== null) scored++
         if (differs === null) continue
         differences.push(differs)
         appendFileSync(report, `${made.metadata.name ?? ''}: ${differs}\n${JSON.stringify(made['spec'])}\n`)
@@ -171,7 +243,7 @@ describe.skipIf(bin === '')('the plugins and the real kube-scheduler 1.20', () =
       await clear(side)
     }
     process.stdout.write(
-      `scheduler: ${String(rounds)} clusters, ${String(pods)} pods, ${String(without)} without a node, ${String(scored)} with scores, ${String(differences.length)} differences\n`,
+      `scheduler: ${String(rounds)} clusters (${String(large)} large), ${String(pods)} pods, ${String(without)} without a node, ${String(preempted)} preempting, ${String(scored)} with scores, ${String(differences.length)} differences\n`,
     )
     expect(differences).toEqual([])
   })

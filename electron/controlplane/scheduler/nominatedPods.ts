@@ -27,4 +27,9 @@ export class NominatedPods {
     if (pods === undefined || pods.size === 0) return []
     return [...pods.values()].filter((other) => other.metadata.uid !== pod.metadata.uid && priorityOf(other) >= priorityOf(pod))
   }
+
+  /** Those of less priority that are to come to the node. */
+  below(node: string, pod: KubeObject): KubeObject[] {
+    return [...(this.#byNode.get(node)?.values() ?? [])].filter((other) => priorityOf(other) < priorityOf(pod))
+  }
 }

@@ -346,7 +346,7 @@ class Scheduler {
     const { refusals } = outcome
     const { minor } = this.#view
     const preemption = this.#isEligible(pod, refusals)
-      ? choosePreemption(pod, infos, refusals, { view: this.#view, budgets: this.#budgets.list() })
+      ? choosePreemption(pod, infos, refusals, { view: this.#view, budgets: this.#budgets.list(), coming: (node) => this.#nominated.on(node, pod) })
       : ({ kind: 'none', message: 'not eligible due to a terminating pod on the nominated node.' } as const)
     const found = preemption.kind === 'victims' ? { node: preemption.node, victims: preemption.victims.map(keyOf) } : null
     this.#record(key, { state, outcome }, { node: null, preemption: found })
@@ -364,6 +364,12 @@ class Scheduler {
         await this.#client.delete(PODS, { namespace: victim.metadata.namespace, name: victim.metadata.name ?? '' }, { uid: victim.metadata.uid }, signal)
         const by = minor >= 26 ? `pod ${uid}` : `${namespace}/${name}`
         this.#events.event(victim, 'Normal', 'Preempted', `Preempted by ${by} on node ${preemption.node}`)
+      }
+      // Less important pods that were to come there look elsewhere.
+      for (const other of this.#nominated.below(preemption.node, pod)) {
+        this.#nominated.set(other, '')
+        const target = { namespace: other.metadata.namespace, name: other.metadata.name ?? '', subresource: 'status' }
+        await this.#client.patch(PODS, target, { status: { nominatedNodeName: null } }, { type: 'merge' }, signal)
       }
     } catch (error) {
       if (signal.aborted || isNotFound(error) || isConflict(error)) return

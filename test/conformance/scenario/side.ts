@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SystemClock } from '#shared/base/clock.ts'
 import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
-import { parseGroupVersion, type GroupVersionResource, type KubeObject } from '#shared/kubernetes/object.ts'
+import { parseGroupVersion, resourcePath, type GroupVersionResource, type KubeObject } from '#shared/kubernetes/object.ts'
 import { isNotFound } from '#shared/kubernetes/status.ts'
+import { requestJson } from '#electron/client/apiRequest.ts'
 import { RestClient } from '#electron/client/restClient.ts'
 import { ContextTransport } from '#electron/clusters/contextTransport.ts'
 import { parseKubeconfig } from '#electron/clusters/kubeconfig.ts'
@@ -77,6 +78,13 @@ export class Side {
     const found = this.#kinds.find(({ gvr, kind }) => kind === object['kind'] && gvr.group === group && gvr.version === version)
     if (found === undefined) throw new Error(`${this.name} does not serve ${String(object['apiVersion'])} ${String(object['kind'])}`)
     return found
+  }
+
+  /** An object as the server would store it, without storing it. */
+  tried(gvr: GroupVersionResource, namespace: string | undefined, object: object): Promise<KubeObject> {
+    const headers = { 'content-type': 'application/json' }
+    const path = `${resourcePath(gvr, { namespace })}?dryRun=All`
+    return requestJson<KubeObject>(this.#transport, { method: 'POST', path, body: JSON.stringify(object), headers, signal: this.signal })
   }
 
   async list(text: string, namespace: string, labelSelector?: string): Promise<KubeObject[]> {

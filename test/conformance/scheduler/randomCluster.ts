@@ -11,8 +11,23 @@ export interface RandomCluster {
   claims: { volume: KubeObject; claim: KubeObject }[]
   /** On nodes already. */
   placed: KubeObject[]
+  budgets: KubeObject[]
   pods: KubeObject[]
+  /** More than a hundred nodes: the search ends early, where is up to chance. */
+  isLarge: boolean
 }
+
+/** One cluster of so many is large. */
+const LARGE_EVERY = 50
+/** By these pods push others away. */
+export const PRIORITIES = [
+  { name: 'low', value: -5 },
+  { name: 'high', value: 1000 },
+  { name: 'higher', value: 2000 },
+  { name: 'polite', value: 1500, preemptionPolicy: 'Never' },
+] as const
+/** With their bytes. */
+const IMAGES = { 'main:1': 60_000_000, 'second:1': 400_000_000, 'registry.example/third:2': 900_000_000 }
 
 const ZONES = ['a', 'b', 'c']
 const APPS = ['web', 'db', 'cache']
@@ -23,14 +38,28 @@ const ZONE = 'topology.kubernetes.io/zone'
 /** @param name makes names of nodes and pods that no other cluster has */
 export function randomCluster(random: Random, name: string): RandomCluster {
   const chance = new Chance(random)
-  const nodes = chance.some(2, 9, (index) => node(chance, `${name}-n${String(index)}`))
+  const isLarge = chance.below(LARGE_EVERY) === 0
+  const [least, most] = isLarge ? [101, 140] : [2, 9]
+  const nodes = chance.some(least, most, (index) => node(chance, `${name}-n${String(index)}`))
   const workloads = chance.some(0, 3, (index) => workload(chance, `${name}-w${String(index)}`))
   const claims = chance.some(0, 2, (index) => claimed(chance, `${name}-v${String(index)}`))
   const placed = chance.some(0, 14, (index) =>
     pod(chance, { name: `${name}-r${String(index)}`, workloads, claims: [], nodeName: chance.of(nodes).metadata.name ?? '' }),
   )
   const pods = chance.some(10, 10, (index) => pod(chance, { name: `${name}-p${String(index)}`, workloads, claims }))
-  return { nodes, workloads, claims, placed, pods }
+  const budgets = chance.some(0, 2, (index) => budget(chance, `${name}-b${String(index)}`))
+  return { nodes, workloads, claims, placed, budgets, pods, isLarge }
+}
+
+/** Nobody but the generator writes its status: no controller runs. */
+function budget(chance: Chance, name: string): KubeObject {
+  return {
+    apiVersion: 'policy/v1beta1',
+    kind: 'PodDisruptionBudget',
+    metadata: { name, namespace: chance.of(NAMESPACES) },
+    spec: { minAvailable: 1, selector: { matchLabels: { app: chance.of(APPS) } } },
+    status: { disruptionsAllowed: chance.between(0, 2), currentHealthy: 2, desiredHealthy: 1, expectedPods: 2, observedGeneration: 1 },
+  }
 }
 
 function node(chance: Chance, name: string): KubeObject {
@@ -50,9 +79,15 @@ function node(chance: Chance, name: string): KubeObject {
     kind: 'Node',
     metadata: { name, labels: { [HOSTNAME]: name, rank: String(chance.between(1, 9)), ...zone, ...disk } },
     spec: { ...(chance.is(0.08) ? { unschedulable: true } : {}), ...(distinct.length === 0 ? {} : { taints: distinct }) },
-    status: { capacity: resources, allocatable: resources, conditions: [{ type: 'Ready', status: 'True' }] },
+    status: { capacity: resources, allocatable: resources, conditions: [{ type: 'Ready', status: 'True' }], images: images(chance) },
   }
 }
+
+/** What a node has pulled. The real one takes an image's size from the node that it saw with it first. */
+const images = (chance: Chance): JsonObject[] =>
+  Object.entries(IMAGES)
+    .filter(() => chance.is(0.4))
+    .map(([image, sizeBytes]) => ({ names: [`${image.split(':')[0] ?? ''}@sha256:${'ab'.repeat(32)}`, image], sizeBytes }))
 
 const taint = (chance: Chance): JsonObject => ({
   key: chance.of(['team', 'gpu']),
@@ -118,6 +153,7 @@ function pod(
     spec: {
       ...(nodeName === undefined ? {} : { nodeName }),
       terminationGracePeriodSeconds: 1,
+      ...(chance.is(0.35) ? { priorityClassName: chance.of(PRIORITIES).name } : {}),
       containers: chance.some(1, 2, (index) => container(chance, `c${String(index)}`)),
       ...(chance.is(0.15) ? { initContainers: [container(chance, 'init')] } : {}),
       ...(chance.is(0.1) ? { nodeSelector: { disk: chance.of(['ssd', 'hdd']) } } : {}),
@@ -144,7 +180,7 @@ function container(chance: Chance, name: string): JsonObject {
   }
   return {
     name,
-    image: 'main:1',
+    image: chance.is(0.5) ? 'main:1' : chance.of(Object.keys(IMAGES)),
     resources: { requests: { ...requests, ...gpu }, limits: gpu },
     ...(chance.is(0.1) ? { ports: [port] } : {}),
   }
