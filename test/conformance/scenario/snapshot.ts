@@ -50,6 +50,9 @@ const TIMING = ['endpointslices.discovery.k8s.io:metadata.generation', 'endpoint
 /** How often a ReplicaSet was scaled on the way depends on which pod is ready first. */
 const STEPS = ['replicasets.apps:metadata.generation', 'replicasets.apps:status.observedGeneration']
 
+/** Told of tries that met another write or an object that was still going, and were repeated: on either side, as it happens. */
+const RACES = ['the object has been modified; please apply your changes to the latest version', 'could not be completed at this time, please try again']
+
 /** Told by the node, which is another program on each side. */
 const NODE_COMPONENTS = new Set(['kubelet', 'kubemark', 'kube-proxy'])
 
@@ -140,6 +143,7 @@ class Normalizer {
     for (const event of ordered) {
       const source = isObject(event['source']) ? String(event['source']['component'] ?? '') : ''
       if (NODE_COMPONENTS.has(source) || NODE_COMPONENTS.has(String(event['reportingComponent'] ?? ''))) continue
+      if (RACES.some((race) => String(event['message']).includes(race))) continue
       const object = isObject(event['involvedObject']) ? event['involvedObject'] : {}
       const key = `${String(object['kind'])}/${String(object['name'])}/${String(object['uid'])}`
       const group = `${String(object['kind'])}/${this.text(String(object['name']))}`
