@@ -9,6 +9,12 @@ const MONITOR_MS = 5_000
 /** Silence after which a node's state is unknown; since 1.32 a longer one. @see pkg/controller/nodelifecycle/config NodeMonitorGracePeriod */
 const GRACE_MS = 50_000
 const GRACE_BEFORE_1_32_MS = 40_000
+/** A node that has never said anything has longer. @see pkg/controller/nodelifecycle/config NodeStartupGracePeriod */
+const STARTUP_GRACE_MS = 60_000
+/** What a kubelet tells of its node; the network's condition is somebody else's. */
+const OF_KUBELET = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure']
+const NEVER = ['NodeStatusNeverUpdated', 'Kubelet never posted node status.'] as const
+const STOPPED = ['NodeStatusUnknown', 'Kubelet stopped posting node status.'] as const
 const NOT_READY = 'node.kubernetes.io/not-ready'
 const UNREACHABLE = 'node.kubernetes.io/unreachable'
 
@@ -64,7 +70,7 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
     const wanted: JsonObject[] = current.filter((taint) => !owned.has(textAt(taint['key'])))
     const add = (taintKey: string, effect: string): void => {
       const known = current.find((taint) => taint['key'] === taintKey && taint['effect'] === effect)
-      wanted.push(known ?? { key: taintKey, effect, ...(effect === 'NoExecute' || taintKey.endsWith('unschedulable') ? { timeAdded: context.now() } : {}) })
+      wanted.push(known ?? { key: taintKey, effect, timeAdded: context.now() })
     }
     if (specOf(node)['unschedulable'] === true) add('node.kubernetes.io/unschedulable', 'NoSchedule')
     for (const [type, status, taint] of CONDITION_TAINTS) {
@@ -96,15 +102,15 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
       seen.set(name, { heartbeat, atMs: clock.now() })
       return false
     }
-    if (clock.now() - last.atMs < graceMs || ready === undefined || ready['status'] === 'Unknown') return false
+    if (clock.now() - last.atMs < (ready === undefined ? STARTUP_GRACE_MS : graceMs) || ready?.['status'] === 'Unknown') return false
     const now = context.now()
-    const changed = conditions.map((each) => ({
-      ...each,
-      status: 'Unknown',
-      reason: 'NodeStatusUnknown',
-      message: 'Kubelet stopped posting node status.',
-      lastTransitionTime: now,
-    }))
+    const changed = OF_KUBELET.flatMap((type): JsonObject[] => {
+      const known = conditions.find((each) => each['type'] === type)
+      if (known?.['status'] === 'Unknown') return []
+      const before = known ?? { type, lastHeartbeatTime: node.metadata.creationTimestamp }
+      const [reason, message] = known === undefined ? NEVER : STOPPED
+      return [{ ...before, status: 'Unknown', reason, message, lastTransitionTime: now }]
+    })
     await client.patch(NODES, { name, subresource: 'status' }, { status: { conditions: changed } }, { type: 'strategic' }, signal)
     events.event(node, 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`)
     for (const pod of podsOn(name)) await markNotReady(pod, now, signal)
@@ -123,6 +129,7 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
         { type: 'strategic' },
         signal,
       )
+      events.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready')
     } catch (error) {
       if (!isNotFound(error)) throw error
     }
