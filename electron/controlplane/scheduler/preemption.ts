@@ -30,12 +30,7 @@ export interface PreemptionOptions {
  *
  * @see pkg/scheduler/framework/plugins/defaultpreemption pickOneNodeForPreemption
  */
-export function choosePreemption(
-  pod: KubeObject,
-  infos: readonly NodeInfo[],
-  refusals: ReadonlyMap<string, Refusal>,
-  options: PreemptionOptions,
-): Preemption {
+export function choosePreemption(pod: KubeObject, infos: readonly NodeInfo[], refusals: ReadonlyMap<string, Refusal>, options: PreemptionOptions): Preemption {
   const helpful = infos.filter(({ name }) => refusals.get(name)?.unresolvable === false)
   const count = infos.length
   const none = (why: string): Preemption => ({ kind: 'none', message: `0/${String(count)} nodes are available: ${why}.` })
@@ -97,9 +92,7 @@ function startOf(pod: KubeObject): number {
 function victimsOn(state: CycleState, info: NodeInfo, { view, budgets, coming }: PreemptionOptions): { victims: KubeObject[]; broken: number } | null {
   const { pod } = state
   const priority = priorityOf(pod)
-  const lower = [...info.pods.values()]
-    .filter((other) => priorityOf(other) < priority)
-    .sort((a, b) => priorityOf(b) - priorityOf(a) || startOf(a) - startOf(b))
+  const lower = [...info.pods.values()].filter((other) => priorityOf(other) < priority).sort((a, b) => priorityOf(b) - priorityOf(a) || startOf(a) - startOf(b))
   if (lower.length === 0) return null
   const more = coming?.(info.name) ?? []
   // Who else runs where counts only for rules about other pods; without them the node alone is looked at anew.
