@@ -17,8 +17,10 @@ export function exportHandlers(registry: ClusterRegistry): Pick<RequestHandlers,
       try {
         return await exportCluster(registry.session(clusterId).transport, { output, namespace: wanted, secrets: secretsOf(secrets) }, signal)
       } catch (error) {
-        if (error instanceof SnapshotError) throw invalid(error.message)
-        if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw invalid(`${output} is already there; choose another name`)
+        const { code = '', message } = error as NodeJS.ErrnoException
+        if (code === 'EEXIST') throw invalid(`${output} is already there; choose another name`)
+        // What the disk says is for whoever named the place.
+        if (error instanceof SnapshotError || /^E[A-Z]+$/.test(code)) throw invalid(message)
         throw error
       }
     },

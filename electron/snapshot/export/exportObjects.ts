@@ -8,6 +8,7 @@ import { cleaned, reasonToLeaveOut } from '#shared/planning/restore/cleaned.ts'
 import { inOrder } from '#shared/planning/restore/order.ts'
 import { writeFully } from '../bbolt/pageWriter.ts'
 import { checkSealing, seal, type Sealing } from '../envelope/envelope.ts'
+import { SnapshotError } from '../snapshotError.ts'
 
 /** The folder of what belongs to no namespace. No namespace can have this name. */
 const CLUSTER_FOLDER = '_cluster'
@@ -63,7 +64,7 @@ export class Export {
     this.#leftOut[why] = (this.#leftOut[why] ?? 0) + 1
   }
 
-  /** @throws Error when something is there already; the system's error */
+  /** @throws SnapshotError exists; the system's error, as EEXIST */
   async write(): Promise<ExportReport> {
     const { output, secrets } = this.#target
     const secretsPath = typeof secrets === 'object' && this.#secrets.length > 0 ? secretsPathOf(output) : ''
@@ -80,7 +81,8 @@ const yamlOf = (object: KubeObject): string => stringify(object, { lineWidth: 0 
 
 async function writeFolders(folder: string, objects: readonly KubeObject[]): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  if ((await readdir(folder)).length > 0) throw new Error(`${folder} is not empty: name a new folder, so that nothing old stays among what is exported`)
+  if ((await readdir(folder)).length > 0)
+    throw new SnapshotError('exists', `${folder} is not empty: name a new folder, so that nothing old stays among what is exported`)
   const names = new Set<string>()
   for (const object of objects) {
     const into = join(folder, object.metadata.namespace ?? CLUSTER_FOLDER, object.kind?.toLowerCase() ?? '')
