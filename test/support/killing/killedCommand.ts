@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -134,15 +134,15 @@ rm "$data/filler"
     return { first: of('1'), second: of('2') }
   }
 
-  /** Runs a command and does something as soon as it has said a line. */
-  async runUntil(args: string[], { line: wanted, then }: { line: RegExp; then: () => Promise<void> }): Promise<CommandResult> {
+  /** Runs a command and does something as soon as it has said a line; the process goes on meanwhile unless it is stopped. */
+  async runUntil(args: string[], { line: wanted, then }: { line: RegExp; then: (command: ChildProcess) => Promise<void> }): Promise<CommandResult> {
     const child = spawn(process.execPath, [...NODE_OPTIONS, cli, ...args, ...this.#target], { stdio: ['ignore', 'pipe', 'pipe'] })
     let [stdout, stderr] = ['', '']
     child.stderr.on('data', (bytes: Buffer) => (stderr += bytes.toString()))
     const ended = once(child, 'exit')
     for await (const line of createInterface({ input: child.stdout })) {
       stdout += `${line}\n`
-      if (wanted.test(line)) await then()
+      if (wanted.test(line)) await then(child)
     }
     return { code: ((await ended) as [number | null])[0] ?? 1, stdout, stderr }
   }
