@@ -166,7 +166,8 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
       evictions.addAfter(key, dueMs - clock.now())
       return
     }
-    events.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${key}`)
+    // Upstream names the pod alone here, without its uid.
+    events.event({ apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name } }, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${key}`)
     try {
       await client.delete(PODS, { namespace, name }, { uid: pod.metadata.uid }, signal)
     } catch (error) {
