@@ -5,7 +5,7 @@ import type { Clock } from '#shared/base/clock.ts'
 import { Emitter } from '#shared/base/emitter.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
-import type { ClusterId, ClusterSummary } from '#shared/contract/clusters.ts'
+import type { ClusterId, ClusterSummary, ConnectionState } from '#shared/contract/clusters.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { RetryingTransport } from '../client/retryingTransport.ts'
 import { ClusterSession } from './clusterSession.ts'
@@ -18,6 +18,7 @@ const SETTLE_MS = 200
 interface Entry {
   context: KubeContext
   kind: ClusterSummary['kind']
+  isStarting: boolean
   /** The etcd that backups use; '' when not known. */
   etcdEndpoint: string
   session: ClusterSession | null
@@ -91,6 +92,7 @@ export class ClusterRegistry {
       this.#entries.set(id, {
         context,
         kind: 'remote',
+        isStarting: false,
         etcdEndpoint: before?.etcdEndpoint ?? '',
         session: null,
         wasOpen,
@@ -104,14 +106,18 @@ export class ClusterRegistry {
     return ids
   }
 
-  /** Puts in a cluster that is no context of a user's file (the embedded one); a former one of that id is closed. `context.problem` says why it cannot be used. */
-  put(id: ClusterId, kind: ClusterSummary['kind'], context: KubeContext, etcdEndpoint: string): void {
+  /**
+   * Puts in a cluster that is no context of a user's file (the embedded one); a former one of that id is closed. `context.problem` says why it
+   * cannot be used, which a cluster that is starting need not be told for.
+   */
+  put(id: ClusterId, kind: ClusterSummary['kind'], context: KubeContext, etcdEndpoint: string, { isStarting = false } = {}): void {
     const before = this.#entries.get(id)
     const wasOpen = before !== undefined && (before.session !== null || before.wasOpen)
     before?.stop.abort()
     const entry: Entry = {
       context,
       kind,
+      isStarting,
       etcdEndpoint,
       session: null,
       wasOpen,
@@ -192,7 +198,8 @@ export class ClusterRegistry {
   }
 
   summary(id: ClusterId): ClusterSummary {
-    const { context, session, protection, kind, etcdEndpoint } = this.#entry(id)
+    const entry = this.#entry(id)
+    const { context, session, protection, kind, etcdEndpoint } = entry
     return {
       id,
       name: kind === 'embedded' ? 'Local cluster' : context.name,
@@ -200,7 +207,7 @@ export class ClusterRegistry {
       source: context.path,
       server: context.server,
       namespace: context.namespace,
-      connection: context.problem !== '' ? { state: 'denied', message: context.problem } : (session?.connection ?? { state: 'idle' }),
+      connection: connectionOf(entry),
       version: session?.version ?? null,
       user: session?.user ?? null,
       protection,
@@ -222,4 +229,9 @@ export class ClusterRegistry {
     this.#stop.abort()
     await Promise.all([...this.#entries.values()].map((entry) => entry.ended))
   }
+}
+
+function connectionOf({ context, session, isStarting }: Entry): ConnectionState {
+  if (isStarting) return { state: 'connecting' }
+  return context.problem === '' ? (session?.connection ?? { state: 'idle' }) : { state: 'unusable', message: context.problem }
 }

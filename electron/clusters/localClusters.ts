@@ -46,7 +46,7 @@ export class LocalClusters {
         const { state } = cluster
         const problem = state.state === 'failed' ? `it did not start: ${state.message}` : `it is ${state.state}`
         if (state.state === 'running') registry.put(id, kind, { ...contextOf(state.endpoints), name }, state.endpoints.etcdUrl)
-        else registry.put(id, kind, { ...brokenContext(problem), name }, '')
+        else registry.put(id, kind, { ...brokenContext(problem), name }, '', { isStarting: state.state === 'starting' })
       },
       onGone: (id) => {
         registry.remove(id)
@@ -56,7 +56,7 @@ export class LocalClusters {
 
   /** Shows the embedded cluster as starting and starts it. Returns before it runs. */
   open(): void {
-    this.#registry.put(EMBEDDED, 'embedded', brokenContext('it is starting'), '')
+    this.#registry.put(EMBEDDED, 'embedded', brokenContext('it is starting'), '', { isStarting: true })
     void this.startEmbedded()
   }
 

@@ -15,6 +15,8 @@ export type ConnectionState =
   | { state: 'stale'; freshAtMs: number; message: string; retryAtMs: number }
   | { state: 'unreachable'; message: string; retryAtMs: number }
   | { state: 'denied'; message: string }
+  /** Nothing was asked: its kubeconfig cannot be used, or its process does not run. */
+  | { state: 'unusable'; message: string }
 
 export interface ClusterSummary {
   id: ClusterId

@@ -81,6 +81,7 @@ export const frame = {
     staleAge: 'What you see is {age} old.',
     unreachable: 'Unreachable',
     denied: 'Access denied',
+    unusable: 'Cannot be used',
     retryIn: 'next attempt in {seconds} s',
     retryNow: 'Try now',
     lineLost: 'Drydock itself is not reachable. What you see is from before.',
