@@ -1,5 +1,5 @@
 // `npm run e2e -- [--mode standin|serve|electron]… [--report FILE] [what Playwright takes]`: the specs of test/e2e, by default in every mode that
-// this machine has. Specs that judge the page alone (@page) run in the first mode only: its code and its cluster are the same in each.
+// this machine has. Specs of what the shell has no part in (@page) run in the first mode only: page and cluster are the same in each.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { electronBinary, ensureInstalled, has, projectEnvironment, root, run, say } from './environment.mjs'

@@ -11,7 +11,7 @@ data:
   level: ${level}
 `
 
-test('a dry run shows what would change and changes nothing; applying changes it', async ({ app }) => {
+test('a dry run shows what would change and changes nothing; applying changes it @page', async ({ app }) => {
   needs('kubectl')
   const { frame } = app
   const name = unique('settings')
@@ -39,7 +39,7 @@ test('a dry run shows what would change and changes nothing; applying changes it
   expect(await level()).toBe('info')
 })
 
-test('fields that another manager owns are named, and taken over only when asked', async ({ app }) => {
+test('fields that another manager owns are named, and taken over only when asked @page', async ({ app }) => {
   needs('kubectl')
   const { frame } = app
   const name = unique('owned')
@@ -57,7 +57,7 @@ test('fields that another manager owns are named, and taken over only when asked
   expect(await app.kubectl(['get', 'configmap', name, '-o', 'jsonpath={.data.level}'])).toBe('ours')
 })
 
-test('every manifest to begin with is taken by the cluster as it stands', async ({ app }) => {
+test('every manifest to begin with is taken by the cluster as it stands @page', async ({ app }) => {
   const { frame, page } = app
   await frame.live()
   await frame.open('Apply YAML')
@@ -71,7 +71,7 @@ test('every manifest to begin with is taken by the cluster as it stands', async 
   await expect(result.getByText('Failed', { exact: true })).toHaveCount(0)
 })
 
-test('YAML that cannot be read says where', async ({ app }) => {
+test('YAML that cannot be read says where @page', async ({ app }) => {
   const { frame } = app
   await frame.live()
   await frame.open('Apply YAML')

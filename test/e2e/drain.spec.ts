@@ -14,7 +14,7 @@ spec: {nodeName: node01, containers: [{name: main, image: 'nginx:1.27'}]}
 `
 const FREED = '{"spec":{"template":{"spec":{"nodeSelector":null}}}}'
 
-test('a node is drained as planned, once the operator has decided on a pod that nothing brings back', async ({ app }) => {
+test('a node is drained as planned, once the operator has decided on a pod that nothing brings back @page', async ({ app }) => {
   const { frame } = app
   await frame.live()
   await app.kubectl(['apply', '-f', '-'], { input: WORKLOADS })

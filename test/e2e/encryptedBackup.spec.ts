@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { BackupsPage } from './pages/backupsPage.ts'
 import { expect, test } from './support/test.ts'
 
-test('an encrypted backup is verified, opens only with its passphrase, and has PKI beside it', async ({ app }) => {
+test('an encrypted backup is verified, opens only with its passphrase, and has PKI beside it @page', async ({ app }) => {
   test.setTimeout(240_000)
   const { frame, page } = app
   const backups = new BackupsPage(frame)

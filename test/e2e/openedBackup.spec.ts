@@ -4,7 +4,7 @@ import { expect, test } from './support/test.ts'
 // The page ends on another cluster than other specs expect.
 test.use({ setup: { label: 'opened' } })
 
-test('an opened backup is shown at an earlier revision of its file, and as it ended', async ({ app }) => {
+test('an opened backup is shown at an earlier revision of its file, and as it ended @page', async ({ app }) => {
   test.setTimeout(240_000)
   const { frame, page } = app
   await frame.live()

@@ -1,7 +1,7 @@
 import { defineConfig } from '@playwright/test'
 import type { Mode } from './support/shell.ts'
 
-/** Specs that judge the page alone run in one mode; build/e2e.mjs says in which. */
+/** Specs of what the shell has no part in (@page) run in one mode; build/e2e.mjs says in which. */
 const pageMode = process.env['DRYDOCK_PAGE_MODE']
 const notIn = (mode: Mode, others: string[] = []): { grepInvert?: RegExp } => {
   const tags = [...others, ...(pageMode === undefined || pageMode === mode ? [] : ['@page'])]

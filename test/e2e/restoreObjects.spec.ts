@@ -31,7 +31,7 @@ spec:
 `
 
 for (const theme of ['light', 'dark'] as const)
-  test(`a deleted namespace is found by comparing with a backup and restored alone, ${theme} theme`, async ({ app }) => {
+  test(`a deleted namespace is found by comparing with a backup and restored alone, ${theme} theme @page`, async ({ app }) => {
     needs('kubectl')
     test.slow()
     const { frame, page } = app

@@ -1,7 +1,7 @@
 import { BackupsPage } from './pages/backupsPage.ts'
 import { expect, test } from './support/test.ts'
 
-test('a schedule takes a backup, opens it, and tells the next run and the last result', async ({ app }) => {
+test('a schedule takes a backup, opens it, and tells the next run and the last result @page', async ({ app }) => {
   test.setTimeout(180_000)
   const { frame, page } = app
   const backups = new BackupsPage(frame)

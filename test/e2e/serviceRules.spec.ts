@@ -1,6 +1,6 @@
 import { expect, test } from './support/test.ts'
 
-test("a Service's details show the rules that kube-proxy keeps for it on a node", async ({ app }) => {
+test("a Service's details show the rules that kube-proxy keeps for it on a node @page", async ({ app }) => {
   const { frame, page } = app
   await frame.live()
   await frame.open('Services')

@@ -4,7 +4,7 @@ import { expect, test } from './support/test.ts'
 // The page ends on another cluster than other specs expect.
 test.use({ setup: { label: 'twin' } })
 
-test("a twin's clock is made faster, paused and let go on while the twin runs", async ({ app }) => {
+test("a twin's clock is made faster, paused and let go on while the twin runs @page", async ({ app }) => {
   test.setTimeout(240_000)
   const { frame, page } = app
   await frame.live()

@@ -115,10 +115,17 @@ describe('drydock snapshot, by objects', () => {
 
   it('exports what can be applied again, Secrets only when asked', async () => {
     const folder = join(dir, 'exported')
-    const report = JSON.parse((await drydock('export', before, '-o', folder, '--json')).stdout) as { exported: number; leftOut: Record<string, number> }
+    const report = JSON.parse((await drydock('export', before, '-o', folder, '--json')).stdout) as unknown
     expect(report).toEqual({
+      output: folder,
       exported: 3,
-      leftOut: { 'a controller makes it': 1, 'a Secret; give --secrets to have them': 1, 'not readable, as what is encrypted is not: /registry/secrets': 1 },
+      secretsPath: '',
+      encryptedSecrets: 0,
+      leftOut: {
+        'a controller makes it': 1,
+        'Secrets, which are written only when asked for': 1,
+        'not readable, as what is encrypted is not: /registry/secrets': 1,
+      },
     })
     expect(parse(readFileSync(join(folder, 'team/configmap/settings.yaml'), 'utf8'))).toEqual({
       apiVersion: 'v1',

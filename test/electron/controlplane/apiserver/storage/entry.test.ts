@@ -1,8 +1,14 @@
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { ParsedObjects, StoredEntry, storedJson } from '#electron/controlplane/apiserver/storage/entry.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 
 const MEGABYTE = 1024 * 1024
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 function entry(name: string, parsed: ParsedObjects, bytes = 0): StoredEntry {
   const object: KubeObject = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, resourceVersion: '7' }, data: { ключ: 'x'.repeat(bytes) } }
@@ -17,15 +23,26 @@ describe('StoredEntry', () => {
     expect(storedJson({ ...stored.object })).toBeUndefined()
   })
 
-  it('gives up objects that were not used for a while and reads them again when asked', () => {
+  it('gives up objects that were not used for a while and reads them again when asked', async () => {
     const parsed = new ParsedObjects()
     const stored = entry('a', parsed)
-    const first = stored.object
+    const first = new WeakRef(stored.object)
     for (let index = 0; index < 40; index++) entry(`filler-${String(index)}`, parsed, MEGABYTE)
-    const second = stored.object
-    expect(second).not.toBe(first)
-    expect(second).toEqual(first)
-    expect(storedJson(second)).toBe(stored.json)
+    // What a WeakRef was asked for, or made of, lives until the job ends.
+    await setImmediate()
+    collectGarbage()
+    expect(first.deref()).toBeUndefined()
+    const again = stored.object
+    expect(again.metadata.name).toBe('a')
+    expect(storedJson(again)).toBe(stored.json)
+  })
+
+  it('does not read an object a second time that somebody still has', () => {
+    const parsed = new ParsedObjects()
+    const stored = entry('a', parsed)
+    const held = stored.object
+    for (let index = 0; index < 40; index++) entry(`filler-${String(index)}`, parsed, MEGABYTE)
+    expect(stored.object).toBe(held)
   })
 
   it('keeps objects that are used again and again', () => {
