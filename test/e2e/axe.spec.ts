@@ -12,7 +12,7 @@ for (const theme of ['light', 'dark'] as const)
     for (const name of await frame.links())
       await test.step(name, async () => {
         await frame.open(name)
-        expect.soft(await accessibilityProblems(app), `${name}, ${theme}`).toEqual([])
+        expect.soft(await accessibilityProblems(app, theme), `${name}, ${theme}`).toEqual([])
       })
   })
 
@@ -22,7 +22,7 @@ for (const theme of ['light', 'dark'] as const)
     const { frame, page } = app
     const table = new ResourceTable(frame)
     const check = async (what: string): Promise<void> => {
-      expect.soft(await accessibilityProblems(app), `${what}, ${theme}`).toEqual([])
+      expect.soft(await accessibilityProblems(app, theme), `${what}, ${theme}`).toEqual([])
     }
     await page.emulateMedia({ colorScheme: theme })
     await frame.live()

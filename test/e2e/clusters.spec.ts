@@ -45,7 +45,7 @@ async function prepare(directory: string): Promise<Record<string, string>> {
 
 test.use({ setup: { label: 'clusters', prepare } })
 
-test('clusters that cannot be reached say so and never hold up the one that can', async ({ app }) => {
+test('clusters that cannot be reached say so and never hold up the one that can @page', async ({ app }) => {
   needs('kubectl')
   const { frame } = app
   const table = new ResourceTable(frame)
@@ -70,7 +70,7 @@ test('clusters that cannot be reached say so and never hold up the one that can'
   await frame.live()
 })
 
-test('a cluster that is protected asks for the name, a read-only one refuses', async ({ app }) => {
+test('a cluster that is protected asks for the name, a read-only one refuses @page', async ({ app }) => {
   needs('kubectl')
   const { frame } = app
   const table = new ResourceTable(frame)
@@ -98,7 +98,7 @@ test('a cluster that is protected asks for the name, a read-only one refuses', a
   await protect('Not protected')
 })
 
-test('who may read one namespace only is told so, and reads that one', async ({ app }) => {
+test('who may read one namespace only is told so, and reads that one @page', async ({ app }) => {
   needs('kubectl')
   const { frame, page } = app
   const table = new ResourceTable(frame)

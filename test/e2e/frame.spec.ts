@@ -1,7 +1,7 @@
 import { ResourceTable } from './pages/resourceTable.ts'
 import { expect, test } from './support/test.ts'
 
-test('Ctrl-K leads to pages, clusters and actions by name', async ({ app }) => {
+test('Ctrl-K leads to pages, clusters and actions by name @page', async ({ app }) => {
   const { page, frame } = app
   await frame.live()
   await page.keyboard.press('Control+k')
@@ -16,7 +16,7 @@ test('Ctrl-K leads to pages, clusters and actions by name', async ({ app }) => {
   await expect(frame.dialog).toHaveCount(0)
 })
 
-test('the theme is switched, and kept over a reload', async ({ app }) => {
+test('the theme is switched, and kept over a reload @page', async ({ app }) => {
   const { page, frame } = app
   await frame.live()
   const theme = (): Promise<string | null> => page.locator('html').getAttribute('data-theme')
@@ -33,7 +33,7 @@ test('the theme is switched, and kept over a reload', async ({ app }) => {
   await page.getByRole('button', { name: 'As the system' }).click()
 })
 
-test('the keyboard alone opens pages, rows and the filter, and the map tells how', async ({ app }) => {
+test('the keyboard alone opens pages, rows and the filter, and the map tells how @page', async ({ app }) => {
   const { page, frame } = app
   const table = new ResourceTable(frame)
   await frame.live()

@@ -2,7 +2,7 @@ import { ResourceTable } from './pages/resourceTable.ts'
 import { needs, unique } from './support/names.ts'
 import { expect, test } from './support/test.ts'
 
-test('pods that kubectl makes, scales and deletes come and go on the page by themselves', async ({ app }) => {
+test('pods that kubectl makes, scales and deletes come and go on the page by themselves @page', async ({ app }) => {
   needs('kubectl')
   const { frame } = app
   const table = new ResourceTable(frame)
@@ -21,7 +21,7 @@ test('pods that kubectl makes, scales and deletes come and go on the page by the
   await table.filter.fill('')
 })
 
-test('a node is cordoned and uncordoned, and kubectl sees both', async ({ app }) => {
+test('a node is cordoned and uncordoned, and kubectl sees both @page', async ({ app }) => {
   needs('kubectl')
   const { frame } = app
   const table = new ResourceTable(frame)
@@ -37,7 +37,7 @@ test('a node is cordoned and uncordoned, and kubectl sees both', async ({ app })
   expect(await unschedulable()).toBe('')
 })
 
-test("a pod's log is the one that kubectl reads, and goes on while it is watched", async ({ app }) => {
+test("a pod's log is the one that kubectl reads, and goes on while it is watched @page", async ({ app }) => {
   needs('kubectl')
   const { frame } = app
   const table = new ResourceTable(frame)
@@ -61,7 +61,7 @@ test("a pod's log is the one that kubectl reads, and goes on while it is watched
   await table.filter.fill('')
 })
 
-test('a pod that is deleted on the page is gone for kubectl', async ({ app }) => {
+test('a pod that is deleted on the page is gone for kubectl @page', async ({ app }) => {
   needs('kubectl')
   const { frame } = app
   const table = new ResourceTable(frame)
@@ -78,7 +78,7 @@ test('a pod that is deleted on the page is gone for kubectl', async ({ app }) =>
   await table.filter.fill('')
 })
 
-test('a pod that cannot be placed says why in words', async ({ app }) => {
+test('a pod that cannot be placed says why in words @page', async ({ app }) => {
   needs('kubectl')
   const { frame } = app
   const table = new ResourceTable(frame)

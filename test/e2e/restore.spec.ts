@@ -5,7 +5,7 @@ import { expect, test } from './support/test.ts'
 // Its own app: the cluster's data is replaced.
 test.use({ setup: { label: 'restore' } })
 
-test('a backup brings the cluster back as it was, and the counts say so', async ({ app }) => {
+test('a backup brings the cluster back as it was, and the counts say so @page', async ({ app }) => {
   needs('kubectl')
   const { frame } = app
   const backups = new BackupsPage(frame)

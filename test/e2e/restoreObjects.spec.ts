@@ -38,7 +38,7 @@ for (const theme of ['light', 'dark'] as const)
     const compare = new ComparePage(frame)
     const shop = unique(`shop-${theme}`)
     const check = async (what: string): Promise<void> => {
-      expect.soft(await accessibilityProblems(app), what).toEqual([])
+      expect.soft(await accessibilityProblems(app, theme), what).toEqual([])
     }
     await page.emulateMedia({ colorScheme: theme })
     await frame.live()
