@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline/promises'
-import { Writable } from 'node:stream'
 import type { Command } from 'commander'
 import type { Sealing, Unlock } from '../snapshot/envelope/envelope.ts'
+import { askHidden } from './askHidden.ts'
 
 /** Flags that say what opens a file. A passphrase is never an argument: those can be read by everybody on the machine. */
 export interface UnlockFlags {
@@ -106,20 +105,7 @@ async function standardInput(): Promise<string> {
 
 async function ask(question: string): Promise<string> {
   if (!process.stdin.isTTY) throw new Error(`a passphrase is needed: give --passphrase-file FILE (- for standard input) or set ${PASSPHRASE_VARIABLE}`)
-  process.stderr.write(question)
-  // What is typed is not shown.
-  const silent = new Writable({
-    write: (_chunk, _encoding, done) => {
-      done()
-    },
-  })
-  const lines = createInterface({ input: process.stdin, output: silent, terminal: true })
-  try {
-    return await lines.question('')
-  } finally {
-    lines.close()
-    process.stderr.write('\n')
-  }
+  return askHidden(question)
 }
 
 /** Without comments and empty lines. */
