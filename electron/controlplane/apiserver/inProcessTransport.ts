@@ -1,3 +1,4 @@
+import { untilEnded } from '#shared/base/untilEnded.ts'
 import type { Transport, TransportRequest, TransportResponse, TransportStream, UserInfo } from '#shared/kubernetes/transport.ts'
 import { VALUE_SEPARATOR } from './authentication/headerValues.ts'
 import type { RequestHandler } from './filters/requestPipeline.ts'
@@ -34,7 +35,7 @@ export class InProcessTransport implements Transport {
 
   async stream(request: TransportRequest): Promise<TransportStream> {
     const { status, headers, body, joined, stream, events, ended } = await this.#answer(request)
-    if (events !== undefined) return { status, headers, body: parts([]), events: untilEnded(events, ended) }
+    if (events !== undefined) return { status, headers, body: parts([]), events: untilEnded(events, ended ?? nothing) }
     return { status, headers, body: parts(stream ?? joined?.chunks() ?? [body], ended) }
   }
 
@@ -66,18 +67,8 @@ function splitPath(path: string): [string, string] {
   return at < 0 ? [path, ''] : [path.slice(0, at), path.slice(at + 1)]
 }
 
-async function* parts(source: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>, ended?: () => void): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const part of source) yield bytesOf(part)
-  } finally {
-    ended?.()
-  }
-}
+const nothing = (): void => undefined
 
-async function* untilEnded<T>(source: AsyncIterable<T>, ended?: () => void): AsyncGenerator<T> {
-  try {
-    yield* source
-  } finally {
-    ended?.()
-  }
+async function* parts(source: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>, ended = nothing): AsyncGenerator<Uint8Array> {
+  for await (const part of untilEnded(source, ended)) yield bytesOf(part)
 }

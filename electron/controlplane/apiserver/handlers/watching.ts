@@ -1,4 +1,5 @@
 import type { Clock } from '#shared/base/clock.ts'
+import { untilEnded } from '#shared/base/untilEnded.ts'
 import { groupVersion, type KubeObject } from '#shared/kubernetes/object.ts'
 import { partialMetadata, toTable } from '#shared/kubernetes/printers/table.ts'
 import { failure, StatusError, type Status } from '#shared/kubernetes/status.ts'
@@ -358,18 +359,10 @@ async function follow<Item, Batch>(
     stop()
     throw error
   }
-  return untilDone(queue.read(), stop)
+  return untilEnded(queue.read(), stop)
 }
 
 const objectsOf = ({ entry, previous }: StoreEvent): KubeObject[] => [entry.object, ...(previous === null ? [] : [previous.object])]
-
-async function* untilDone<Batch>(batches: AsyncGenerator<Batch>, stop: () => void): AsyncGenerator<Batch> {
-  try {
-    yield* batches
-  } finally {
-    stop()
-  }
-}
 
 function repeat(clock: Clock, everyMs: number, action: () => void): () => void {
   let cancel = clock.schedule(everyMs, tick)
