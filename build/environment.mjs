@@ -16,10 +16,14 @@ export function say(text) {
   process.stdout.write(`drydock: ${text}\n`)
 }
 
-/** Runs a command with its output shown; resolves to its exit code. SIGINT and SIGTERM reach it. */
-export function run(command, args, options = {}) {
+/**
+ * Runs a command with its output shown; resolves to its exit code. SIGINT and SIGTERM reach it.
+ * @param started is given the process, e.g. to read the output that `stdio` pipes
+ */
+export function run(command, args, { started, ...options } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd: root, stdio: 'inherit', env: projectEnvironment(), ...options })
+    started?.(child)
     const forward = (signal) => child.kill(signal)
     process.on('SIGINT', forward)
     process.on('SIGTERM', forward)

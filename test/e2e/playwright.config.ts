@@ -17,9 +17,10 @@ export default defineConfig<object, { mode: Mode }>({
   forbidOnly: true,
   // On a busy machine the stand-in's first window was once lost at its start. A spec that needs its second try is told as flaky.
   retries: process.env['CI'] === undefined ? 0 : 1,
-  workers: 2,
+  workers: 3,
   reporter: [['list']],
-  use: { trace: 'retain-on-failure', screenshot: 'only-on-failure', actionTimeout: 30_000 },
+  // A trace costs as much as the specs themselves where the processor draws: the second try has one, or every try with DRYDOCK_TRACE.
+  use: { trace: process.env['DRYDOCK_TRACE'] === undefined ? 'on-first-retry' : 'retain-on-failure', screenshot: 'only-on-failure', actionTimeout: 30_000 },
   projects: [
     // Specs of the desktop shell have nothing to say about a browser; those that need a real Electron are skipped, and counted, where there is none.
     { name: 'serve', testMatch: '*.spec.ts', ...notIn('serve', ['@shell', '@real']), use: { mode: 'serve' } },

@@ -15,7 +15,6 @@ export async function openDesktop(which: 'standin' | 'electron', { directory, en
   app.on('window', watch)
   const page = await app.firstWindow({ timeout: START_MS })
   watch(page)
-  await page.context().tracing.start({ screenshots: true, snapshots: true })
   // The window opens on an empty page; the app's own comes next.
   await page.waitForURL((url) => url.href !== 'about:blank')
   return {

@@ -138,17 +138,20 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
       app.takeProblems()
       // Playwright records what its own browser shows; of the desktop app it is asked for.
       const desktop = app.shell.electron !== null
-      if (desktop) await app.page.context().tracing.startChunk()
+      const traced = desktop && (info.retry > 0 || process.env['DRYDOCK_TRACE'] !== undefined)
+      if (traced) await app.page.context().tracing.start({ screenshots: true, snapshots: true })
       await use(undefined)
       if (info.status === info.expectedStatus) {
-        if (desktop && app.running) await app.page.context().tracing.stopChunk()
+        if (traced && app.running) await app.page.context().tracing.stop()
         return
       }
       await info.attach('problems', { body: [...app.takeProblems(), ''].join('\n'), contentType: 'text/plain' })
       if (!desktop || !app.running) return
-      const trace = info.outputPath('trace.zip')
-      await app.page.context().tracing.stopChunk({ path: trace })
-      await info.attach('trace', { path: trace, contentType: 'application/zip' })
+      if (traced) {
+        const trace = info.outputPath('trace.zip')
+        await app.page.context().tracing.stop({ path: trace })
+        await info.attach('trace', { path: trace, contentType: 'application/zip' })
+      }
       const screenshot = info.outputPath('screenshot.png')
       await app.page.screenshot({ path: screenshot })
       await info.attach('screenshot', { path: screenshot, contentType: 'image/png' })
