@@ -17,6 +17,7 @@ import type { Refusal } from './nodeAdmission.ts'
 import type { NetworkPeer, PodNetwork } from './podNetwork.ts'
 import { PodSetup } from './podSetup.ts'
 import { podStatus } from './podStatus.ts'
+import { isTold } from './toldStatus.ts'
 import { parseQuantity } from './quantity.ts'
 import type { Network } from './shell/process.ts'
 import { timestamp, type Container, type ContainerStatus, type Pod, type PodStatus } from './types.ts'
@@ -503,6 +504,11 @@ export class PodWorker {
       const status = this.#status()
       const text = JSON.stringify(status)
       if (text === this.#sent) continue
+      // A pod that was taken over as it stands needs no word; the mirror of a static pod is another object than the one looked at here.
+      if (this.#sent === '' && target.uid === this.pod.metadata.uid && isTold(status, this.pod.status)) {
+        this.#sent = text
+        continue
+      }
       try {
         const updated = await this.#options.api.patch(
           { gvr: PODS, namespace: target.namespace, name: target.name, subresource: 'status' },
