@@ -140,12 +140,20 @@ export function newControllerRef(owner: KubeObject): OwnerReference {
 export const isDeleting = ({ metadata }: KubeObject): boolean => metadata.deletionTimestamp !== undefined
 
 export function isPodReady(pod: KubeObject): boolean {
-  return objectsAt(statusOf(pod)['conditions']).some((each) => each['type'] === 'Ready' && each['status'] === 'True')
+  return readyCondition(pod) !== undefined
+}
+
+/** The condition `Ready` where it is true. Asked of every pod of a workload for each of its changes, so nothing is copied. */
+function readyCondition(pod: KubeObject): JsonObject | undefined {
+  const { conditions } = statusOf(pod)
+  if (!Array.isArray(conditions)) return undefined
+  for (const each of conditions) if (isObject(each) && each['type'] === 'Ready') return each['status'] === 'True' ? each : undefined
+  return undefined
 }
 
 /** Ready for at least `minReadySeconds`. */
 export function isPodAvailable(pod: KubeObject, minReadySeconds: number, nowMs: number): boolean {
-  const ready = objectsAt(statusOf(pod)['conditions']).find((each) => each['type'] === 'Ready' && each['status'] === 'True')
+  const ready = readyCondition(pod)
   if (ready === undefined) return false
   return minReadySeconds === 0 || Date.parse(textAt(ready['lastTransitionTime'])) + minReadySeconds * 1000 <= nowMs
 }

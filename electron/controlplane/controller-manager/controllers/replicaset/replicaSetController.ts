@@ -26,6 +26,8 @@ import { rankForDeletion } from '../../podRank.ts'
 
 /** Most pods made or removed in one round. */
 const BURST = 500
+/** Every look goes through all pods of a set: changes of a large one wait for each other, a millisecond for so many pods. */
+const PODS_PER_MS = 10
 
 interface Failure {
   reason: 'FailedCreate' | 'FailedDelete'
@@ -44,6 +46,11 @@ export function replicaSetController(
   const control = new PodControl(context, events)
   const expectations = new Expectations(clock)
   const queue = context.queue(options.name, sync)
+  /** How many pods a set had when it was looked at last. */
+  const sizes = new Map<string, number>()
+  const addPaced = (key: string): void => {
+    queue.addAfter(key, Math.floor((sizes.get(key) ?? 0) / PODS_PER_MS / 10) * 10)
+  }
 
   const selectorOf = (set: KubeObject): unknown =>
     options.kind === 'ReplicationController' ? { matchLabels: objectAt(specOf(set)['selector']) } : specOf(set)['selector']
@@ -55,7 +62,10 @@ export function replicaSetController(
   }
 
   sets.onEvent(({ type, object }) => {
-    if (type === 'delete') expectations.forget(keyOf(object))
+    if (type === 'delete') {
+      expectations.forget(keyOf(object))
+      sizes.delete(keyOf(object))
+    }
     queue.add(keyOf(object))
   })
   pods.onEvent(({ type, object, old }) => {
@@ -63,7 +73,7 @@ export function replicaSetController(
     if (key !== null) {
       if (type === 'add') expectations.created(key)
       if (type === 'delete' || isDeleting(object)) expectations.deleted(key, object.metadata.uid ?? '')
-      queue.add(key)
+      addPaced(key)
     } else if (type !== 'delete') for (const set of sets.byIndex('namespace', object.metadata.namespace ?? '')) if (matches(set, object)) queue.add(keyOf(set))
     const former = old === undefined ? null : ownerKey(old)
     if (former !== null && former !== key) queue.add(former)
@@ -78,6 +88,7 @@ export function replicaSetController(
     }
     const owned = await claimPods(context, set, { pods, matches: (pod) => matches(set, pod) }, signal)
     const active = owned.filter(isPodActive)
+    sizes.set(key, owned.length)
     let failure: Failure | null = null
     if (!isDeleting(set) && expectations.satisfied(key)) failure = await manage(key, set, active, signal)
     await writeStatus(set, active, failure, signal)
@@ -126,14 +137,16 @@ export function replicaSetController(
   async function writeStatus(set: KubeObject, counted: readonly KubeObject[], failure: Failure | null, signal: AbortSignal): Promise<void> {
     const template = objectAt(objectAt(objectAt(specOf(set)['template'])['metadata'])['labels'])
     const minReady = countAt(specOf(set)['minReadySeconds'])
-    const ready = counted.filter(isPodReady).length
-    const available = counted.filter((pod) => isPodAvailable(pod, minReady, clock.now())).length
-    const labeled = counted.filter((pod) => Object.entries(template).every(([key, value]) => pod.metadata.labels?.[key] === value)).length
+    const wanted = Object.entries(template)
+    const nowMs = clock.now()
+    const ready = counted.filter(isPodReady)
+    const available = ready.filter((pod) => isPodAvailable(pod, minReady, nowMs)).length
+    const labeled = counted.filter((pod) => wanted.every(([key, value]) => pod.metadata.labels?.[key] === value)).length
     const conditions = withFailure(objectsAt(statusOf(set)['conditions']), failure)
     const status = {
       replicas: counted.length,
       ...(labeled === 0 ? {} : { fullyLabeledReplicas: labeled }),
-      ...(ready === 0 ? {} : { readyReplicas: ready }),
+      ...(ready.length === 0 ? {} : { readyReplicas: ready.length }),
       ...(available === 0 ? {} : { availableReplicas: available }),
       observedGeneration: set.metadata.generation ?? 0,
       ...(conditions.length === 0 ? {} : { conditions }),
