@@ -177,12 +177,19 @@ class EventQueue<Item, Batch> {
     if (this.#ended) return
     this.#items.push(item)
     if (this.#items.length > MAX_BACKLOG) this.end()
-    this.#wake?.()
+    this.#wakeReader()
   }
 
   end(): void {
     this.#ended = true
-    this.#wake?.()
+    this.#wakeReader()
+  }
+
+  /** Once each time it waits: resolving a promise again is no small thing for Node, which looks whether somebody wants to know. */
+  #wakeReader(): void {
+    const wake = this.#wake
+    this.#wake = null
+    wake?.()
   }
 
   async *read(): AsyncGenerator<Batch> {
@@ -197,7 +204,6 @@ class EventQueue<Item, Batch> {
         await new Promise<void>((resolve) => {
           this.#wake = resolve
         })
-        this.#wake = null
       }
     }
   }
@@ -325,7 +331,8 @@ async function follow<Item, Batch>(
     queue.push(writer.error(failure(410, 'Expired', `too old resource version: ${String(since)} (${String(collection.oldestRevision)})`)))
     queue.end()
   }
-  const stops = [collection.onEvent(isConverted ? sendConverted : send)]
+  const onEvent = isConverted ? sendConverted : send
+  const stops = [selection.node === null ? collection.onEvent(onEvent) : collection.onEventOfNode(selection.node, onEvent)]
   const timeoutMs = Number(query.get('timeoutSeconds') ?? 0) * 1000 || DEFAULT_TIMEOUT_MS
   stops.push(
     clock.schedule(timeoutMs, () => {

@@ -21,6 +21,7 @@ const LEAST_HISTORY = 1_000
 export class Collection {
   readonly #entries = new Map<string, Entry>()
   readonly #listeners = new Emitter<StoreEvent>()
+  readonly #nodeListeners = new Map<string, Emitter<StoreEvent>>()
   #keys: string[] = []
   /** Keys of pods by the node they are bound to. */
   readonly #byNode = new Map<string, Set<string>>()
@@ -128,6 +129,21 @@ export class Collection {
     return this.#listeners.subscribe(listener)
   }
 
+  /**
+   * As `onEvent`, for who asks for the pods of one node: told of pods that are or were bound to it, and of those whose node only reading them
+   * tells. A thousand kubelets watch so; each of them asking whether each pod is its own would take longer than the writes (upstream's
+   * cacher has `spec.nodeName` as a trigger for the same reason).
+   */
+  onEventOfNode(node: string, listener: (event: StoreEvent) => void): () => void {
+    const listeners = this.#nodeListeners.get(node) ?? new Emitter<StoreEvent>()
+    this.#nodeListeners.set(node, listeners)
+    const stop = listeners.subscribe(listener)
+    return () => {
+      stop()
+      if (listeners.size === 0 && this.#nodeListeners.get(node) === listeners) this.#nodeListeners.delete(node)
+    }
+  }
+
   /** No change up to `revision` is in the history. */
   forgetUntil(revision: number): void {
     this.#oldest = revision
@@ -182,6 +198,13 @@ export class Collection {
     const { length } = this.#history
     if (length > 2 * HISTORY || (this.#historyBytes > 2 * HISTORY_BYTES && length > 2 * LEAST_HISTORY)) this.#dropHalf()
     this.#listeners.emit(event)
+    if (this.#nodeListeners.size > 0) for (const each of this.#nodeListenersOf(event)) each.emit(event)
+  }
+
+  #nodeListenersOf({ entry, previous }: StoreEvent): Iterable<Emitter<StoreEvent>> {
+    if (entry.node === undefined || (previous !== null && previous.node === undefined)) return [...this.#nodeListeners.values()]
+    const nodes = new Set([entry.node, previous?.node ?? entry.node])
+    return [...nodes].flatMap((node) => this.#nodeListeners.get(node) ?? [])
   }
 
   #dropHalf(): void {

@@ -40,4 +40,21 @@ describe('Collection', () => {
     collection.remove('/registry/pods/default/a', (previous) => previous)
     expect([on('w1'), on('w2'), on('w3')]).toEqual([['c'], ['b'], []])
   })
+
+  it('tells who watches one node of the pods that are bound to it, come to it and leave it, and of no others', () => {
+    const collection = new Collection(0)
+    const told: string[] = []
+    const stop = collection.onEventOfNode('w1', ({ type, entry }) => told.push(`${type} ${entry.key.slice('/registry/pods/default/'.length)}`))
+    collection.put(pod('a', 'w1', 1))
+    collection.put(pod('b', 'w2', 2))
+    collection.put(pod('c', '', 3))
+    collection.put(pod('c', 'w1', 4))
+    collection.put(pod('a', 'w2', 5))
+    collection.remove('/registry/pods/default/b', (previous) => previous)
+    collection.remove('/registry/pods/default/c', (previous) => previous)
+    expect(told).toEqual(['ADDED a', 'MODIFIED c', 'MODIFIED a', 'DELETED c'])
+    stop()
+    collection.put(pod('d', 'w1', 6))
+    expect(told).toHaveLength(4)
+  })
 })
