@@ -12,6 +12,8 @@ import { drainInput, drainRunbook, readDrainPlan } from '#electron/runbooks/drai
 import { RunbookEngine } from '#electron/runbooks/engine.ts'
 import { hasProgram, temporaryDirectory } from '#test/support/peers.ts'
 import { startRealApiServer, type RealApiServer } from '#test/support/realApiServer.ts'
+import { CountedBudgets } from './drain/countedBudgets.ts'
+import { NotedEvictions } from './drain/notedEvictions.ts'
 import { randomCluster, type RandomCluster } from './drain/randomCluster.ts'
 import { freeHold, noCluster } from '#test/support/freeHold.ts'
 
@@ -27,8 +29,6 @@ const LANES = 4
 const TIME_SCALE = 10
 const { signal } = new AbortController()
 
-const BUDGETS = (namespace: string): string => `/apis/policy/v1beta1/namespaces/${namespace}/poddisruptionbudgets`
-
 interface Tally {
   pods: number
   evicted: number
@@ -38,7 +38,7 @@ interface Tally {
   differences: string[]
 }
 
-async function create(api: ClusterApi, cluster: RandomCluster): Promise<void> {
+async function create(api: ClusterApi, { cluster, counted }: { cluster: RandomCluster; counted: CountedBudgets }): Promise<void> {
   const { namespace, nodes, replicaSets, pods, budgets } = cluster
   await api.post('/api/v1/namespaces', { metadata: { name: namespace } }, signal)
   for (const { name, unschedulable } of nodes)
@@ -83,24 +83,8 @@ async function create(api: ClusterApi, cluster: RandomCluster): Promise<void> {
       )
     }),
   )
-  for (const { name, spec } of budgets) await api.post(BUDGETS(namespace), { metadata: { name }, spec }, signal)
-}
-
-/** Waits until the disruption controller has nothing more to say about the budgets. */
-async function settledBudgets(api: ClusterApi, namespace: string): Promise<void> {
-  const look = async (): Promise<string> => JSON.stringify((await api.list(BUDGETS(namespace), signal)).map(({ metadata }) => metadata.resourceVersion))
-  let [before, same] = [await look(), 0]
-  await expect
-    .poll(
-      async () => {
-        const now = await look()
-        same = now === before ? same + 1 : 0
-        before = now
-        return same
-      },
-      { timeout: 60_000, interval: 250 },
-    )
-    .toBeGreaterThanOrEqual(6)
+  for (const { name, spec } of budgets) await api.post(counted.path, { metadata: { name }, spec }, signal)
+  await counted.create()
 }
 
 const label = ({ namespace, name }: { namespace: string; name: string }): string => `${namespace}/${name}`
@@ -109,10 +93,12 @@ async function round(
   real: RealApiServer,
   { random, namespace, directory, tally }: { random: Random; namespace: string; directory: string; tally: Tally },
 ): Promise<void> {
-  const api = new ClusterApi(real.transport)
+  const noted = new NotedEvictions(real.transport)
+  const api = new ClusterApi(noted)
   const cluster = randomCluster(random, namespace)
-  await create(api, cluster)
-  await settledBudgets(api, namespace)
+  const counted = new CountedBudgets(api, namespace)
+  await create(api, { cluster, counted })
+  await counted.settled()
   const target = cluster.nodes[random.below(cluster.nodes.length)]
   if (target === undefined) throw new Error('a cluster has nodes')
   const onNode = (): Promise<KubeObject[]> => api.list(`/api/v1/pods?fieldSelector=spec.nodeName%3D${target.name}`, signal)
@@ -145,27 +131,29 @@ async function round(
     identify: noCluster,
   })
   engine.open()
-  const refusals = new Map<string, number>()
   const release = engine.onChange(({ steps }) => {
     const step = steps.find(({ state }) => state === 'running')
     blockers = step?.blockers ?? blockers
-    for (const { subject, reason } of blockers) refusals.set(`${subject} ${reason}`, (refusals.get(`${subject} ${reason}`) ?? 0) + 1)
   })
   const id = await engine.start('drain', input)
   const isGoing = ({ verdict }: PlannedPod): boolean => verdict !== 'stays'
-  // Rest: all that has to go has either gone or been refused, and every refusal was told over two tries.
-  await expect
-    .poll(
-      async () => {
-        if (engine.get(id).state !== 'running') return 'ended'
-        const now = new Map((await onNode()).map((pod) => [pod.metadata.uid ?? '', pod]))
-        const waiting = pods.filter((pod) => isGoing(pod) && now.get(pod.uid) !== undefined && now.get(pod.uid)?.metadata.deletionTimestamp === undefined)
-        const twice = blockers.every(({ subject, reason }) => (refusals.get(`${subject} ${reason}`) ?? 0) > 2 * TIME_SCALE)
-        return twice && waiting.length === blockers.length ? 'at rest' : `${String(waiting.length)} not gone, ${String(blockers.length)} refused`
-      },
-      { timeout: 60_000, interval: 300 },
-    )
-    .toMatch(/ended|at rest/)
+  const isRunning = (): boolean => engine.get(id).state === 'running'
+  const waiting = async (): Promise<string[]> => {
+    const now = new Map((await onNode()).map((pod) => [pod.metadata.uid ?? '', pod]))
+    const there = (uid: string): boolean => now.get(uid) !== undefined && now.get(uid)?.metadata.deletionTimestamp === undefined
+    return pods.filter((pod) => isGoing(pod) && there(pod.uid)).map(label)
+  }
+  // Rest: all that has to go has either gone or been refused; each budget was counted after that and refused again, and nothing went meanwhile.
+  for (let before = await waiting(); isRunning(); ) {
+    await counted.settled()
+    const asked = new Map(blockers.map(({ subject }) => [subject, noted.count(subject)]))
+    const isRefusedAgain = ({ reason }: Blocker): boolean =>
+      blockers.some((other) => other.reason === reason && noted.count(other.subject) > (asked.get(other.subject) ?? 0))
+    await expect.poll(() => !isRunning() || blockers.every(isRefusedAgain), { timeout: 60_000, interval: 100 }).toBe(true)
+    const now = await waiting()
+    if (now.join() === before.join() && now.length === blockers.length) break
+    before = now
+  }
   release()
   const after = new Map((await onNode()).map((pod) => [pod.metadata.uid ?? '', pod]))
   const differ = (text: string): void => void tally.differences.push(`${namespace} ${text}`)
@@ -180,7 +168,7 @@ async function round(
     tally.evicted += Number(happened === 'evicted')
     tally.refused += Number(happened === 'refused')
     tally.stayed += Number(happened === 'stays')
-    if (foreseen !== happened) differ(`${pod.name}: foreseen ${pod.verdict} (${pod.reason}), ${happened} (${refusal?.reason ?? ''})`)
+    if (foreseen !== happened) differ(`${pod.name}: foreseen ${pod.verdict} (${pod.reason}), ${happened} (${refusal?.reason ?? ''}); asked: ${noted.answers.get(label(pod))?.join(', ') ?? 'never'}`)
     if (refusal !== undefined && pod.verdict === 'blocked' && !pod.reason.startsWith(refusal.reason))
       differ(`${pod.name}: foreseen «${pod.reason}», told «${refusal.reason}»`)
     if (refusal !== undefined && !pod.budgets.some((name) => refusal.reason.includes(`budget ${name} `)) && pod.budgets.length === 1)
@@ -199,7 +187,7 @@ async function round(
 
 async function clear(api: ClusterApi, { namespace, nodes }: RandomCluster): Promise<void> {
   const gone = { gracePeriodSeconds: 0 }
-  for (const path of [`/api/v1/namespaces/${namespace}/pods`, BUDGETS(namespace), `/apis/apps/v1/namespaces/${namespace}/replicasets`])
+  for (const path of [`/api/v1/namespaces/${namespace}/pods`, new CountedBudgets(api, namespace).path, `/apis/apps/v1/namespaces/${namespace}/replicasets`])
     await api.delete(path, gone, signal)
   for (const { name } of nodes) await api.delete(`/api/v1/nodes/${name}`, gone, signal)
 }
