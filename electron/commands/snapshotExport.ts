@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { ExportReport } from '#shared/contract/exports.ts'
 import type { ExportTarget } from '../snapshot/export/exportObjects.ts'
 import { interruptible } from './interruptible.ts'
-import { givenPassphrase, linesOf, unlockable, withSnapshot, type UnlockFlags } from './snapshotSecrets.ts'
+import { checkLength, givenPassphrase, linesOf, unlockable, withSnapshot, type UnlockFlags } from './snapshotSecrets.ts'
 
 interface ExportFlags extends UnlockFlags {
   output: string
@@ -63,7 +63,7 @@ async function secretsOf({ secrets, secretsPassphraseFile, secretsRecipient, sec
   if (ways.length > 1) throw new Error('Secrets are written readable, or encrypted with a passphrase or for public keys: give one of these')
   if (secretsPassphraseFile !== undefined) {
     const passphrase = (await givenPassphrase(secretsPassphraseFile)) ?? ''
-    if (passphrase.length < 8) throw new Error('a passphrase has at least 8 characters')
+    checkLength(passphrase)
     return { compress: false, passphrase }
   }
   if (recipients.length > 0) return { compress: false, recipients }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { LEAST_PASSPHRASE_CHARACTERS, PASSPHRASE_TOO_SHORT } from '#shared/planning/backups/passphrase.ts'
 import type { Sealing, Unlock } from '../snapshot/envelope/envelope.ts'
 import { askHidden } from './askHidden.ts'
 
@@ -49,10 +50,15 @@ export async function readSealing({ compress, encrypt, passphraseFile, recipient
   if (encrypt && recipients.length > 0) throw new Error('--encrypt takes a passphrase, --recipient a public key: give one of them')
   if (!encrypt) return { compress, recipients }
   const passphrase = (await givenPassphrase(passphraseFile)) ?? (await ask('Passphrase: '))
-  if (passphrase.length < 8) throw new Error('a passphrase has at least 8 characters')
+  checkLength(passphrase)
   if (passphraseFile === undefined && process.env[PASSPHRASE_VARIABLE] === undefined && (await ask('Once more: ')) !== passphrase)
     throw new Error('the two passphrases differ')
   return { compress, passphrase }
+}
+
+/** @throws Error for one that is too short to encrypt anything with */
+export function checkLength(passphrase: string): void {
+  if (passphrase.length < LEAST_PASSPHRASE_CHARACTERS) throw new Error(PASSPHRASE_TOO_SHORT)
 }
 
 /** Asks for a passphrase only where a file needs one. */

@@ -1,7 +1,6 @@
 import { computed, reactive, type ComputedRef, type Ref } from 'vue'
 import { useI18n } from 'vue-i18n'
-
-const LEAST_LENGTH = 8
+import { LEAST_PASSPHRASE_CHARACTERS } from '#shared/planning/backups/passphrase.ts'
 
 /** What is typed to encrypt something, and what is wrong with it. */
 export interface SealingForm {
@@ -20,7 +19,7 @@ export function useSealing(how: Ref<string>): SealingForm {
   const form = reactive({ passphrase: '', again: '', recipients: '' })
   const keys = computed(() => form.recipients.split(/\s+/).filter((each) => each !== ''))
   const problem = computed(() => {
-    if (how.value === 'passphrase' && form.passphrase.length < LEAST_LENGTH) return t('sealing.short', { n: LEAST_LENGTH })
+    if (how.value === 'passphrase' && form.passphrase.length < LEAST_PASSPHRASE_CHARACTERS) return t('sealing.short', { n: LEAST_PASSPHRASE_CHARACTERS })
     if (how.value === 'passphrase' && form.passphrase !== form.again) return t('sealing.differ')
     if (how.value === 'recipients' && keys.value.length === 0) return t('sealing.noRecipients')
     return ''

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { LEAST_PASSPHRASE_CHARACTERS, PASSPHRASE_TOO_SHORT } from '#shared/planning/backups/passphrase.ts'
 import { request, subscription } from './channel.ts'
 import { clusterId } from './clusters.ts'
 
@@ -93,7 +94,7 @@ const etcdEndpoint = v.object({ endpoint: v.string(), caFile: v.optional(v.strin
 /** How the file is written. A passphrase, or the public keys (`age1…`) of those who may open it; not both. */
 const sealing = v.object({
   compress: v.boolean(),
-  passphrase: v.optional(v.pipe(v.string(), v.minLength(8, 'a passphrase has at least 8 characters'))),
+  passphrase: v.optional(v.pipe(v.string(), v.minLength(LEAST_PASSPHRASE_CHARACTERS, PASSPHRASE_TOO_SHORT))),
   recipients: v.optional(v.array(v.string())),
   /** PKI and kubeadm's configuration go into an archive beside it; only where it is encrypted. */
   pki: v.optional(v.boolean()),

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { LEAST_PASSPHRASE_CHARACTERS, PASSPHRASE_TOO_SHORT } from '#shared/planning/backups/passphrase.ts'
 import { request } from './channel.ts'
 import { clusterId } from './clusters.ts'
 
@@ -28,7 +29,7 @@ export const exportChannels = {
       secrets: v.variant('how', [
         v.object({ how: v.literal('left-out') }),
         v.object({ how: v.literal('readable') }),
-        v.object({ how: v.literal('passphrase'), passphrase: v.pipe(v.string(), v.minLength(8, 'a passphrase has at least 8 characters')) }),
+        v.object({ how: v.literal('passphrase'), passphrase: v.pipe(v.string(), v.minLength(LEAST_PASSPHRASE_CHARACTERS, PASSPHRASE_TOO_SHORT)) }),
         v.object({ how: v.literal('recipients'), recipients: v.pipe(v.array(v.string()), v.minLength(1)) }),
       ]),
     }),
