@@ -10,6 +10,8 @@ export interface RunOptions {
   signal: AbortSignal
   /** Gets each line of both outputs as it comes. */
   onLine?: (line: string) => void
+  /** Gets standard output as it comes, byte for byte, in place of text: `stdout` is '' then. */
+  onStdout?: (bytes: Uint8Array) => void
   /** The command's standard input; none without it. */
   input?: NodeJS.ReadableStream
 }

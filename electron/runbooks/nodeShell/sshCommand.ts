@@ -3,7 +3,7 @@ import type { Client, ClientChannel } from 'ssh2'
 import type { CommandOutcome, RunOptions } from './nodeShell.ts'
 
 /** Runs one command line over a connection, as the user who logged in. @throws when the connection ends or the server refuses */
-export function runCommand(client: Client, command: string, { signal, onLine, input }: RunOptions): Promise<CommandOutcome> {
+export function runCommand(client: Client, command: string, { signal, onLine, onStdout, input }: RunOptions): Promise<CommandOutcome> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(signal.reason as Error)
@@ -28,7 +28,8 @@ export function runCommand(client: Client, command: string, { signal, onLine, in
       }
       signal.addEventListener('abort', onAbort, { once: true })
       channel.on('data', (bytes: Buffer) => {
-        outputs.stdout.push(bytes)
+        if (onStdout === undefined) outputs.stdout.push(bytes)
+        else onStdout(bytes)
       })
       channel.stderr.on('data', (bytes: Buffer) => {
         outputs.stderr.push(bytes)

@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { pkiArchive } from '#electron/runbooks/pkiArchive.ts'
 import type { ClusterApi } from '#electron/runbooks/clusterApi.ts'
@@ -17,15 +17,13 @@ const api = {
   get: () => Promise.resolve({ data: { ClusterConfiguration: 'kubernetesVersion: v1.30.0\n' } }),
 } as unknown as ClusterApi
 
-/** A node with these files, that knows `ls` and `cat`. */
-function shellOf(files: Record<string, string>): NodeShell {
+/** A node whose root is a folder here, and whose shell is the machine's own. */
+function shellIn(root: string): NodeShell {
   return {
-    run: (command) => {
-      const [program = '', path = ''] = command.split(' ')
-      const text = files[path]
-      const names = Object.keys(files).flatMap((each) => (each.startsWith(`${path}/`) ? [each.slice(path.length + 1).split('/')[0] ?? ''] : []))
-      const stdout = program === 'ls' ? `${[...new Set(names)].join('\n')}\n` : (text ?? '')
-      return Promise.resolve({ exitCode: (program === 'ls' ? names.length > 0 : text !== undefined) ? 0 : 1, stdout, stderr: '' })
+    run: (command, { onStdout }) => {
+      const { status, stdout, stderr } = spawnSync('sh', ['-c', command.replaceAll('cd / ', `cd ${root} `)])
+      onStdout?.(stdout)
+      return Promise.resolve({ exitCode: status ?? 1, stdout: '', stderr: stderr.toString() })
     },
     forward: () => Promise.reject(new Error('no')),
     close: () => undefined,
@@ -38,21 +36,37 @@ describe('pkiArchive', () => {
       '/etc/kubernetes/admin.conf': 'config',
       '/etc/kubernetes/pki/ca.key': `${'k'.repeat(1700)}\n`,
       '/etc/kubernetes/pki/etcd/ca.crt': 'crt',
-      '/etc/kubernetes/pki/odd name': '-',
+      '/etc/kubernetes/pki/odd name.key': '-',
+      '/etc/kubernetes/pki/notes.txt': '-',
     }
-    const shell = (name: string): Promise<NodeShell> => (name === 'cp1' ? Promise.resolve(shellOf(files)) : Promise.reject(new Error('no route to host')))
+    const root = join(dir, 'cp1-root')
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(root, path)), { recursive: true })
+      writeFileSync(join(root, path), text)
+    }
+    symlinkSync('etcd/ca.crt', join(root, 'etc/kubernetes/pki/linked.crt'))
+    const shell = (name: string): Promise<NodeShell> => (name === 'cp1' ? Promise.resolve(shellIn(root)) : Promise.reject(new Error('no route to host')))
     const path = join(dir, 'pki.tar')
     writeFileSync(path, await pkiArchive({ api, shell, nowMs: 1_700_000_000_000 }, { signal }))
     execFileSync('tar', ['-xf', path, '-C', dir])
     expect(execFileSync('tar', ['-tf', path], { encoding: 'utf8' }).trim().split('\n')).toEqual([
       'cp1/etc/kubernetes/admin.conf',
+      'cp1/etc/kubernetes/pki/linked.crt',
       'cp1/etc/kubernetes/pki/ca.key',
       'cp1/etc/kubernetes/pki/etcd/ca.crt',
       'kubeadm-config.yaml',
       'NOT-REACHED.txt',
     ])
     expect(readFileSync(join(dir, 'cp1/etc/kubernetes/pki/ca.key'), 'utf8')).toBe(files['/etc/kubernetes/pki/ca.key'])
+    expect(readFileSync(join(dir, 'cp1/etc/kubernetes/pki/linked.crt'), 'utf8')).toBe('crt')
     expect(readFileSync(join(dir, 'NOT-REACHED.txt'), 'utf8')).toBe('cp2: no route to host\n')
+  })
+
+  it.skipIf(!hasProgram('tar'))('says so when a node holds none of it', async () => {
+    const root = join(dir, 'empty-root')
+    mkdirSync(root)
+    const archive = pkiArchive({ api, shell: () => Promise.resolve(shellIn(root)), nowMs: 0 }, { signal })
+    await expect(archive).rejects.toThrow('no control-plane node is known whose PKI could be saved')
   })
 
   it('says why no node was reached', async () => {

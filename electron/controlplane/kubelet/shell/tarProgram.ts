@@ -2,7 +2,7 @@ import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSyn
 import { posix } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type { ProcessContext, Program } from './process.ts'
-import { decodeTar, encodeTar, TarFault, type TarEntry } from './tarArchive.ts'
+import { decodeTar, encodeTar, TarFault, type TarEntry } from '../../../platform/tarArchive.ts'
 
 interface TarOptions {
   mode: 'c' | 'x' | 't'

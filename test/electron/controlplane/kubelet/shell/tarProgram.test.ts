@@ -5,7 +5,7 @@ import { FileTree } from '#electron/controlplane/kubelet/shell/fileTree.ts'
 import { basePrograms } from '#electron/controlplane/kubelet/shell/basePrograms.ts'
 import { wholeInput } from '#electron/controlplane/kubelet/shell/process.ts'
 import { Shell } from '#electron/controlplane/kubelet/shell/shell.ts'
-import { encodeTar } from '#electron/controlplane/kubelet/shell/tarArchive.ts'
+import { encodeTar } from '#electron/platform/tarArchive.ts'
 import { FakeClock } from '#shared/base/clock.ts'
 import { hasProgram, runProgram, temporaryDirectory } from '#test/support/peers.ts'
 
