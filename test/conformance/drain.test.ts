@@ -144,7 +144,7 @@ async function round(
     return pods.filter((pod) => isGoing(pod) && there(pod.uid)).map(label)
   }
   // Rest: all that has to go has either gone or been refused; each budget was counted after that and refused again, and nothing went meanwhile.
-  for (let before = await waiting(); isRunning(); ) {
+  for (let before = await waiting(); isRunning();) {
     await counted.settled()
     const asked = new Map(blockers.map(({ subject }) => [subject, noted.count(subject)]))
     const isRefusedAgain = ({ reason }: Blocker): boolean =>
@@ -168,7 +168,10 @@ async function round(
     tally.evicted += Number(happened === 'evicted')
     tally.refused += Number(happened === 'refused')
     tally.stayed += Number(happened === 'stays')
-    if (foreseen !== happened) differ(`${pod.name}: foreseen ${pod.verdict} (${pod.reason}), ${happened} (${refusal?.reason ?? ''}); asked: ${noted.answers.get(label(pod))?.join(', ') ?? 'never'}`)
+    if (foreseen !== happened)
+      differ(
+        `${pod.name}: foreseen ${pod.verdict} (${pod.reason}), ${happened} (${refusal?.reason ?? ''}); asked: ${noted.answers.get(label(pod))?.join(', ') ?? 'never'}`,
+      )
     if (refusal !== undefined && pod.verdict === 'blocked' && !pod.reason.startsWith(refusal.reason))
       differ(`${pod.name}: foreseen «${pod.reason}», told «${refusal.reason}»`)
     if (refusal !== undefined && !pod.budgets.some((name) => refusal.reason.includes(`budget ${name} `)) && pod.budgets.length === 1)

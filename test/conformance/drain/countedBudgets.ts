@@ -36,7 +36,7 @@ export class CountedBudgets {
 
   /** Settles when everything written before the call is counted, and the statuses that came of it stay as they are. */
   async settled(): Promise<void> {
-    for (let before = ''; ; ) {
+    for (let before = ''; ;) {
       await this.#flip()
       // The first may have been counted out of turn: its budget may have stood in the queue for another reason. What that leads to stands behind all the rest.
       await this.#flip()

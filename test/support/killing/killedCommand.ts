@@ -25,20 +25,24 @@ export interface CutRun {
   run: RunView | undefined
 }
 
+/** What leads to a cluster and its nodes. */
+export type ReachedCluster = Pick<RunningCluster, 'kubeconfig' | 'ssh' | 'sshKey'>
+
 /** The `drydock` command for a cluster that is another process, as for one on other machines. */
 export class Drydock {
-  readonly #cluster: RunningCluster
+  readonly #cluster: ReachedCluster
   readonly #directory: string
   readonly #environment: Record<string, string>
 
   /**
    * @param sshPort another way to the nodes' SSH, e.g. through something that cuts it
    * @param hostKey type and key in known_hosts, where it is not the nodes' own
+   * @param user who logs in @default named as the node is
    */
   constructor(
-    cluster: RunningCluster,
+    cluster: ReachedCluster,
     directory: string,
-    options: { nodes: readonly string[]; sshPort?: number; hostKey?: string; environment?: Record<string, string> },
+    options: { nodes: readonly string[]; sshPort?: number; hostKey?: string; user?: string; environment?: Record<string, string> },
   ) {
     this.#cluster = cluster
     this.#directory = directory
@@ -53,7 +57,7 @@ export class Drydock {
       options.nodes
         .map(
           (node) =>
-            `Host ${node}\n  HostName 127.0.0.1\n  Port ${String(port)}\n  User ${node}\n  IdentityFile ${cluster.sshKey}\n  UserKnownHostsFile ${knownHosts}\n  IdentityAgent none\n`,
+            `Host ${node}\n  HostName 127.0.0.1\n  Port ${String(port)}\n  User ${options.user ?? node}\n  IdentityFile ${cluster.sshKey}\n  UserKnownHostsFile ${knownHosts}\n  IdentityAgent none\n`,
         )
         .join(''),
     )
