@@ -1,25 +1,21 @@
 import type { FileHandle } from 'node:fs/promises'
 import { writeFully } from './bbolt/pageWriter.ts'
 
-/** Bytes gathered before one write. */
-const BATCH_BYTES = 1 << 20
-
+/** Bytes gathered before one write: few enough to be in the processor's cache still when they are written. */
+const BATCH_BYTES = 256 * 1024
 /**
  * Appends to a file while its caller goes on: one batch is written while the next is gathered. Pieces are not copied, so they must stay as
  * they are.
  */
 export class BatchWriter {
   readonly #file: FileHandle
-  readonly #onWritten: (writtenBytes: number) => void
   #batch: Uint8Array[] = []
   #batchBytes = 0
   #position = 0
   #writing: Promise<void> = Promise.resolve()
 
-  /** @param onWritten how much of the file is there now */
-  constructor(file: FileHandle, onWritten: (writtenBytes: number) => void) {
+  constructor(file: FileHandle) {
     this.#file = file
-    this.#onWritten = onWritten
   }
 
   /** @returns what to wait for before there may be more; null when nothing. It throws the system's error, as ENOSPC */
@@ -53,6 +49,5 @@ export class BatchWriter {
     const { bytesWritten } = await this.#file.writev(batch, position)
     // A disk that is nearly full takes a part; writing the rest says why.
     if (bytesWritten < bytes) await writeFully(this.#file, Buffer.concat(batch).subarray(bytesWritten), position + bytesWritten)
-    this.#onWritten(position + bytes)
   }
 }

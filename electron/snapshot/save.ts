@@ -8,7 +8,6 @@ import { writeFully } from './bbolt/pageWriter.ts'
 import { checkSealing, isEncrypted, seal, type Sealing } from './envelope/envelope.ts'
 import { BatchWriter } from './batchWriter.ts'
 import { SnapshotError } from './snapshotError.ts'
-import { HashThread } from './trailer/hashThread.ts'
 
 /** Between two reports of progress. */
 const PROGRESS_BYTES = 1 << 20
@@ -53,7 +52,7 @@ export async function saveSnapshot({ etcd, path, clock, signal, onProgress, seal
   if (await exists(path)) throw new SnapshotError('exists', `${path} is already there; choose another name`)
   const file = await open(part, 'w', 0o600)
   try {
-    const received = await receive(file, { part, etcd, sealing, signal, clock, startedMs, onProgress: onProgress ?? (() => undefined) })
+    const received = await receive(file, { etcd, sealing, signal, clock, startedMs, onProgress: onProgress ?? (() => undefined) })
     await file.sync()
     await file.close()
     signal.throwIfAborted()
@@ -69,8 +68,6 @@ export async function saveSnapshot({ etcd, path, clock, signal, onProgress, seal
 }
 
 interface Receiving {
-  /** The file's path while it is received. */
-  part: string
   etcd: Pick<EtcdClient, 'snapshot'>
   sealing: Sealing
   signal: AbortSignal
@@ -81,10 +78,17 @@ interface Receiving {
 
 async function receive(file: FileHandle, options: Receiving): Promise<{ fileSizeBytes: number; sha256: string }> {
   const { sealing } = options
-  if (!sealing.compress && !isEncrypted(sealing)) return receiveAsIs(file, options)
+  const check = new TrailerCheck()
+  if (!sealing.compress && !isEncrypted(sealing)) {
+    const writer = new BatchWriter(file)
+    for await (const blob of received(options, check)) {
+      const waiting = writer.write(blob)
+      if (waiting !== null) await waiting
+    }
+    return { fileSizeBytes: await writer.end(), sha256: check.sha256 }
+  }
   let written = 0
   const hash = createHash('sha256')
-  const check = new TrailerCheck()
   await seal(received(options, check), sealing, async (bytes) => {
     await writeFully(file, bytes, written)
     hash.update(bytes)
@@ -93,35 +97,14 @@ async function receive(file: FileHandle, options: Receiving): Promise<{ fileSize
   return { fileSizeBytes: written, sha256: hash.digest('hex') }
 }
 
-/** Writes while more is received, and hashes what was written in a thread of its own. */
-async function receiveAsIs(file: FileHandle, options: Receiving): Promise<{ fileSizeBytes: number; sha256: string }> {
-  const thread = new HashThread(options.part, { trailerBytes: TRAILER_BYTES })
-  try {
-    const writer = new BatchWriter(file, (writtenBytes) => {
-      thread.advance(writtenBytes)
-    })
-    for await (const blob of received(options, null)) {
-      const waiting = writer.write(blob)
-      if (waiting !== null) await waiting
-    }
-    const fileSizeBytes = await writer.end()
-    checkEnds(fileSizeBytes)
-    const { sha256, bodySha256, trailer, sizeBytes } = await thread.finish()
-    if (bodySha256 !== trailer || sizeBytes !== fileSizeBytes) throw mismatch()
-    return { fileSizeBytes, sha256 }
-  } finally {
-    await thread.stop()
-  }
-}
-
-/** The bytes of a snapshot as etcd sends them. With a `check` it ends only when they match the SHA-256 that ends them. */
-async function* received({ etcd, signal, clock, startedMs, onProgress }: Receiving, check: TrailerCheck | null): AsyncGenerator<Uint8Array> {
+/** The bytes of a snapshot as etcd sends them, which end only when they match the SHA-256 that ends them. */
+async function* received({ etcd, signal, clock, startedMs, onProgress }: Receiving, check: TrailerCheck): AsyncGenerator<Uint8Array> {
   let receivedBytes = 0
   let toldBytes = -PROGRESS_BYTES
   for await (const { blob, remainingBytes } of etcd.snapshot({ signal })) {
     signal.throwIfAborted()
     if (blob.length === 0) continue
-    check?.see(blob)
+    check.see(blob)
     yield blob
     receivedBytes += blob.length
     if (receivedBytes - toldBytes < PROGRESS_BYTES && remainingBytes > 0) continue
@@ -133,44 +116,39 @@ async function* received({ etcd, signal, clock, startedMs, onProgress }: Receivi
     onProgress({ receivedBytes, totalBytes, bytesPerSecond, secondsLeft: bytesPerSecond > 0 ? (totalBytes - receivedBytes) / bytesPerSecond : null })
   }
   signal.throwIfAborted()
-  check?.end(receivedBytes)
-}
-
-/** @throws SnapshotError trailer */
-function checkEnds(receivedBytes: number): void {
-  if (receivedBytes % 512 !== TRAILER_BYTES)
-    throw new SnapshotError(
-      'trailer',
-      `the snapshot's stream ended after ${String(receivedBytes)} bytes without the SHA-256 that etcd sends last; nothing was kept`,
-    )
-}
-
-function mismatch(): SnapshotError {
-  return new SnapshotError('trailer', `the bytes received do not match the SHA-256 that etcd sent; nothing was kept`)
+  check.end(receivedBytes)
 }
 
 /** Hashes a stream whose last 32 bytes are the SHA-256 of those before. They are not marked: so many are held back all the time. */
 class TrailerCheck {
+  /** Of the whole stream, hex; '' before its end. */
+  sha256 = ''
   readonly #hash = createHash('sha256')
-  #held: Buffer = Buffer.alloc(0)
+  readonly #held = Buffer.alloc(TRAILER_BYTES)
+  #heldBytes = 0
 
   see(blob: Uint8Array): void {
-    if (blob.length >= TRAILER_BYTES) {
-      this.#hash.update(this.#held)
-      this.#hash.update(blob.subarray(0, blob.length - TRAILER_BYTES))
-      this.#held = Buffer.from(blob.subarray(blob.length - TRAILER_BYTES))
-      return
-    }
-    const tail = Buffer.concat([this.#held, blob])
-    const keep = Math.min(TRAILER_BYTES, tail.length)
-    this.#hash.update(tail.subarray(0, tail.length - keep))
-    this.#held = Buffer.from(tail.subarray(tail.length - keep))
+    const over = Math.max(0, this.#heldBytes + blob.length - TRAILER_BYTES)
+    const oldest = Math.min(over, this.#heldBytes)
+    this.#hash.update(this.#held.subarray(0, oldest))
+    this.#held.copyWithin(0, oldest, this.#heldBytes)
+    this.#heldBytes -= oldest
+    this.#hash.update(blob.subarray(0, over - oldest))
+    this.#held.set(blob.subarray(over - oldest), this.#heldBytes)
+    this.#heldBytes += blob.length - (over - oldest)
   }
 
   /** @throws SnapshotError trailer */
   end(receivedBytes: number): void {
-    checkEnds(receivedBytes)
-    if (this.#hash.digest('hex') !== this.#held.toString('hex')) throw mismatch()
+    if (receivedBytes % 512 !== TRAILER_BYTES)
+      throw new SnapshotError(
+        'trailer',
+        `the snapshot's stream ended after ${String(receivedBytes)} bytes without the SHA-256 that etcd sends last; nothing was kept`,
+      )
+    const trailer = this.#held.subarray(0, this.#heldBytes)
+    this.sha256 = this.#hash.copy().update(trailer).digest('hex')
+    if (this.#hash.digest('hex') !== trailer.toString('hex'))
+      throw new SnapshotError('trailer', `the bytes received do not match the SHA-256 that etcd sent; nothing was kept`)
   }
 }
 

@@ -2,7 +2,7 @@ import type { Blocker } from '#shared/contract/runbooks.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isNotFound, isTooManyRequests, StatusError } from '#shared/kubernetes/status.ts'
 import type { PlannedPod } from '#shared/planning/drain/drainPlan.ts'
-import { budgetsOf } from '#shared/planning/drain/eviction.ts'
+import { budgetsOf, ignoresBudgets } from '#shared/planning/drain/eviction.ts'
 import type { ClusterApi } from '../clusterApi.ts'
 import type { StepContext } from '../runbook.ts'
 import { listBudgets } from './drainFacts.ts'
@@ -63,7 +63,7 @@ export class Evictions {
     for (const { object, planned } of pods) {
       const before = this.#refused.get(planned.uid)
       if (this.#granted.has(planned.uid) || (before?.nextTryMs ?? 0) > this.#context.clock.now()) continue
-      const guards = budgets === null ? [] : budgetsOf(object, budgets, this.#server.minor).map(({ metadata }) => metadata.uid ?? '')
+      const guards = budgets === null || ignoresBudgets(object) ? [] : budgetsOf(object, budgets, this.#server.minor).map(({ metadata }) => metadata.uid ?? '')
       const earlier = guards.length === 1 ? spent.get(guards[0] ?? '') : undefined
       if (earlier !== undefined) {
         this.#note(planned, earlier)

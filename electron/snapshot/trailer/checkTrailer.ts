@@ -22,7 +22,7 @@ export interface CheckedTrailer {
 export async function checkTrailer(path: string, { signal }: { signal: AbortSignal }): Promise<CheckedTrailer> {
   signal.throwIfAborted()
   const { size } = await stat(path)
-  const { sha256, bodySha256, trailer } = size <= SMALL_BYTES ? hashOf(await readFile(path, { signal })) : await hashAside(path, size, signal)
+  const { sha256, bodySha256, trailer } = size <= SMALL_BYTES ? hashOf(await readFile(path, { signal })) : await hashAside(path, signal)
   return { check: judge(size, bodySha256, trailer), sha256, fileSizeBytes: size }
 }
 
@@ -33,14 +33,13 @@ function hashOf(bytes: Buffer): Omit<FileHash, 'sizeBytes'> {
   return { sha256: body.copy().update(trailer).digest('hex'), bodySha256: body.digest('hex'), trailer: trailer.toString('hex') }
 }
 
-async function hashAside(path: string, size: number, signal: AbortSignal): Promise<FileHash> {
+async function hashAside(path: string, signal: AbortSignal): Promise<FileHash> {
   const thread = new HashThread(path, { trailerBytes: TRAILER_BYTES })
   const stop = (): void => {
     void thread.stop()
   }
   signal.addEventListener('abort', stop, { once: true })
   try {
-    thread.advance(size)
     return await thread.finish()
   } catch (error) {
     signal.throwIfAborted()

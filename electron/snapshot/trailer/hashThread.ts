@@ -13,10 +13,7 @@ export interface FileHash {
 /** Scripts of a thread have a heap of their own, of which this one needs next to nothing. */
 const MEMORY_MB = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 }
 
-/**
- * Hashes a file in a thread of its own, as far as it is said to be written. Reading it back costs less than handing the bytes over, and
- * what is hashed is what the file holds.
- */
+/** Hashes a file in a thread of its own. */
 export class HashThread {
   readonly #worker: Worker
   readonly #result: Promise<FileHash>
@@ -36,14 +33,8 @@ export class HashThread {
     this.#result.catch(() => undefined)
   }
 
-  /** The file is written up to here; what comes later must not change it. */
-  advance(writtenBytes: number): void {
-    this.#worker.postMessage(writtenBytes)
-  }
-
-  /** After the last `advance`. @throws the system's error, as ENOENT */
+  /** @throws the system's error, as ENOENT */
   finish(): Promise<FileHash> {
-    this.#worker.postMessage('end')
     return this.#result
   }
 
@@ -60,38 +51,27 @@ interface ThreadData {
 /** The thread's whole script: nothing around it is there when it runs, so that sources and the built app start it alike. */
 function hashInThread(): void {
   const { createHash } = process.getBuiltinModule('node:crypto')
-  const { openSync, readSync, closeSync } = process.getBuiltinModule('node:fs')
+  const { openSync, fstatSync, readSync, closeSync } = process.getBuiltinModule('node:fs')
   const { parentPort, workerData } = process.getBuiltinModule('node:worker_threads')
   const { path, trailerBytes } = workerData as ThreadData
   const file = openSync(path, 'r')
+  const sizeBytes = fstatSync(file).size
   const body = createHash('sha256')
   const chunk = Buffer.allocUnsafeSlow(256 * 1024)
   let at = 0
-  const hashUpTo = (end: number): void => {
-    while (at < end) {
-      const count = readSync(file, chunk, 0, Math.min(chunk.length, end - at), at)
-      if (count === 0) return
-      body.update(chunk.subarray(0, count))
-      at += count
-    }
+  while (at < sizeBytes - trailerBytes) {
+    const count = readSync(file, chunk, 0, Math.min(chunk.length, sizeBytes - trailerBytes - at), at)
+    if (count === 0) break
+    body.update(chunk.subarray(0, count))
+    at += count
   }
-  let writtenBytes = 0
-  parentPort?.on('message', (message: number | 'end') => {
-    if (message !== 'end') {
-      writtenBytes = message
-      hashUpTo(writtenBytes - trailerBytes)
-      return
-    }
-    hashUpTo(writtenBytes - trailerBytes)
-    const trailer = chunk.subarray(0, readSync(file, chunk, 0, Math.min(trailerBytes, writtenBytes - at), at))
-    closeSync(file)
-    const result: FileHash = {
-      sha256: body.copy().update(trailer).digest('hex'),
-      bodySha256: body.digest('hex'),
-      trailer: trailer.toString('hex'),
-      sizeBytes: at + trailer.length,
-    }
-    parentPort.postMessage(result)
-    parentPort.close()
-  })
+  const trailer = chunk.subarray(0, readSync(file, chunk, 0, Math.min(trailerBytes, sizeBytes - at), at))
+  closeSync(file)
+  const result: FileHash = {
+    sha256: body.copy().update(trailer).digest('hex'),
+    bodySha256: body.digest('hex'),
+    trailer: trailer.toString('hex'),
+    sizeBytes: at + trailer.length,
+  }
+  parentPort?.postMessage(result)
 }
