@@ -7,12 +7,12 @@ import { isControlPlane } from './upgrade/plan.ts'
 /** Where kubeadm keeps what a control-plane node cannot be made again without, from the root on. */
 const FOLDERS = ['etc/kubernetes', 'etc/kubernetes/pki', 'etc/kubernetes/pki/etcd', 'etc/kubernetes/manifests']
 const ENDINGS = ['crt', 'key', 'pub', 'conf', 'yaml']
-/** One archive of them all, and none where there is no such file; files that links lead to go in themselves. Names that sh would take apart are no file of kubeadm's. */
+/** One archive of them all, and none where there is no such file; files that links lead to go in themselves, each as often as it is named. Names that sh would take apart are no file of kubeadm's. */
 const READ = [
   'cd / || exit 1',
   'files=""',
   `for file in ${FOLDERS.flatMap((folder) => ENDINGS.map((ending) => `${folder}/*.${ending}`)).join(' ')}; do case "$file" in *[!A-Za-z0-9_./-]*) ;; *) if [ -f "$file" ]; then files="$files $file"; fi;; esac; done`,
-  'if [ -n "$files" ]; then tar -c -h -f - $files; fi',
+  'if [ -n "$files" ]; then tar -c -h --hard-dereference -f - $files; fi',
 ].join('; ')
 const CONFIGURATION = '/api/v1/namespaces/kube-system/configmaps/kubeadm-config'
 

@@ -3,6 +3,7 @@ import { writeFully } from './bbolt/pageWriter.ts'
 
 /** Bytes gathered before one write: few enough to be in the processor's cache still when they are written. */
 const BATCH_BYTES = 256 * 1024
+
 /**
  * Appends to a file while its caller goes on: one batch is written while the next is gathered. Pieces are not copied, so they must stay as
  * they are.
