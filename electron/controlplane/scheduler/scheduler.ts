@@ -81,6 +81,8 @@ class Scheduler {
   readonly #budgets: Informer
   readonly #view: SchedulingView
   readonly #infos = new Map<string, NodeInfo>()
+  /** The same in the order in which they are looked at; made anew after one came or went. */
+  #order: readonly NodeInfo[] | null = null
   /** Pods placed here whose binding the API server has not told yet, by uid. */
   readonly #assumed = new Map<string, string>()
   readonly #queue: SchedulingQueue
@@ -171,6 +173,7 @@ class Scheduler {
     const name = node.metadata.name ?? ''
     if (type === 'delete') {
       this.#infos.delete(name)
+      this.#order = null
       return
     }
     const info = this.#infos.get(name)
@@ -178,6 +181,7 @@ class Scheduler {
       const made = new NodeInfo(node)
       for (const pod of this.#pods.list()) if (nodeNameOf(pod) === name && !isFinished(pod)) made.add(pod)
       this.#infos.set(name, made)
+      this.#order = null
     } else info.update(node)
     // A heartbeat makes room for nobody.
     const relevant =
@@ -243,17 +247,16 @@ class Scheduler {
   async #schedule(key: string, signal: AbortSignal): Promise<void> {
     const pod = this.#pod(key)
     if (pod === undefined || nodeNameOf(pod) !== '' || !this.#isMine(pod) || this.#assumed.has(pod.metadata.uid ?? '')) return
-    const infos = [...this.#infos.values()]
+    const infos = (this.#order ??= [...this.#infos.values()])
     const state = prepareCycle(pod, infos, this.#view)
     const verdict = (info: NodeInfo): Refusal | null => this.#verdict(state, info)
     const outcome = findNodes(state, infos, { start: this.#start, enough: feasibleEnough(infos.length), verdict })
     this.#start = infos.length === 0 ? 0 : (this.#start + outcome.looked) % infos.length
-    if (outcome.scores.length === 0) {
+    if (outcome.feasibleCount === 0) {
       await this.#unschedulable(key, { state, infos, outcome }, signal)
       return
     }
-    const best = outcome.scores.filter(({ total }) => total === outcome.scores[0]?.total)
-    const chosen = best[this.#options.random.below(best.length)]?.info
+    const chosen = outcome.best[this.#options.random.below(outcome.best.length)]
     if (chosen === undefined) return
     this.#record(key, { state, outcome }, { node: chosen.name, preemption: null })
     const { plan } = volumesOn(state.volumes, chosen.node, this.#view.volumes)
@@ -275,11 +278,11 @@ class Scheduler {
 
   #record(
     key: string,
-    { state, outcome }: { state: CycleState; outcome: SchedulingOutcome },
+    { state, outcome }: { state: CycleState; outcome: SchedulingOutcome & { feasibleCount: number } },
     result: { node: string | null; preemption: SchedulingDecision['preemption'] },
   ): void {
     const facts = { ...result, at: new Date(this.#options.clock.now()).toISOString(), attempt: this.#queue.attempts(key) + 1 }
-    this.#decisions.record(key, outcome.scores.length + outcome.refusals.size, () => decisionOf(state, outcome, facts))
+    this.#decisions.record(key, outcome.feasibleCount + outcome.refusals.size, () => decisionOf(state, outcome, facts))
   }
 
   /** Chooses volumes for claims that waited for a node, or has them made for it; the pod comes again once they are bound. */
@@ -339,7 +342,7 @@ class Scheduler {
 
   async #unschedulable(
     key: string,
-    { state, infos, outcome }: { state: CycleState; infos: readonly NodeInfo[]; outcome: SchedulingOutcome },
+    { state, infos, outcome }: { state: CycleState; infos: readonly NodeInfo[]; outcome: SchedulingOutcome & { feasibleCount: number } },
     signal: AbortSignal,
   ): Promise<void> {
     const { pod } = state

@@ -105,21 +105,41 @@ export function podAffinity(pod: KubeObject, kind: 'podAffinity' | 'podAntiAffin
   }
 }
 
-/** The terms of a pod that runs, kept with the object: each is asked for every pod that is scheduled. */
+/** Rules of pods that are remembered: replicas share theirs. */
+const MAX_KNOWN = 4_096
+
+export interface PodTerms {
+  affinity: PodAffinity
+  antiAffinity: PodAffinity
+}
+
+/** The terms of pods that run: each is asked for every pod that is scheduled. Pods that ask for the same share theirs, and a term that two of them have is one. */
 export class AffinityTerms {
   readonly #namespaceLabels: NamespaceLabels
-  readonly #known = new WeakMap<KubeObject, { affinity: PodAffinity; antiAffinity: PodAffinity }>()
+  readonly #byPod = new WeakMap<KubeObject, PodTerms>()
+  readonly #byText = new Map<string, PodTerms>()
 
   constructor(namespaceLabels: NamespaceLabels) {
     this.#namespaceLabels = namespaceLabels
   }
 
-  of(pod: KubeObject): { affinity: PodAffinity; antiAffinity: PodAffinity } {
-    let terms = this.#known.get(pod)
+  of(pod: KubeObject): PodTerms {
+    let terms = this.#byPod.get(pod)
     if (terms === undefined) {
-      terms = { affinity: podAffinity(pod, 'podAffinity', this.#namespaceLabels), antiAffinity: podAffinity(pod, 'podAntiAffinity', this.#namespaceLabels) }
-      this.#known.set(pod, terms)
+      terms = this.#shared(pod)
+      this.#byPod.set(pod, terms)
     }
+    return terms
+  }
+
+  #shared(pod: KubeObject): PodTerms {
+    const { podAffinity: together, podAntiAffinity: apart } = objectAt(specOf(pod)['affinity'])
+    const text = JSON.stringify([pod.metadata.namespace, together, apart])
+    const known = this.#byText.get(text)
+    if (known !== undefined) return known
+    const terms = { affinity: podAffinity(pod, 'podAffinity', this.#namespaceLabels), antiAffinity: podAffinity(pod, 'podAntiAffinity', this.#namespaceLabels) }
+    if (this.#byText.size >= MAX_KNOWN) this.#byText.clear()
+    this.#byText.set(text, terms)
     return terms
   }
 }

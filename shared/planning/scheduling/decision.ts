@@ -1,12 +1,12 @@
 import type { KubeObject } from '../../kubernetes/object.ts'
 import { filterNode, fitErrorMessage, type CycleState, type Refusal } from './filters.ts'
 import type { NodeInfo } from './nodeInfo.ts'
-import { scoreNodes, type NodeScore } from './scores.ts'
+import { Scores, type NodeScore } from './scores.ts'
 
 /** What one attempt to place a pod came to. */
 export interface SchedulingOutcome {
   /** Nodes that would do, best first. With one alone nothing is compared. */
-  scores: NodeScore[]
+  readonly scores: NodeScore[]
   /** Why the others would not. */
   refusals: Map<string, Refusal>
 }
@@ -60,7 +60,7 @@ export function feasibleEnough(nodeCount: number): number {
  * Asks every filter about the nodes, from `start` on until enough would do, and scores those.
  *
  * @param verdict asked about one node; by default all filters
- * @returns also how many nodes were looked at, so that the next search starts behind them
+ * @returns also how many nodes were looked at, so that the next search starts behind them, and those with the most points
  */
 export function findNodes(
   state: CycleState,
@@ -70,7 +70,7 @@ export function findNodes(
     enough = infos.length,
     verdict = (info) => filterNode(state, info),
   }: { start?: number; enough?: number; verdict?: (info: NodeInfo) => Refusal | null } = {},
-): SchedulingOutcome & { looked: number } {
+): SchedulingOutcome & { looked: number; best: NodeInfo[]; feasibleCount: number } {
   const refusals = new Map<string, Refusal>()
   const feasible: NodeInfo[] = []
   let looked = 0
@@ -81,9 +81,18 @@ export function findNodes(
     if (refusal === null) feasible.push(info)
     else refusals.set(info.name, refusal)
   }
-  const [only] = feasible
-  const scores = feasible.length === 1 && only !== undefined ? [{ info: only, total: 0, byPlugin: {} }] : scoreNodes(state, feasible)
-  return { scores, refusals, looked }
+  const feasibleCount = feasible.length
+  if (feasibleCount <= 1) return { scores: feasible.map((info) => ({ info, total: 0, byPlugin: {} })), refusals, looked, best: feasible, feasibleCount }
+  const compared = new Scores(state, feasible)
+  return {
+    get scores() {
+      return compared.ranked
+    },
+    refusals,
+    looked,
+    best: compared.best(),
+    feasibleCount,
+  }
 }
 
 export function decisionOf(

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../kubernetes/object.ts'
-import { nodeSelection, podAffinity, type AffinityTerms, type NamespaceLabels, type PodAffinity, type PodTerm } from './affinity.ts'
+import { nodeSelection, type AffinityTerms, type NamespaceLabels, type PodAffinity, type PodTerm } from './affinity.ts'
 import type { NodeInfo } from './nodeInfo.ts'
 import { hostPorts, podRequests, specOf, textAt, type HostPort, type Resources } from './pod.ts'
 import { hardSpread, type SpreadCounts, type Workloads } from './spread.ts'
@@ -37,6 +37,8 @@ export interface CycleState {
   view: SchedulingView
   /** All nodes, also those that do not fit: topologies are counted over them. */
   nodes: readonly NodeInfo[]
+  /** Those that have something to ask of a node for this pod, in upstream's order. */
+  filters: readonly Filter[]
 }
 
 /** What scheduling looks at beside nodes and pods. */
@@ -53,12 +55,12 @@ export interface SchedulingView {
 /** Looks over all nodes once for a pod. */
 export function prepareCycle(pod: KubeObject, nodes: readonly NodeInfo[], view: SchedulingView): CycleState {
   const requests = podRequests(pod)
-  const affinity = podAffinity(pod, 'podAffinity', view.namespaceLabels)
-  const antiAffinity = podAffinity(pod, 'podAntiAffinity', view.namespaceLabels)
+  const { affinity, antiAffinity } = view.terms.of(pod)
   const valuesOf = (topologyKey: string, key: string | null, matches: (other: KubeObject) => boolean): Set<string> => {
     const values = new Set<string>()
     for (const info of nodes) {
-      const value = info.node.metadata.labels?.[topologyKey]
+      if (info.pods.size === 0) continue
+      const value = info.labels[topologyKey]
       if (value !== undefined && !values.has(value) && info.count(key, matches) > 0) values.add(value)
     }
     return values
@@ -69,7 +71,7 @@ export function prepareCycle(pod: KubeObject, nodes: readonly NodeInfo[], view: 
   const together = affinity.required.map((term) => valuesOf(term.topologyKey, keys.includes(null) ? null : `all ${keys.join()}`, matchesAll))
   // The first pod of a group that wants to be together may go anywhere.
   const isFirst = together.every((values) => values.size === 0) && matchesAll(pod)
-  return {
+  const state: Omit<CycleState, 'filters'> = {
     pod,
     requests,
     basic: { cpu: requests.get('cpu') ?? 0, memory: requests.get('memory') ?? 0, storage: requests.get('ephemeral-storage') ?? 0 },
@@ -87,81 +89,105 @@ export function prepareCycle(pod: KubeObject, nodes: readonly NodeInfo[], view: 
     view,
     nodes,
   }
+  return { ...state, filters: FILTERS.filter(({ isAsked }) => isAsked(state)).map(({ filter }) => filter) }
+}
+
+/** Asks each term about the pod once: replicas have the same. */
+export function askedOnce(pod: KubeObject): (term: PodTerm) => boolean {
+  const known = new Map<PodTerm, boolean>()
+  return (term) => {
+    let answer = known.get(term)
+    if (answer === undefined) known.set(term, (answer = term.matches(pod)))
+    return answer
+  }
 }
 
 function repelledTopologies(pod: KubeObject, nodes: readonly NodeInfo[], terms: AffinityTerms): Map<string, Set<string>> {
   const repelled = new Map<string, Set<string>>()
-  // Replicas have the same rules: each is asked once.
-  const known = new Map<string, boolean>()
-  const matches = (term: PodTerm): boolean => {
-    if (term.key === null) return term.matches(pod)
-    let answer = known.get(term.key)
-    if (answer === undefined) known.set(term.key, (answer = term.matches(pod)))
-    return answer
-  }
-  for (const info of nodes) {
-    if (info.podsWithAffinity.size === 0) continue
-    for (const other of info.podsWithAffinity.values())
-      for (const term of terms.of(other).antiAffinity.required) {
-        const value = info.node.metadata.labels?.[term.topologyKey]
-        if (value === undefined || repelled.get(term.topologyKey)?.has(value) === true || !matches(term)) continue
-        const values = repelled.get(term.topologyKey)
-        if (values === undefined) repelled.set(term.topologyKey, new Set([value]))
-        else values.add(value)
-      }
-  }
+  const matches = askedOnce(pod)
+  for (const info of nodes)
+    for (const term of info.rules(terms).repels) {
+      const value = info.labels[term.topologyKey]
+      if (value === undefined || !matches(term)) continue
+      const values = repelled.get(term.topologyKey)
+      if (values === undefined) repelled.set(term.topologyKey, new Set([value]))
+      else values.add(value)
+    }
   return repelled
 }
 
-type Filter = (state: CycleState, info: NodeInfo) => Refusal | null
+/** Why a node will not do for the pod; null when it will. */
+export type Filter = (state: CycleState, info: NodeInfo) => Refusal | null
 
 const refuse = (plugin: string, reason: string, unresolvable: boolean): Refusal => ({ plugin, reasons: [reason], unresolvable })
 
-const FILTERS: readonly Filter[] = [
-  ({ tolerations }, { node }) => {
-    if (specOf(node)['unschedulable'] !== true) return null
-    const taint = { key: 'node.kubernetes.io/unschedulable', value: '', effect: 'NoSchedule' }
-    return untolerated([taint], tolerations, ['NoSchedule']) === null ? null : refuse('NodeUnschedulable', 'node(s) were unschedulable', true)
+interface FilterPlugin {
+  filter: Filter
+  /** False when every node passes, whatever it is like. */
+  isAsked(state: Omit<CycleState, 'filters'>): boolean
+}
+
+const always = (): boolean => true
+
+const FILTERS: readonly FilterPlugin[] = [
+  {
+    isAsked: always,
+    filter: ({ tolerations }, { unschedulable }) => {
+      if (!unschedulable) return null
+      const taint = { key: 'node.kubernetes.io/unschedulable', value: '', effect: 'NoSchedule' }
+      return untolerated([taint], tolerations, ['NoSchedule']) === null ? null : refuse('NodeUnschedulable', 'node(s) were unschedulable', true)
+    },
   },
-  ({ pod, view }, { name }) => {
-    const wanted = textAt(specOf(pod)['nodeName'])
-    const what = view.minor >= 23 ? 'node name' : 'hostname'
-    return wanted === '' || wanted === name ? null : refuse('NodeName', `node(s) didn't match the requested ${what}`, true)
+  {
+    isAsked: ({ pod }) => textAt(specOf(pod)['nodeName']) !== '',
+    filter: ({ pod, view }, { name }) => {
+      const what = view.minor >= 23 ? 'node name' : 'hostname'
+      return textAt(specOf(pod)['nodeName']) === name ? null : refuse('NodeName', `node(s) didn't match the requested ${what}`, true)
+    },
   },
-  ({ tolerations, view }, { taints }) => {
-    if (taints.length === 0) return null
-    const taint = untolerated(taints, tolerations, ['NoSchedule', 'NoExecute'])
-    if (taint === null) return null
-    const text = `{${taint.key}: ${taint.value}}`
-    return refuse(
-      'TaintToleration',
-      view.minor >= 24 ? `node(s) had untolerated taint ${text}` : `node(s) had taint ${text}, that the pod didn't tolerate`,
-      true,
-    )
+  {
+    isAsked: always,
+    filter: ({ tolerations, view }, { taints }) => {
+      if (taints.length === 0) return null
+      const taint = untolerated(taints, tolerations, ['NoSchedule', 'NoExecute'])
+      if (taint === null) return null
+      const text = `{${taint.key}: ${taint.value}}`
+      return refuse(
+        'TaintToleration',
+        view.minor >= 24 ? `node(s) had untolerated taint ${text}` : `node(s) had taint ${text}, that the pod didn't tolerate`,
+        true,
+      )
+    },
   },
-  ({ selects, view }, { node }) =>
-    selects === null || selects(node) ? null : refuse('NodeAffinity', `node(s) didn't match Pod's node affinity${view.minor >= 21 ? '/selector' : ''}`, true),
-  ({ ports }, info) => {
-    if (ports.length === 0) return null
-    const used = info.usedPorts()
-    const clash = ports.some((port) =>
-      used.some(
-        (other) =>
-          other.port === port.port &&
-          other.protocol === port.protocol &&
-          (other.address === port.address || other.address === '0.0.0.0' || port.address === '0.0.0.0'),
-      ),
-    )
-    return clash ? refuse('NodePorts', "node(s) didn't have free ports for the requested pod ports", false) : null
+  {
+    isAsked: ({ selects }) => selects !== null,
+    filter: ({ selects, view }, { node }) =>
+      selects === null || selects(node) ? null : refuse('NodeAffinity', `node(s) didn't match Pod's node affinity${view.minor >= 21 ? '/selector' : ''}`, true),
   },
-  fitsResources,
-  fitsVolumes,
-  fitsSpread,
-  fitsPodAffinity,
+  { isAsked: ({ ports }) => ports.length > 0, filter: hasFreePorts },
+  { isAsked: always, filter: fitsResources },
+  { isAsked: ({ volumes }) => volumes.bound.length > 0 || volumes.delayed.length > 0, filter: fitsVolumes },
+  { isAsked: ({ spread }) => spread.length > 0, filter: fitsSpread },
+  {
+    isAsked: ({ affinity, antiAffinity, repelled }) => affinity.required.length > 0 || antiAffinity.required.length > 0 || repelled.size > 0,
+    filter: fitsPodAffinity,
+  },
 ]
 
+function hasFreePorts({ ports }: CycleState, info: NodeInfo): Refusal | null {
+  const used = info.usedPorts()
+  const clash = ports.some((port) =>
+    used.some(
+      (other) =>
+        other.port === port.port &&
+        other.protocol === port.protocol &&
+        (other.address === port.address || other.address === '0.0.0.0' || port.address === '0.0.0.0'),
+    ),
+  )
+  return clash ? refuse('NodePorts', "node(s) didn't have free ports for the requested pod ports", false) : null
+}
+
 function fitsVolumes({ volumes, view }: CycleState, { node }: NodeInfo): Refusal | null {
-  if (volumes.bound.length === 0 && volumes.delayed.length === 0) return null
   const { reasons } = volumesOn(volumes, node, view.volumes)
   if (reasons.length > 0) return { plugin: 'VolumeBinding', reasons, unresolvable: true }
   return zoneConflict(volumes.bound, node) ? refuse('VolumeZone', 'node(s) had no available volume zone', true) : null
@@ -203,16 +229,16 @@ function fitsResources({ requests, basic, scalars, view }: CycleState, info: Nod
   return refusal
 }
 
-function fitsSpread({ spread }: CycleState, { node }: NodeInfo): Refusal | null {
+function fitsSpread({ spread }: CycleState, { labels }: NodeInfo): Refusal | null {
   for (const { topologyKey, maxSkew, counts, least, self } of spread) {
-    const value = node.metadata.labels?.[topologyKey]
+    const value = labels[topologyKey]
     if (value === undefined) return refuse('PodTopologySpread', "node(s) didn't match pod topology spread constraints (missing required label)", true)
     if ((counts.get(value) ?? 0) + self - least > maxSkew) return refuse('PodTopologySpread', "node(s) didn't match pod topology spread constraints", false)
   }
   return null
 }
 
-function fitsPodAffinity(state: CycleState, { node }: NodeInfo): Refusal | null {
+function fitsPodAffinity(state: CycleState, { labels }: NodeInfo): Refusal | null {
   const { affinity, antiAffinity, affinityValues, antiAffinityValues, repelled, view } = state
   // Until 1.21 the rules are named twice: as a whole and one by one.
   const refuseRules = (reason: string, unresolvable: boolean): Refusal => ({
@@ -220,7 +246,6 @@ function fitsPodAffinity(state: CycleState, { node }: NodeInfo): Refusal | null 
     reasons: view.minor < 22 ? ["node(s) didn't match pod affinity/anti-affinity", reason] : [reason],
     unresolvable,
   })
-  const labels = node.metadata.labels ?? {}
   for (const [index, { topologyKey }] of affinity.required.entries()) {
     const value = labels[topologyKey]
     const values = affinityValues[index]
@@ -230,8 +255,10 @@ function fitsPodAffinity(state: CycleState, { node }: NodeInfo): Refusal | null 
     const value = labels[topologyKey]
     if (value !== undefined && antiAffinityValues[index]?.has(value) === true) return refuseRules("node(s) didn't match pod anti-affinity rules", false)
   }
-  if (repelled.size > 0 && [...repelled].some(([key, values]) => labels[key] !== undefined && values.has(labels[key])))
-    return refuseRules("node(s) didn't satisfy existing pods anti-affinity rules", false)
+  for (const [key, values] of repelled) {
+    const value = labels[key]
+    if (value !== undefined && values.has(value)) return refuseRules("node(s) didn't satisfy existing pods anti-affinity rules", false)
+  }
   return null
 }
 
@@ -239,7 +266,7 @@ function fitsPodAffinity(state: CycleState, { node }: NodeInfo): Refusal | null 
 export function filterNode(state: CycleState, info: NodeInfo): Refusal | null {
   // PreFilter: what holds for all nodes comes before what one of them lacks.
   if (state.volumes.problem !== null) return refuse('VolumeBinding', state.volumes.problem, true)
-  for (const filter of FILTERS) {
+  for (const filter of state.filters) {
     const refusal = filter(state, info)
     if (refusal !== null) return refusal
   }

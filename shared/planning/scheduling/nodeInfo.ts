@@ -1,5 +1,6 @@
 import { deepEqual, isObject } from '../../kubernetes/json.ts'
 import type { KubeObject } from '../../kubernetes/object.ts'
+import type { AffinityTerms, PodTerm } from './affinity.ts'
 import { addResources, hostPorts, nonZeroRequests, objectAt, objectsAt, podRequests, resourcesOf, specOf, type HostPort, type Resources } from './pod.ts'
 import { taintsOf, type Taint } from './taints.ts'
 
@@ -25,10 +26,22 @@ interface Count {
   count: number
 }
 
+/** What the pods of a node ask of others, each rule once. */
+export interface NodeRules {
+  /** Required anti-affinity: whom they keep away. */
+  repels: readonly PodTerm[]
+  /** What they would rather have beside them: points of a match, times the pods that ask so; a required affinity counts 1. */
+  prefers: readonly { term: PodTerm; points: number }[]
+}
+
+const NO_RULES: NodeRules = { repels: [], prefers: [] }
+
 /** A node with what runs on it, in numbers that scheduling compares; kept up with each pod that comes and goes. */
 export class NodeInfo {
   readonly name: string
   node: KubeObject
+  labels: Readonly<Record<string, string>>
+  unschedulable: boolean
   allocatable: Resources
   /** What every pod is asked about, as plain numbers: allocatable, and what is left of it. */
   basic = { pods: 0, cpu: 0, memory: 0, freeCpu: 0, freeMemory: 0, freeStorage: 0 }
@@ -43,10 +56,13 @@ export class NodeInfo {
   nonZeroMemory = 0
   readonly #ports = new Map<string, HostPort[]>()
   readonly #counts = new Map<string, Count>()
+  #rules: { terms: AffinityTerms; rules: NodeRules } | null = null
 
   constructor(node: KubeObject) {
     this.name = node.metadata.name ?? ''
     this.node = node
+    this.labels = node.metadata.labels ?? {}
+    this.unschedulable = specOf(node)['unschedulable'] === true
     this.allocatable = resourcesOf(objectAt(node['status'])['allocatable'])
     this.taints = taintsOf(node)
     this.images = imagesOf(node)
@@ -56,6 +72,8 @@ export class NodeInfo {
   update(node: KubeObject): void {
     const [before, now] = [objectAt(this.node['status']), objectAt(node['status'])]
     this.node = node
+    this.labels = node.metadata.labels ?? {}
+    this.unschedulable = specOf(node)['unschedulable'] === true
     this.allocatable = resourcesOf(now['allocatable'])
     this.#count()
     this.taints = taintsOf(node)
@@ -67,7 +85,10 @@ export class NodeInfo {
     this.remove(pod)
     const key = keyOf(pod)
     this.pods.set(key, pod)
-    if (hasPodAffinity(pod)) this.podsWithAffinity.set(key, pod)
+    if (hasPodAffinity(pod)) {
+      this.podsWithAffinity.set(key, pod)
+      this.#rules = null
+    }
     const ports = hostPorts(pod)
     if (ports.length > 0) this.#ports.set(key, ports)
     this.#tally(pod, 1)
@@ -78,9 +99,16 @@ export class NodeInfo {
     const known = this.pods.get(key)
     if (known === undefined) return
     this.pods.delete(key)
-    this.podsWithAffinity.delete(key)
+    if (this.podsWithAffinity.delete(key)) this.#rules = null
     this.#ports.delete(key)
     this.#tally(known, -1)
+  }
+
+  /** What the pods here ask of others; put together anew after one with rules has come or gone. */
+  rules(terms: AffinityTerms): NodeRules {
+    if (this.podsWithAffinity.size === 0) return NO_RULES
+    if (this.#rules?.terms !== terms) this.#rules = { terms, rules: rulesOf(this.podsWithAffinity.values(), terms) }
+    return this.#rules.rules
   }
 
   usedPorts(): HostPort[] {
@@ -135,4 +163,20 @@ export class NodeInfo {
     this.nonZeroMemory += sign * memory
     for (const each of this.#counts.values()) if (each.matches(pod)) each.count += sign
   }
+}
+
+function rulesOf(pods: Iterable<KubeObject>, terms: AffinityTerms): NodeRules {
+  const repels = new Set<PodTerm>()
+  const prefers = new Map<PodTerm, number>()
+  const add = (term: PodTerm, points: number): void => {
+    prefers.set(term, (prefers.get(term) ?? 0) + points)
+  }
+  for (const pod of pods) {
+    const { affinity, antiAffinity } = terms.of(pod)
+    for (const term of antiAffinity.required) repels.add(term)
+    for (const term of affinity.required) add(term, 1)
+    for (const term of affinity.preferred) add(term, term.weight)
+    for (const term of antiAffinity.preferred) add(term, -term.weight)
+  }
+  return { repels: [...repels], prefers: [...prefers].map(([term, points]) => ({ term, points })) }
 }

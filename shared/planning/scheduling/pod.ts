@@ -1,3 +1,4 @@
+import { memoized } from '../../base/memo.ts'
 import { isObject, type JsonObject } from '../../kubernetes/json.ts'
 import type { KubeObject } from '../../kubernetes/object.ts'
 import { milliValue, parseQuantity, wholeValue } from '../../kubernetes/quantity.ts'
@@ -13,12 +14,21 @@ export function specOf(object: KubeObject): JsonObject {
   return objectAt(object['spec'])
 }
 
+// The same few amounts are read again and again.
+const [cores, whole] = [milliValue, wholeValue].map((value) =>
+  memoized((text): number | null => {
+    const quantity = parseQuantity(text)
+    return quantity === null ? null : Number(value(quantity))
+  }, 4096),
+) as [(text: string) => number | null, (text: string) => number | null]
+
 /** A ResourceList in numbers; what cannot be read counts as nothing. */
 export function resourcesOf(list: unknown): Resources {
   const result: Resources = new Map()
   for (const [name, value] of Object.entries(objectAt(list))) {
-    const quantity = typeof value === 'string' || typeof value === 'number' ? parseQuantity(String(value)) : null
-    if (quantity !== null) result.set(name, Number(name === 'cpu' ? milliValue(quantity) : wholeValue(quantity)))
+    if (typeof value !== 'string' && typeof value !== 'number') continue
+    const amount = (name === 'cpu' ? cores : whole)(String(value))
+    if (amount !== null) result.set(name, amount)
   }
   return result
 }

@@ -1,8 +1,9 @@
 import { isObject } from '../../kubernetes/json.ts'
-import { nodePreference, type PodTerm } from './affinity.ts'
-import type { CycleState } from './filters.ts'
+import { nodePreference } from './affinity.ts'
+import { askedOnce, type CycleState } from './filters.ts'
 import type { NodeInfo } from './nodeInfo.ts'
 import { nonZeroRequests, objectAt, objectsAt, specOf, textAt } from './pod.ts'
+import type { Points } from './points.ts'
 import { softConstraints, spreadPoints } from './spread.ts'
 import { tolerates } from './taints.ts'
 
@@ -13,32 +14,12 @@ export interface NodeScore {
   readonly byPlugin: Readonly<Record<string, number>>
 }
 
-/** Points of all nodes by plugin; which node got which is put together when somebody reads it. */
-type Points = { name: string; points: readonly number[] }[]
-
-class ScoredNode implements NodeScore {
-  readonly info: NodeInfo
-  total = 0
-  readonly #index: number
-  readonly #points: Points
-
-  constructor(info: NodeInfo, index: number, points: Points) {
-    this.info = info
-    this.#index = index
-    this.#points = points
-  }
-
-  get byPlugin(): Record<string, number> {
-    return Object.fromEntries(this.#points.map(({ name, points }) => [name, points[this.#index] ?? 0]))
-  }
-}
-
 interface ScorePlugin {
   name: string
   /** In the default profile of a release. */
   weight(minor: number): number
   /** Points of each node, normalized. */
-  points(state: CycleState, feasible: readonly NodeInfo[]): number[]
+  points(state: CycleState, feasible: readonly NodeInfo[]): Points
 }
 
 const MIB = 1024 * 1024
@@ -77,9 +58,14 @@ function byHighest(raw: readonly number[], { reverse }: { reverse: boolean }): n
 const imageName = (name: string): string => (name.lastIndexOf(':') <= name.lastIndexOf('/') ? `${name}:latest` : name)
 
 /** Images of the pod that a node has, by size and by how many nodes have them. */
-function imageLocality({ pod, nodes }: CycleState, feasible: readonly NodeInfo[]): number[] {
+function imageLocality({ pod, nodes }: CycleState, feasible: readonly NodeInfo[]): Points {
   const wanted = objectsAt(specOf(pod)['containers']).map((container) => imageName(textAt(container['image'])))
-  const having = wanted.map((image) => nodes.reduce((count, { images }) => count + (images.has(image) ? 1 : 0), 0))
+  const having = wanted.map((image) => {
+    let count = 0
+    for (const { images } of nodes) if (images.size > 0 && images.has(image)) count++
+    return count
+  })
+  if (having.every((count) => count === 0)) return 0
   const [least, most] = [23 * MIB, 1000 * MIB * wanted.length]
   return feasible.map((info) => {
     const sum = wanted.reduce((total, image, index) => total + Math.trunc((info.images.get(image) ?? 0) * ((having[index] ?? 0) / nodes.length)), 0)
@@ -88,9 +74,9 @@ function imageLocality({ pod, nodes }: CycleState, feasible: readonly NodeInfo[]
 }
 
 /** What a node's annotation says it would rather not have: pods of named controllers (until 1.22). */
-function preferAvoidPods({ pod }: CycleState, feasible: readonly NodeInfo[]): number[] {
+function preferAvoidPods({ pod }: CycleState, feasible: readonly NodeInfo[]): Points {
   const owner = pod.metadata.ownerReferences?.find((each) => each.controller === true)
-  if (owner?.kind !== 'ReplicaSet' && owner?.kind !== 'ReplicationController') return feasible.map(() => 100)
+  if (owner?.kind !== 'ReplicaSet' && owner?.kind !== 'ReplicationController') return 100
   return feasible.map(({ node }) => {
     const text = node.metadata.annotations?.['scheduler.alpha.kubernetes.io/preferAvoidPods']
     if (text === undefined) return 100
@@ -106,40 +92,27 @@ function preferAvoidPods({ pod }: CycleState, feasible: readonly NodeInfo[]): nu
 }
 
 /** Preferences of the pod for where others run, and of those that run for this one; what one requires of it counts 1. */
-function interPodAffinity(state: CycleState, feasible: readonly NodeInfo[]): number[] {
+function interPodAffinity(state: CycleState, feasible: readonly NodeInfo[]): Points {
   const { pod, nodes, affinity, antiAffinity, view } = state
   const sums = new Map<string, Map<string, number>>()
-  const add = (info: NodeInfo, term: PodTerm, amount: number): void => {
-    const value = info.node.metadata.labels?.[term.topologyKey]
+  const add = (info: NodeInfo, topologyKey: string, amount: number): void => {
+    const value = info.labels[topologyKey]
     if (value === undefined || amount === 0) return
-    const values = sums.get(term.topologyKey) ?? new Map<string, number>()
-    sums.set(term.topologyKey, values)
+    const values = sums.get(topologyKey) ?? new Map<string, number>()
+    sums.set(topologyKey, values)
     values.set(value, (values.get(value) ?? 0) + amount)
   }
-  const prefers = affinity.preferred.length > 0 || antiAffinity.preferred.length > 0
-  const known = new Map<string, boolean>()
-  // Replicas have the same rules: each is asked once.
-  const matches = (term: PodTerm): boolean => {
-    if (term.key === null) return term.matches(pod)
-    let answer = known.get(term.key)
-    if (answer === undefined) known.set(term.key, (answer = term.matches(pod)))
-    return answer
-  }
+  const matches = askedOnce(pod)
   for (const info of nodes) {
-    if (!prefers && info.podsWithAffinity.size === 0) continue
-    for (const term of affinity.preferred) add(info, term, term.weight * info.count(term.key, (other) => term.matches(other)))
-    for (const term of antiAffinity.preferred) add(info, term, -term.weight * info.count(term.key, (other) => term.matches(other)))
-    for (const other of info.podsWithAffinity.values()) {
-      const terms = view.terms.of(other)
-      for (const term of terms.affinity.required) if (matches(term)) add(info, term, 1)
-      for (const term of terms.affinity.preferred) if (matches(term)) add(info, term, term.weight)
-      for (const term of terms.antiAffinity.preferred) if (matches(term)) add(info, term, -term.weight)
-    }
+    if (info.pods.size === 0) continue
+    for (const term of affinity.preferred) add(info, term.topologyKey, term.weight * info.count(term.key, (other) => term.matches(other)))
+    for (const term of antiAffinity.preferred) add(info, term.topologyKey, -term.weight * info.count(term.key, (other) => term.matches(other)))
+    for (const { term, points } of info.rules(view.terms).prefers) if (matches(term)) add(info, term.topologyKey, points)
   }
-  if (sums.size === 0) return feasible.map(() => 0)
-  const raw = feasible.map(({ node }) => {
+  if (sums.size === 0) return 0
+  const raw = feasible.map(({ labels }) => {
     let sum = 0
-    for (const [key, values] of sums) sum += values.get(node.metadata.labels?.[key] ?? '') ?? 0
+    for (const [key, values] of sums) sum += values.get(labels[key] ?? '') ?? 0
     return sum
   })
   const [least, most] = [Math.min(0, ...raw), Math.max(0, ...raw)]
@@ -161,7 +134,7 @@ const PLUGINS: readonly ScorePlugin[] = [
             feasible.map(({ node }) => nodePreference(pod, node)),
             { reverse: false },
           )
-        : feasible.map(() => 0),
+        : 0,
   },
   { name: 'NodePreferAvoidPods', weight: since23(10_000, 0), points: preferAvoidPods },
   {
@@ -178,7 +151,7 @@ const PLUGINS: readonly ScorePlugin[] = [
     name: 'TaintToleration',
     weight: since23(1, 3),
     points: ({ tolerations }, feasible) => {
-      if (feasible.every(({ taints }) => taints.length === 0)) return feasible.map(() => 100)
+      if (feasible.every(({ taints }) => taints.length === 0)) return 100
       const soft = tolerations.filter(({ effect }) => effect === '' || effect === 'PreferNoSchedule')
       const counts = feasible.map(
         ({ taints }) => taints.filter((taint) => taint.effect === 'PreferNoSchedule' && !soft.some((each) => tolerates(each, taint))).length,
@@ -188,21 +161,49 @@ const PLUGINS: readonly ScorePlugin[] = [
   },
 ]
 
-/** Scores nodes that passed the filters, best first; equal ones keep their order. */
-export function scoreNodes(state: CycleState, feasible: readonly NodeInfo[]): NodeScore[] {
-  const byPlugin: Points = []
-  const scores = feasible.map((info, index) => new ScoredNode(info, index, byPlugin))
-  for (const plugin of PLUGINS) {
-    const weight = plugin.weight(state.view.minor)
-    if (weight === 0) continue
-    // The plugin was named so before it took over the strategy of fitting.
-    const name = plugin.name === 'NodeResourcesFit' && state.view.minor < 22 ? 'NodeResourcesLeastAllocated' : plugin.name
-    const points = plugin.points(state, feasible)
-    byPlugin.push({ name, points })
-    for (let index = 0; index < scores.length; index++) {
-      const node = scores[index]
-      if (node !== undefined) node.total += (points[index] ?? 0) * weight
+/** What the plugins think of nodes that passed the filters. */
+export class Scores {
+  readonly #feasible: readonly NodeInfo[]
+  readonly #plugins: { name: string; points: Points }[] = []
+  readonly #totals: Float64Array
+  #ranked: NodeScore[] | null = null
+
+  constructor(state: CycleState, feasible: readonly NodeInfo[]) {
+    this.#feasible = feasible
+    this.#totals = new Float64Array(feasible.length)
+    for (const plugin of PLUGINS) {
+      const weight = plugin.weight(state.view.minor)
+      if (weight === 0) continue
+      // The plugin was named so before it took over the strategy of fitting.
+      const name = plugin.name === 'NodeResourcesFit' && state.view.minor < 22 ? 'NodeResourcesLeastAllocated' : plugin.name
+      const points = plugin.points(state, feasible)
+      this.#plugins.push({ name, points })
+      const totals = this.#totals
+      for (let index = 0; index < totals.length; index++)
+        totals[index] = (totals[index] ?? 0) + weight * (typeof points === 'number' ? points : (points[index] ?? 0))
     }
   }
-  return scores.sort((a, b) => b.total - a.total)
+
+  /** Those with the most points, in the order in which they were given. */
+  best(): NodeInfo[] {
+    let most = Number.NEGATIVE_INFINITY
+    for (const total of this.#totals) if (total > most) most = total
+    return this.#feasible.filter((_, index) => this.#totals[index] === most)
+  }
+
+  /** All, best first; equal ones keep their order. Put together when somebody reads it. */
+  get ranked(): NodeScore[] {
+    this.#ranked ??= this.#feasible.map((info, index) => this.#scoreOf(info, index)).sort((a, b) => b.total - a.total)
+    return this.#ranked
+  }
+
+  #scoreOf(info: NodeInfo, index: number): NodeScore {
+    const byPlugin = Object.fromEntries(this.#plugins.map(({ name, points }) => [name, typeof points === 'number' ? points : (points[index] ?? 0)]))
+    return { info, total: this.#totals[index] ?? 0, byPlugin }
+  }
+}
+
+/** Scores nodes that passed the filters, best first; equal ones keep their order. */
+export function scoreNodes(state: CycleState, feasible: readonly NodeInfo[]): NodeScore[] {
+  return new Scores(state, feasible).ranked
 }

@@ -4,6 +4,7 @@ import type { KubeObject } from '../../kubernetes/object.ts'
 import { nodeSelection } from './affinity.ts'
 import type { NodeInfo } from './nodeInfo.ts'
 import { objectsAt, specOf, textAt } from './pod.ts'
+import type { Points } from './points.ts'
 
 export const HOSTNAME = 'kubernetes.io/hostname'
 const ZONE = 'topology.kubernetes.io/zone'
@@ -92,21 +93,23 @@ export interface SpreadCounts extends SpreadConstraint {
   least: number
 }
 
-const hasKeys = (node: KubeObject, constraints: readonly SpreadConstraint[]): boolean =>
-  constraints.every(({ topologyKey }) => node.metadata.labels?.[topologyKey] !== undefined)
+const hasKeys = ({ labels }: NodeInfo, constraints: readonly SpreadConstraint[]): boolean =>
+  constraints.every(({ topologyKey }) => labels[topologyKey] !== undefined)
 
 /** A node counts when the pod's own selection lets it go there, and it has the labels of all constraints. */
 export function hardSpread(pod: KubeObject, nodes: readonly NodeInfo[]): SpreadCounts[] {
   const constraints = ownConstraints(pod, true)
   if (constraints.length === 0) return []
   const selects = nodeSelection(pod)
-  const counting = nodes.filter(({ node }) => hasKeys(node, constraints) && (selects === null || selects(node)))
+  const counting = nodes.filter((info) => hasKeys(info, constraints) && (selects === null || selects(info.node)))
   // Every node with a value that counts adds to it, whether or not it counts itself.
   return constraints.map((constraint) => {
     const { topologyKey } = constraint
-    const counts = new Map(counting.map(({ node }) => [node.metadata.labels?.[topologyKey] ?? '', 0]))
+    const counts = new Map<string, number>()
+    for (const { labels } of counting) counts.set(labels[topologyKey] ?? '', 0)
     for (const info of nodes) {
-      const value = info.node.metadata.labels?.[topologyKey]
+      if (info.pods.size === 0) continue
+      const value = info.labels[topologyKey]
       const before = value === undefined ? undefined : counts.get(value)
       if (value !== undefined && before !== undefined) counts.set(value, before + constraint.countOn(info))
     }
@@ -124,29 +127,32 @@ export function spreadPoints(
   pod: KubeObject,
   feasible: readonly NodeInfo[],
   { constraints, nodes, requireAll }: { constraints: readonly SpreadConstraint[]; nodes: readonly NodeInfo[]; requireAll: boolean },
-): number[] {
-  if (constraints.length === 0) return normalized(feasible.map(() => 0))
-  const scored = (node: KubeObject): boolean => !requireAll || hasKeys(node, constraints)
-  const eligible = feasible.filter(({ node }) => scored(node))
+): Points {
+  if (constraints.length === 0) return 100
+  const scored = (info: NodeInfo): boolean => !requireAll || hasKeys(info, constraints)
+  const eligible = feasible.filter(scored)
   const selects = nodeSelection(pod)
   const parts = constraints.map((constraint) => {
     const { topologyKey } = constraint
     if (topologyKey === HOSTNAME) return { constraint, counts: null, weight: Math.log(eligible.length + 2) }
-    const counts = new Map(eligible.flatMap(({ node }) => (node.metadata.labels?.[topologyKey] === undefined ? [] : [[node.metadata.labels[topologyKey], 0]])))
+    const counts = new Map<string, number>()
+    for (const { labels } of eligible) if (labels[topologyKey] !== undefined) counts.set(labels[topologyKey], 0)
     for (const info of nodes) {
-      const value = info.node.metadata.labels?.[topologyKey]
+      if (info.pods.size === 0) continue
+      const value = info.labels[topologyKey]
       const before = value === undefined ? undefined : counts.get(value)
-      if (value !== undefined && before !== undefined && scored(info.node) && (selects === null || selects(info.node)))
+      if (value !== undefined && before !== undefined && scored(info) && (selects === null || selects(info.node)))
         counts.set(value, before + constraint.countOn(info))
     }
     return { constraint, counts, weight: Math.log(counts.size + 2) }
   })
   const raw = feasible.map((info) => {
-    if (!scored(info.node)) return null
+    if (!scored(info)) return null
     let score = 0
     for (const { constraint, counts, weight } of parts) {
-      if (info.node.metadata.labels?.[constraint.topologyKey] === undefined) continue
-      const count = counts === null ? constraint.countOn(info) : (counts.get(info.node.metadata.labels?.[constraint.topologyKey] ?? '') ?? 0)
+      const value = info.labels[constraint.topologyKey]
+      if (value === undefined) continue
+      const count = counts === null ? constraint.countOn(info) : (counts.get(value) ?? 0)
       score += count * weight + (constraint.maxSkew - 1)
     }
     return Math.trunc(score)
