@@ -332,7 +332,7 @@ async function follow<Item, Batch>(
     queue.end()
   }
   const onEvent = isConverted ? sendConverted : send
-  const stops = [selection.node === null ? collection.onEvent(onEvent) : collection.onEventOfNode(selection.node, onEvent)]
+  const stops = [listen(collection, { selection, prefix, isOneNamespace: !resource.namespaced || target.namespace !== '' }, onEvent)]
   const timeoutMs = Number(query.get('timeoutSeconds') ?? 0) * 1000 || DEFAULT_TIMEOUT_MS
   stops.push(
     clock.schedule(timeoutMs, () => {
@@ -367,6 +367,16 @@ async function follow<Item, Batch>(
     throw error
   }
   return untilEnded(queue.read(), stop)
+}
+
+/** Of events that the selection may mean, without asking it about each of the others. */
+function listen(
+  collection: Collection,
+  { selection: { name, node }, prefix, isOneNamespace }: { selection: Selection; prefix: string; isOneNamespace: boolean },
+  listener: (event: StoreEvent) => void,
+): () => void {
+  if (name !== null && isOneNamespace) return collection.onEventOfKey(`${prefix}${name}`, listener)
+  return node === null ? collection.onEvent(listener) : collection.onEventOfNode(node, listener)
 }
 
 const objectsOf = ({ entry, previous }: StoreEvent): KubeObject[] => [entry.object, ...(previous === null ? [] : [previous.object])]

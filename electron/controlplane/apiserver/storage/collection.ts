@@ -17,11 +17,14 @@ const MAX_SHARED_LINES = 256
 /** Kept whatever they weigh. */
 const LEAST_HISTORY = 1_000
 
+type Listeners = Map<string, Emitter<StoreEvent>>
+
 /** The objects below one storage prefix, in key order, with their last changes. */
 export class Collection {
   readonly #entries = new Map<string, Entry>()
   readonly #listeners = new Emitter<StoreEvent>()
-  readonly #nodeListeners = new Map<string, Emitter<StoreEvent>>()
+  readonly #nodeListeners: Listeners = new Map()
+  readonly #keyListeners: Listeners = new Map()
   #keys: string[] = []
   /** Keys of pods by the node they are bound to. */
   readonly #byNode = new Map<string, Set<string>>()
@@ -135,13 +138,12 @@ export class Collection {
    * cacher has `spec.nodeName` as a trigger for the same reason).
    */
   onEventOfNode(node: string, listener: (event: StoreEvent) => void): () => void {
-    const listeners = this.#nodeListeners.get(node) ?? new Emitter<StoreEvent>()
-    this.#nodeListeners.set(node, listeners)
-    const stop = listeners.subscribe(listener)
-    return () => {
-      stop()
-      if (listeners.size === 0 && this.#nodeListeners.get(node) === listeners) this.#nodeListeners.delete(node)
-    }
+    return subscribed(this.#nodeListeners, node, listener)
+  }
+
+  /** As `onEvent`, for who asks for one object, as each kubelet does for its node. */
+  onEventOfKey(key: string, listener: (event: StoreEvent) => void): () => void {
+    return subscribed(this.#keyListeners, key, listener)
   }
 
   /** No change up to `revision` is in the history. */
@@ -198,6 +200,7 @@ export class Collection {
     const { length } = this.#history
     if (length > 2 * HISTORY || (this.#historyBytes > 2 * HISTORY_BYTES && length > 2 * LEAST_HISTORY)) this.#dropHalf()
     this.#listeners.emit(event)
+    this.#keyListeners.get(event.entry.key)?.emit(event)
     if (this.#nodeListeners.size > 0) for (const each of this.#nodeListenersOf(event)) each.emit(event)
   }
 
@@ -227,6 +230,16 @@ export class Collection {
     if (this.#keysLent) this.#keys = [...this.#keys]
     this.#keysLent = false
     return this.#keys
+  }
+}
+
+function subscribed(listeners: Listeners, key: string, listener: (event: StoreEvent) => void): () => void {
+  const emitter = listeners.get(key) ?? new Emitter<StoreEvent>()
+  listeners.set(key, emitter)
+  const stop = emitter.subscribe(listener)
+  return () => {
+    stop()
+    if (emitter.size === 0 && listeners.get(key) === emitter) listeners.delete(key)
   }
 }
 

@@ -57,4 +57,19 @@ describe('Collection', () => {
     collection.put(pod('d', 'w1', 6))
     expect(told).toHaveLength(4)
   })
+
+  it('tells who watches one object of that one', () => {
+    const collection = new Collection(0)
+    const told: string[] = []
+    const stop = collection.onEventOfKey('/registry/pods/default/b', ({ type, revision }) => told.push(`${type} ${String(revision)}`))
+    collection.put(pod('a', 'w1', 1))
+    collection.put(pod('b', 'w2', 2))
+    collection.put(pod('b', 'w1', 3))
+    collection.put(pod('bb', 'w1', 4))
+    collection.remove('/registry/pods/default/b', (previous) => pod('b', previous.node ?? '', 5))
+    expect(told).toEqual(['ADDED 2', 'MODIFIED 3', 'DELETED 5'])
+    stop()
+    collection.put(pod('b', 'w1', 6))
+    expect(told).toHaveLength(3)
+  })
 })
