@@ -110,11 +110,18 @@ class EmbeddedApiServer implements ApiServer {
       served: () => ({ ...this.#served, minor: minorOf(this.#served.kubernetesVersion) }),
       nowMs,
     })
-    const target = (resource: ApiResource, subresource: string): Target => ({
-      ...resource,
-      subresource,
-      minor: minorOf(this.#served.kubernetesVersion),
-    })
+    const targets = new WeakMap<ApiResource, Map<string, Target>>()
+    const target = (resource: ApiResource, subresource: string): Target => {
+      const known = targets.get(resource) ?? new Map<string, Target>()
+      targets.set(resource, known)
+      const minor = minorOf(this.#served.kubernetesVersion)
+      let made = known.get(subresource)
+      if (made?.minor !== minor) {
+        made = { ...resource, subresource, minor }
+        known.set(subresource, made)
+      }
+      return made
+    }
     const validation: Validation = {
       create: (object, resource) => createErrors(object, target(resource, '')),
       update: (before, after, resource, subresource) => updateErrors(after, before, target(resource, subresource)),

@@ -21,7 +21,7 @@ export class InProcessTransport implements Transport {
   }
 
   async request(request: TransportRequest): Promise<TransportResponse> {
-    const { status, headers, body, joined, object, stream, ended } = await this.#answer(request)
+    const { status, headers, body, joined, object, stream, ended } = await this.#answer(request, request.signal)
     if (object !== undefined && request.shares === true) return { status, headers, body: NOTHING, object: object() }
     if (stream === undefined) return { status, headers, body: joined?.bytes() ?? bytesOf(body) }
     const parts: Uint8Array[] = []
@@ -34,12 +34,13 @@ export class InProcessTransport implements Transport {
   }
 
   async stream(request: TransportRequest): Promise<TransportStream> {
-    const { status, headers, body, joined, stream, events, ended } = await this.#answer(request)
+    const { status, headers, body, joined, stream, events, ended } = await this.#answer(request, AbortSignal.any([request.signal, this.#closed]))
     if (events !== undefined) return { status, headers, body: parts([]), events: untilEnded(events, ended ?? nothing) }
     return { status, headers, body: parts(stream ?? joined?.chunks() ?? [body], ended) }
   }
 
-  #answer(request: TransportRequest): Promise<ApiResponse> {
+  /** @param signal what ends the work: for an answer that comes at once the asker's alone, as joining two costs more than a small write does */
+  #answer(request: TransportRequest, signal: AbortSignal): Promise<ApiResponse> {
     request.signal.throwIfAborted()
     this.#closed.throwIfAborted()
     const [path = '/', query = ''] = splitPath(request.path)
@@ -50,7 +51,7 @@ export class InProcessTransport implements Transport {
       headers: joinedHeaders(request.headers ?? {}),
       user: this.#user,
       body: request.body === undefined ? new Uint8Array(0) : bytesOf(request.body),
-      signal: AbortSignal.any([request.signal, this.#closed]),
+      signal,
       ...(request.shares === true ? { shares: true } : {}),
     }
     return this.#handler.handle(asked)

@@ -79,7 +79,9 @@ export function trackUpdate(live: KubeObject | null, updated: KubeObject, writer
   const given = updated.metadata.managedFields
   if (live !== null && writer.subresource === '' && isReset(given)) return withManagers(updated, new Map())
   const stored = parseManagers(live?.metadata.managedFields)
-  const sent = writer.subresource === '' ? parseManagers(given) : new Map<string, Manager>()
+  // Most send back what they have read.
+  const isReadBack = given !== undefined && given !== null && deepEqual(given, live?.metadata.managedFields)
+  const sent = writer.subresource !== '' ? new Map<string, Manager>() : isReadBack ? stored : parseManagers(given)
   const known = sent.size > 0 ? sent : stored
   const before = context.version4 === true && live !== null ? reconciled(known, withoutManagedFields(live), context.type) : known
   // An object that was never tracked stays so until somebody applies it.

@@ -31,9 +31,17 @@ export function fromChildren(children: Iterable<readonly [string, FieldSet]>, me
 export function union(a: FieldSet, b: FieldSet): FieldSet {
   if (isEmpty(a)) return b
   if (isEmpty(b)) return a
-  const children = new Map(a.children)
-  for (const [key, child] of b.children) children.set(key, union(children.get(key) ?? EMPTY, child))
-  return node(a.member || b.member, children)
+  // What nothing is added to stays the same set.
+  let children: Map<string, FieldSet> | null = null
+  for (const [key, child] of b.children) {
+    const own = a.children.get(key)
+    const both = own === undefined ? child : union(own, child)
+    if (both === own) continue
+    children ??= new Map(a.children)
+    children.set(key, both)
+  }
+  const member = a.member || b.member
+  return children === null && member === a.member ? a : node(member, children ?? new Map(a.children))
 }
 
 export function difference(a: FieldSet, b: FieldSet): FieldSet {
@@ -112,11 +120,14 @@ export function parseFieldsV1(fields: unknown): FieldSet {
   if (known !== undefined) return known
   const set = parseNode(fields, false)
   PARSED.set(fields, set)
+  WRITTEN.set(set, fields)
   return set
 }
 
 /** Of objects that are stored, which nobody changes. */
 const PARSED = new WeakMap<JsonObject, FieldSet>()
+/** The other way round. Of what an update changes, most managers own what they owned before. */
+const WRITTEN = new WeakMap<FieldSet, JsonObject>()
 
 function parseNode(fields: unknown, inner: boolean): FieldSet {
   if (!isObject(fields)) return EMPTY
@@ -125,10 +136,20 @@ function parseNode(fields: unknown, inner: boolean): FieldSet {
   return node(Object.hasOwn(fields, '.') || (inner && children.size === 0), children)
 }
 
+/** FieldsV1 of a set; of equal ones maybe the same object, which nobody changes. */
 export function fieldsV1(set: FieldSet): JsonObject {
+  const known = WRITTEN.get(set)
+  if (known !== undefined) return known
+  const result = writtenNode(set)
+  WRITTEN.set(set, result)
+  PARSED.set(result, set)
+  return result
+}
+
+function writtenNode(set: FieldSet): JsonObject {
   const result: JsonObject = {}
   if (set.member && set.children.size > 0) result['.'] = {}
-  for (const [key, child] of sorted(set)) result[key] = fieldsV1(child)
+  for (const [key, child] of sorted(set)) result[key] = writtenNode(child)
   return result
 }
 

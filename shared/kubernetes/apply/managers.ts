@@ -99,7 +99,11 @@ export function capManagers(managers: Managers): Managers {
 
 /** Takes paths from every manager but one. */
 export function takeFrom(managers: Managers, taken: FieldSet, except: string): Managers {
-  return new Map([...managers].map(([key, manager]) => [key, key === except ? manager : { ...manager, set: difference(manager.set, taken) }]))
+  const left = (manager: Manager): Manager => {
+    const set = difference(manager.set, taken)
+    return set === manager.set ? manager : { ...manager, set }
+  }
+  return new Map([...managers].map(([key, manager]) => [key, key === except ? manager : left(manager)]))
 }
 
 /** Whether two lists of managers own the same, whatever their times. */

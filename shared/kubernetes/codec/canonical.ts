@@ -1,3 +1,4 @@
+import { memoized } from '../../base/memo.ts'
 import { deepCopy, isObject, setOwn, type JsonObject } from '../json.ts'
 import type { KubeObject } from '../object.ts'
 import { canonicalQuantity, parseQuantity } from '../quantity.ts'
@@ -67,6 +68,20 @@ export function canonicalize(object: KubeObject, struct: StructType, { fromMaps 
   const canonical = { ...(kind === undefined ? {} : { kind }), ...(apiVersion === undefined ? {} : { apiVersion }), ...result } as KubeObject
   if (walk.emptied.length > 0) EMPTIED.set(canonical, walk.emptied)
   return { object: canonical, unknown: walk.unknown }
+}
+
+/** An object whose parts are canonical, with the fields of its metadata, spec and status in the order of their types. */
+export function inFieldOrder(object: KubeObject, struct: StructType): KubeObject {
+  const result: KubeObject = { ...object }
+  for (const name of ['metadata', 'spec', 'status']) {
+    const [value, type] = [object[name], struct.fields.get(name)?.type]
+    const inner = type?.kind === 'struct' ? builtinSchema.struct(type.name) : null
+    if (inner === null || !isObject(value)) continue
+    const ordered: JsonObject = {}
+    for (const field of inner.fields.keys()) if (Object.hasOwn(value, field)) ordered[field] = value[field]
+    Object.assign(result, { [name]: ordered })
+  }
+  return result
 }
 
 function goType(type: TypeRef): string {
@@ -210,6 +225,7 @@ function canonicalText(scalar: Scalar, value: string): string | null {
   switch (scalar) {
     case 'time':
     case 'microtime': {
+      if (scalar === 'time' && isCanonicalTime(value)) return value
       const time = parseTime(value)
       if (time === null) throw new DecodeError(`parsing time "${value}" as "2006-01-02T15:04:05Z07:00": cannot parse "${value}" as "2006"`)
       return timeText(time.seconds, time.nanos, scalar === 'time' ? 0 : 6)
@@ -226,3 +242,9 @@ function canonicalText(scalar: Scalar, value: string): string | null {
       return value
   }
 }
+
+/** Whether it is written as times are, in whole seconds of UTC. */
+const isCanonicalTime = memoized((text) => {
+  const time = parseTime(text)
+  return time !== null && timeText(time.seconds, time.nanos, 0) === text
+}, 4096)

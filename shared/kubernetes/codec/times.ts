@@ -1,3 +1,5 @@
+import { memoized } from '../../base/memo.ts'
+
 const NANOSECONDS: Readonly<Record<string, bigint>> = {
   h: 3_600_000_000_000n,
   m: 60_000_000_000n,
@@ -19,7 +21,10 @@ export function timeText(seconds: bigint, nanos: number, digits: 0 | 6): string 
 }
 
 /** Seconds and nanoseconds of an RFC 3339 text; null when it is none. */
-export function parseTime(text: string): { seconds: bigint; nanos: number } | null {
+export const parseTime: (text: string) => { readonly seconds: bigint; readonly nanos: number } | null = memoized(readTime, 4096)
+
+// Each write reads the same few times several times over.
+function readTime(text: string): { seconds: bigint; nanos: number } | null {
   const parts = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)$/.exec(text)
   if (parts === null) return null
   const milliseconds = Date.parse(`${parts[1] ?? ''}${parts[3] ?? 'Z'}`)

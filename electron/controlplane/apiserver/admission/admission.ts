@@ -1,5 +1,6 @@
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import type { ApiServerMetrics } from '../metrics/apiServerMetrics.ts'
+import type { Series } from '../metrics/instruments.ts'
 import type { ApiResource } from '../registry/apiResources.ts'
 import type { WriteContext } from '../registry/restStore.ts'
 
@@ -30,64 +31,78 @@ export interface AdmissionPlugin {
   validate?(request: AdmissionRequest): void | Promise<void>
 }
 
-/** The plugins in their order. */
-export class Admission {
-  readonly #plugins: readonly AdmissionPlugin[]
-  readonly #metrics: ApiServerMetrics
+type Step = 'admit' | 'validate'
 
-  constructor(plugins: readonly AdmissionPlugin[], metrics: ApiServerMetrics) {
-    this.#plugins = plugins
+/** A plugin, and how long its steps took. */
+class MeasuredPlugin {
+  readonly plugin: AdmissionPlugin
+  readonly #metrics: ApiServerMetrics
+  /** Of what was let through, by step and operation. */
+  readonly #passed = new Map<string, Series>()
+
+  constructor(plugin: AdmissionPlugin, metrics: ApiServerMetrics) {
+    this.plugin = plugin
     this.#metrics = metrics
   }
 
-  async admit(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.#plugins) {
-      if (plugin.admit === undefined) continue
-      const outcome = this.#run(plugin.name, 'admit', request, () => plugin.admit?.(request))
-      // Most decide at once.
-      if (outcome !== undefined) await outcome
+  took(step: Step, operation: AdmissionRequest['operation'], rejected: boolean, durationMs: number): void {
+    if (rejected) {
+      this.#metrics.admissionDurations.observe([this.plugin.name, step, operation, 'true'], durationMs / 1000)
+      return
     }
+    const key = step === 'admit' ? operation : `validate ${operation}`
+    let series = this.#passed.get(key)
+    if (series === undefined) {
+      series = this.#metrics.admissionDurations.series([this.plugin.name, step, operation, 'false'])
+      this.#passed.set(key, series)
+    }
+    series.observe(durationMs / 1000)
+  }
+}
+
+/** The plugins in their order. */
+export class Admission {
+  readonly #admitting: readonly MeasuredPlugin[]
+  readonly #allocating: readonly AdmissionPlugin[]
+  readonly #validating: readonly MeasuredPlugin[]
+
+  constructor(plugins: readonly AdmissionPlugin[], metrics: ApiServerMetrics) {
+    const measured = plugins.map((plugin) => new MeasuredPlugin(plugin, metrics))
+    this.#admitting = measured.filter(({ plugin }) => plugin.admit !== undefined)
+    this.#allocating = plugins.filter(({ allocate }) => allocate !== undefined)
+    this.#validating = measured.filter(({ plugin }) => plugin.validate !== undefined)
+  }
+
+  admit(request: AdmissionRequest): Promise<void> {
+    return run('admit', this.#admitting, request)
   }
 
   /** @returns what to call when the write is done or has failed */
   allocate(request: AdmissionRequest): () => void {
-    const releases = this.#plugins.map((plugin) => plugin.allocate?.(request))
+    const releases = this.#allocating.map((plugin) => plugin.allocate?.(request))
     return () => {
       for (const release of releases) release?.()
     }
   }
 
-  async validate(request: AdmissionRequest): Promise<void> {
-    for (const plugin of this.#plugins) {
-      if (plugin.validate === undefined) continue
-      const outcome = this.#run(plugin.name, 'validate', request, () => plugin.validate?.(request))
-      if (outcome !== undefined) await outcome
-    }
+  validate(request: AdmissionRequest): Promise<void> {
+    return run('validate', this.#validating, request)
   }
+}
 
-  #run(name: string, type: 'admit' | 'validate', { operation }: AdmissionRequest, run: () => void | Promise<void>): Promise<void> | undefined {
-    const started = performance.now()
-    const ended = (rejected: boolean): void => {
-      this.#metrics.admissionDurations.observe([name, type, operation, String(rejected)], (performance.now() - started) / 1000)
-    }
-    let outcome: void | Promise<void>
+async function run(step: Step, plugins: readonly MeasuredPlugin[], request: AdmissionRequest): Promise<void> {
+  let startedMs = performance.now()
+  for (const measured of plugins) {
+    let rejected = true
     try {
-      outcome = run()
-    } catch (error) {
-      ended(true)
-      throw error
+      const outcome = measured.plugin[step]?.(request)
+      // Most decide at once.
+      if (outcome !== undefined) await outcome
+      rejected = false
+    } finally {
+      const nowMs = performance.now()
+      measured.took(step, request.operation, rejected, nowMs - startedMs)
+      startedMs = nowMs
     }
-    if (outcome !== undefined)
-      return outcome.then(
-        () => {
-          ended(false)
-        },
-        (error: unknown) => {
-          ended(true)
-          throw error
-        },
-      )
-    ended(false)
-    return undefined
   }
 }

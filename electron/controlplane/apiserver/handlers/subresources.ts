@@ -179,7 +179,7 @@ export async function bind({ rest }: WriteHandling, target: ResourceTarget, requ
       }
     },
     // As upstream's binding, it owns no fields.
-    { retry: true, managed: true },
+    { retry: true, managed: true, shares: true },
     context,
   )
   return encoded({ ...SUCCESS }, negotiated, 201)

@@ -53,18 +53,19 @@ const FIELD_VALIDATION_SINCE = 25
 export function checkFields(
   request: ApiRequest,
   context: WriteContext,
-  found: { unknown: readonly string[]; duplicates: readonly string[] },
+  found: { unknown: readonly string[]; duplicates(): readonly string[] },
   resource: { kind: string; version: string; group: string; kubernetesMinor: number },
   refuse: (text: string) => StatusError = (text) =>
     new StatusError(failure(400, 'BadRequest', `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${text}`)),
 ): void {
   if (resource.kubernetesMinor < FIELD_VALIDATION_SINCE) return
+  const how = request.query.get('fieldValidation') ?? 'Warn'
+  if (how === 'Ignore') return
   const texts = [
     ...found.unknown.map((field) => `unknown field ${JSON.stringify(field)}`),
-    ...found.duplicates.map((field) => `duplicate field ${JSON.stringify(field)}`),
+    ...found.duplicates().map((field) => `duplicate field ${JSON.stringify(field)}`),
   ]
-  const how = request.query.get('fieldValidation') ?? 'Warn'
-  if (texts.length === 0 || how === 'Ignore') return
+  if (texts.length === 0) return
   if (how === 'Strict') throw refuse(`strict decoding error: ${texts.join(', ')}`)
   context.warnings.push(...texts)
 }

@@ -60,14 +60,38 @@ export class Values implements Family {
   }
 }
 
-/** How often a figure fell below each bound, per combination of labels. */
+/** How often a figure fell below each bound. */
+export class Series {
+  readonly counts: number[]
+  sum = 0
+  count = 0
+  readonly #bounds: readonly number[]
+
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds
+    this.counts = bounds.map(() => 0)
+  }
+
+  observe(figure: number): void {
+    this.sum += figure
+    this.count++
+    const bounds = this.#bounds
+    for (let index = 0; index < bounds.length; index++) {
+      if (figure > (bounds[index] ?? Infinity)) continue
+      this.counts[index] = (this.counts[index] ?? 0) + 1
+      return
+    }
+  }
+}
+
+/** The same per combination of labels. */
 export class Histogram implements Family {
   readonly type = 'histogram'
   readonly name: string
   readonly help: string
   readonly bounds: readonly number[]
   readonly labels: readonly string[]
-  readonly #series = new Map<string, { counts: number[]; sum: number; count: number }>()
+  readonly #series = new Map<string, Series>()
 
   /** @param family `bounds` are upper bounds, rising; +Inf is added */
   constructor(family: { name: string; help: string; bounds: readonly number[]; labels?: readonly string[] }) {
@@ -78,16 +102,18 @@ export class Histogram implements Family {
   }
 
   observe(values: LabelValues, figure: number): void {
+    this.series(values).observe(figure)
+  }
+
+  /** One combination of labels, for who counts the same again and again. It is told of from now on. */
+  series(values: LabelValues): Series {
     const key = values.join(SEPARATOR)
     let series = this.#series.get(key)
     if (series === undefined) {
-      series = { counts: this.bounds.map(() => 0), sum: 0, count: 0 }
+      series = new Series(this.bounds)
       this.#series.set(key, series)
     }
-    series.sum += figure
-    series.count++
-    const index = this.bounds.findIndex((bound) => figure <= bound)
-    if (index >= 0) series.counts[index] = (series.counts[index] ?? 0) + 1
+    return series
   }
 
   *lines(): Generator<string> {

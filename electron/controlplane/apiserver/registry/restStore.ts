@@ -2,7 +2,7 @@ import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
 import { trackUpdate } from '#shared/kubernetes/apply/fieldManager.ts'
-import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
+import { canonicalize, inFieldOrder } from '#shared/kubernetes/codec/canonical.ts'
 import { applyDefaults } from '#shared/kubernetes/defaults/defaults.ts'
 import { isTyped } from '#shared/kubernetes/customresource/typedErrors.ts'
 import { deepCopy, deepEqual } from '#shared/kubernetes/json.ts'
@@ -64,6 +64,8 @@ export interface UpdateOptions {
   canonical?: boolean
   /** `mutate` does not look at the current object, and need not get a copy of it. */
   replaces?: boolean
+  /** `mutate` changes nothing in the object it is given, and returns one that has in common with it all that stays; what it sets is in canonical form. */
+  shares?: boolean
   preconditions?: { uid?: string | undefined; resourceVersion?: string | undefined }
 }
 
@@ -231,9 +233,10 @@ export class RestStore {
     const before = fromStorage(entry.object, resource)
     const name = before.metadata.name ?? ''
     this.#checkPreconditions(options.preconditions, before, entry.key, resource)
-    const mutated = await mutate(options.replaces === true ? before : deepCopy(before))
+    const shares = options.shares === true && resource.custom === undefined
+    const mutated = await mutate(options.replaces === true || shares ? before : deepCopy(before))
     this.#checkVersion(mutated, before, resource, context)
-    let after = complete(options.canonical === true ? mutated : inForm(mutated, resource), resource)
+    let after = shares ? { ...mutated } : complete(options.canonical === true ? mutated : inForm(mutated, resource), resource)
     after.metadata = { ...after.metadata }
     withoutRepeatedOwners(after, context)
     if (options.managed !== true) setManagers(after, this.#track(before, after, resource, context))
@@ -246,7 +249,9 @@ export class RestStore {
       prepareForUpdate(after, before, resource)
       dropDisabledFields(after, before, resource)
     }
-    const tracked = inForm(after, resource)
+    // Admission gives an object that it changes other parts.
+    const isAsShared = shares && after['spec'] === mutated['spec'] && after['status'] === mutated['status']
+    const tracked = isAsShared ? inFieldOrder(after, resource.struct) : inForm(after, resource)
     const errors = context.unchecked === true ? [] : updateErrors(validation, before, tracked, resource, context)
     if (errors.length > 0) throw new StatusError(invalidStatus(invalidTarget(resource, name), errors))
     const release = admission.allocate({ operation: 'UPDATE', resource, namespace, name, object: tracked, old: before, context })

@@ -10,22 +10,24 @@ export const MAX_BODY_BYTES = 3 * 1024 * 1024
 
 export interface DecodedBody {
   value: unknown
-  /** Fields named twice, for strict validation. */
-  duplicates: string[]
+  /** Fields named twice, for strict validation: looked for when that asks. */
+  duplicates(): string[]
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+const none = (): string[] => []
 
 /** Reads a body by its Content-Type. @throws StatusError 400, 413 or 415 */
 export function decodeBody(body: Uint8Array, contentType: string | undefined): DecodedBody {
   if (body.length > MAX_BODY_BYTES) throw new StatusError(failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${String(MAX_BODY_BYTES)}`))
   const type = (contentType ?? 'application/json').split(';')[0]?.trim().toLowerCase() ?? ''
   try {
-    if (isProtobuf(body)) return { value: decodeProtobuf(body).object, duplicates: [] }
+    if (isProtobuf(body)) return { value: decodeProtobuf(body).object, duplicates: none }
     const text = utf8.decode(body)
     if (type === 'application/yaml' || type === 'text/yaml' || type.endsWith('+yaml'))
-      return { value: parseYaml(text, { maxAliasCount: 100, logLevel: 'error' }), duplicates: [] }
-    if (type === 'application/json' || type.endsWith('+json') || type === '') return { value: JSON.parse(text), duplicates: duplicateFields(text) }
+      return { value: parseYaml(text, { maxAliasCount: 100, logLevel: 'error' }), duplicates: none }
+    if (type === 'application/json' || type.endsWith('+json') || type === '') return { value: JSON.parse(text), duplicates: () => duplicateFields(text) }
   } catch (cause) {
     throw new StatusError(
       failure(400, 'BadRequest', `couldn't get version/kind; json parse error: ${cause instanceof Error ? cause.message : String(cause)}`),
