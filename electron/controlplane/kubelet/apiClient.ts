@@ -1,5 +1,6 @@
 import { resourcePath, type GroupVersionResource, type KubeObject } from '#shared/kubernetes/object.ts'
 import { failure, StatusError, type Status } from '#shared/kubernetes/status.ts'
+import { watchEvents } from '#electron/client/apiRequest.ts'
 import type { Transport, TransportRequest } from '#shared/kubernetes/transport.ts'
 
 export type WatchEvent = { type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; object: KubeObject } | { type: 'ERROR'; object: Status }
@@ -72,6 +73,12 @@ export class ApiClient {
       for (const line of lines) if (line.trim() !== '') yield JSON.parse(line) as WatchEvent
     }
     if (status >= 300) throw new StatusError(parseStatus(status, partial))
+  }
+
+  /** The same with the server's own objects where it is in this process: none of them is ever changed. Bookmarks are not asked for. */
+  async *watchShared(gvr: GroupVersionResource, query: string, resourceVersion: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+    const path = `${resourcePath(gvr)}?${query}&watch=true&resourceVersion=${encodeURIComponent(resourceVersion)}`
+    yield* watchEvents(this.#transport, { method: 'GET', path, headers: { accept: 'application/json' }, signal, shares: true }) as AsyncGenerator<WatchEvent>
   }
 
   async #call(request: TransportRequest): Promise<KubeObject> {

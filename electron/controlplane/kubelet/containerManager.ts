@@ -36,6 +36,8 @@ export interface ContainerHost {
   waitingReason: 'ContainerCreating' | 'PodInitializing'
   /** What the container refers to, as it is now. @throws ConfigFault */
   configure(signal: AbortSignal): Promise<ContainerConfig>
+  /** Whether what it refers to may be made when somebody looks for it. */
+  isDeferred(): boolean
   /** Where the process may leave a message when it ends. */
   terminationMessage(): { path: string }
   /** Runs a lifecycle handler; rejects with the kubelet's words when it fails. */
@@ -122,7 +124,8 @@ export class ContainerManager {
       return this.current
     }
     if (adoptedAtMs === null) await this.#pull()
-    const config = await this.#configure()
+    const config = adoptedAtMs === null && this.#host.isDeferred() ? null : await this.#configure()
+    this.#preparing = null
     this.#host.signal.throwIfAborted()
     if (this.#stopping) throw new Error('the container is stopped before it started')
     if (adoptedAtMs !== null) {
@@ -136,7 +139,7 @@ export class ContainerManager {
   }
 
   /**
-   * Gives a process that was taken over what its container refers to. Of tens of thousands of pods hardly any is looked into, and volumes,
+   * Gives a process that was taken over, or started before anybody looked, what its container refers to. Of tens of thousands of pods hardly any is looked into, and volumes,
    * variables and tokens for all of them take minutes. @throws the pod's signal's reason when it ends meanwhile
    */
   async prepare(): Promise<void> {
@@ -286,7 +289,8 @@ export class ContainerManager {
     }
   }
 
-  #start(config: ContainerConfig): ContainerProcess {
+  /** @param config null for a bare process */
+  #start(config: ContainerConfig | null): ContainerProcess {
     const { clock, random } = this.#host
     this.#host.event('Normal', 'Created', this.#told('Created'))
     // Told together with the new run: who counts restarts finds the container running.

@@ -15,6 +15,7 @@ export class ImageStore {
   readonly #random: Random
   readonly #images = new Map<string, { sizeBytes: number; content?: string }>()
   readonly #pulls = new Map<string, Promise<number>>()
+  #changes = 0
 
   constructor(options: { clock: Clock; random: Random; present: readonly string[] }) {
     this.#clock = options.clock
@@ -22,12 +23,19 @@ export class ImageStore {
     for (const image of options.present) this.add(image)
   }
 
+  /** How often what is here has changed. */
+  get changes(): number {
+    return this.#changes
+  }
+
   has(image: string): boolean {
     return this.#images.has(image)
   }
 
   add(image: string): void {
-    if (!this.#images.has(image)) this.#images.set(image, { sizeBytes: sizeOf(image) })
+    if (this.#images.has(image)) return
+    this.#images.set(image, { sizeBytes: sizeOf(image) })
+    this.#changes++
   }
 
   /** Gives a present image another name, in place of what had it. @returns false when there is no such image */
@@ -35,6 +43,7 @@ export class ImageStore {
     const found = this.#images.get(image)
     if (found === undefined) return false
     this.#images.set(name, { ...found, content: found.content ?? image })
+    this.#changes++
     return true
   }
 

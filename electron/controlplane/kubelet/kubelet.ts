@@ -4,13 +4,15 @@ import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { failure, isAlreadyExists, isConflict, isNotFound, StatusError } from '#shared/kubernetes/status.ts'
+import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { minorOf } from '#shared/kubernetes/schema/served.ts'
 import type { Transport } from '#shared/kubernetes/transport.ts'
-import { ApiClient, LEASES, NODES, PODS } from './apiClient.ts'
+import { ApiClient, CONFIG_MAPS, NODES, PODS } from './apiClient.ts'
 import { EventRecorder } from './eventRecorder.ts'
 import { ImageStore } from './imageStore.ts'
+import { NodeLease } from './nodeLease.ts'
 import { newNode, nodeStatus, type NodeCapacity } from './nodeStatus.ts'
+import { OwnNode } from './ownNode.ts'
 import { PodAddresses } from './podAddresses.ts'
 import type { PodNetwork } from './podNetwork.ts'
 import { PodManager } from './podManager.ts'
@@ -50,9 +52,7 @@ export interface StaticPodChange {
   running: boolean
 }
 
-/** Upstream's nodeLeaseDurationSeconds; renewed at a quarter of it. */
-const LEASE_SECONDS = 40
-/** Upstream's nodeStatusUpdateFrequency. */
+/** Upstream's nodeStatusUpdateFrequency, and how often the Lease is renewed. */
 const STATUS_EVERY_MS = 10_000
 /** A status without news is told this seldom. */
 const STATUS_QUIET_MS = 300_000
@@ -71,23 +71,40 @@ export class Kubelet {
   readonly pods: PodManager
   readonly #life = new AbortController()
   #session: { controller: AbortController; done: Promise<void> } | null = null
-  #node: KubeObject | null = null
+  readonly #node: OwnNode
+  readonly #lease: NodeLease
   #version = ''
   #warmUntilMs = 0
   #statusToldMs = 0
   #lastStatus = ''
+  /** What the status is made of that had no news. */
+  #lastFacts = ''
   #addresses: PodAddresses | null = null
   #onRange: ((cidr: string) => void)[] = []
+  /** ConfigMaps that were seen, as `namespace/name`. */
+  readonly #configMaps = new Set<string>()
 
   constructor(options: KubeletOptions) {
     this.#options = options
     const { clock, random, logger, name, internalIP, rootDir } = options
     this.#api = new ApiClient(options.transport)
     this.#images = new ImageStore({ clock, random: random.fork('images'), present: options.images })
+    this.#node = new OwnNode({
+      api: this.#api,
+      clock,
+      logger,
+      name,
+      make: () => {
+        this.#statusToldMs = 0
+        return newNode(name, { labels: options.labels, taints: options.taints() })
+      },
+      onChange: (node) => this.#learnRange(node),
+    })
+    this.#lease = new NodeLease({ api: this.#api, clock, name, nodeUid: () => this.#node.current?.metadata.uid ?? '' })
     const events = new EventRecorder({ api: this.#api, clock, logger, component: 'kubelet', host: name, signal: this.#life.signal })
     this.pods = new PodManager({
       ...(options.onStaticPod === undefined ? {} : { onStaticPod: options.onStaticPod }),
-      nodeUid: () => this.#node?.metadata.uid ?? '',
+      nodeUid: () => this.#node.current?.metadata.uid ?? '',
       worker: {
         network: options.network ?? null,
         api: this.#api,
@@ -101,9 +118,10 @@ export class Kubelet {
         nodeRoot: rootDir,
         ...(options.localhost === undefined ? {} : { localhost: options.localhost }),
         minor: () => minorOf(this.#version),
-        nodeAllocatable: () => (this.#node?.['status'] as { allocatable?: Record<string, string> } | undefined)?.allocatable ?? {},
+        nodeAllocatable: () => (this.#node.current?.['status'] as { allocatable?: Record<string, string> } | undefined)?.allocatable ?? {},
         podsDir: join(rootDir, 'var/lib/kubelet/pods'),
         logsDir: join(rootDir, 'var/log/pods'),
+        hasConfigMap: (namespace, mapName, signal) => this.#hasConfigMap(namespace, mapName, signal),
         allocateIP: (uid, wanted, signal) => this.#allocate(uid, wanted, signal),
         releaseIP: (uid) => this.#addresses?.release(uid),
       },
@@ -159,6 +177,7 @@ export class Kubelet {
     const controller = new AbortController()
     const signal = controller.signal
     const loops = [
+      this.#node.follow(signal),
       this.#heartbeat(signal),
       this.#watchPods(signal),
       watchManifests(
@@ -232,11 +251,8 @@ export class Kubelet {
     for (;;) {
       let waitMs = STATUS_EVERY_MS
       try {
-        this.#node = await this.#register(signal)
-        await this.#tellStatus(signal)
-        await this.#renewLease(signal)
-        this.#learnRange()
-        if (this.#addresses === null) waitMs = RETRY_MS
+        await this.#tellStatus(await this.#node.registered(signal), signal)
+        await this.#lease.renew(signal)
         if (clock.now() < this.#warmUntilMs) waitMs = this.#warmUntilMs - clock.now()
       } catch (error) {
         signal.throwIfAborted()
@@ -247,24 +263,11 @@ export class Kubelet {
     }
   }
 
-  async #register(signal: AbortSignal): Promise<KubeObject> {
-    const { name, labels, taints } = this.#options
-    try {
-      return await this.#api.get({ gvr: NODES, name }, signal)
-    } catch (error) {
-      if (!isNotFound(error)) throw error
-    }
-    this.#statusToldMs = 0
-    try {
-      return await this.#api.create({ gvr: NODES }, newNode(name, { labels, taints: taints() }), signal)
-    } catch (error) {
-      if (!isAlreadyExists(error)) throw error
-      return this.#api.get({ gvr: NODES, name }, signal)
-    }
-  }
-
-  async #tellStatus(signal: AbortSignal): Promise<void> {
+  async #tellStatus(node: KubeObject, signal: AbortSignal): Promise<void> {
     const { clock, name, internalIP, capacity } = this.#options
+    const quiet = clock.now() - this.#statusToldMs < STATUS_QUIET_MS
+    const facts = `${this.#version} ${String(clock.now() >= this.#warmUntilMs)} ${String(this.#images.changes)} ${node.metadata.uid ?? ''} ${node.metadata.resourceVersion ?? ''}`
+    if (quiet && facts === this.#lastFacts) return
     const machineId = createHash('md5').update(`drydock/${name}`).digest('hex')
     const warm = clock.now() >= this.#warmUntilMs
     const status = nodeStatus(
@@ -285,47 +288,39 @@ export class Kubelet {
               message: '[container runtime status check may not have completed yet, PLEG is not healthy: pleg has yet to be successful]',
             },
       },
-      this.#node,
+      node,
     )
     const news = JSON.stringify(status).replace(/"lastHeartbeatTime":"[^"]*"/g, '')
-    if (news === this.#lastStatus && clock.now() - this.#statusToldMs < STATUS_QUIET_MS) return
-    this.#node = await this.#api.patch({ gvr: NODES, name, subresource: 'status' }, { status }, signal)
+    if (news === this.#lastStatus && quiet) {
+      this.#lastFacts = facts
+      return
+    }
+    this.#node.learn(await this.#api.patch({ gvr: NODES, name, subresource: 'status' }, { status }, signal))
     this.#lastStatus = news
     this.#statusToldMs = clock.now()
   }
 
-  async #renewLease(signal: AbortSignal): Promise<void> {
-    const { clock, name } = this.#options
-    const target = { gvr: LEASES, namespace: 'kube-node-lease', name }
-    // MicroTime: six digits after the second.
-    const renewTime = new Date(clock.now()).toISOString().replace('Z', '000Z')
-    try {
-      await this.#api.patch(target, { spec: { renewTime } }, signal)
-    } catch (error) {
-      if (!isNotFound(error)) throw error
-      const owner = { apiVersion: 'v1', kind: 'Node', name, uid: this.#node?.metadata.uid ?? '' }
-      await this.#api
-        .create(
-          { ...target, name: undefined },
-          {
-            apiVersion: 'coordination.k8s.io/v1',
-            kind: 'Lease',
-            metadata: { name, namespace: 'kube-node-lease', ownerReferences: [owner] },
-            spec: { holderIdentity: name, leaseDurationSeconds: LEASE_SECONDS, renewTime },
-          },
-          signal,
-        )
-        .catch((failed: unknown) => {
-          if (!isAlreadyExists(failed) && !isConflict(failed)) throw failed
-        })
-    }
-  }
-
-  #learnRange(): void {
-    const cidr = (this.#node?.['spec'] as { podCIDR?: string } | undefined)?.podCIDR
+  #learnRange(node: KubeObject): void {
+    const cidr = (node['spec'] as { podCIDR?: string } | undefined)?.podCIDR
     if (cidr === undefined || this.#addresses !== null) return
     this.#addresses = new PodAddresses(cidr)
     for (const tell of this.#onRange.splice(0)) tell(cidr)
+  }
+
+  /** One that was there once is taken to be there still: who looks into a volume finds out. */
+  async #hasConfigMap(namespace: string, name: string, signal: AbortSignal): Promise<boolean> {
+    const key = `${namespace}/${name}`
+    if (this.#configMaps.has(key)) return true
+    try {
+      await this.#api.get({ gvr: CONFIG_MAPS, namespace, name }, signal)
+      this.#configMaps.add(key)
+      return true
+    } catch (error) {
+      signal.throwIfAborted()
+      // What it is that is wrong, setting the volume up tells.
+      this.#options.logger.debug('config map not seen', { node: this.#options.name, configMap: key, error: String(error) })
+      return false
+    }
   }
 
   async #allocate(uid: string, wanted: string | undefined, signal: AbortSignal): Promise<string> {

@@ -8,6 +8,7 @@ import { isNotFound, StatusError } from '#shared/kubernetes/status.ts'
 import { PODS, type ApiClient } from './apiClient.ts'
 import { isRunByShell } from './containerProcess.ts'
 import { Deadline } from './deadline.ts'
+import { canBeDeferred, ROOT_CA, runsUnseen, showsRootCa } from './deferredSetup.ts'
 import { ContainerManager, type ContainerHost } from './containerManager.ts'
 import type { EventRecorder } from './eventRecorder.ts'
 import type { ImageStore } from './imageStore.ts'
@@ -43,6 +44,8 @@ export interface PodWorkerOptions {
   podsDir: string
   /** The node's `/var/log/pods`. */
   logsDir: string
+  /** Whether a ConfigMap is there, as far as this node knows. */
+  hasConfigMap(namespace: string, name: string, signal: AbortSignal): Promise<boolean>
   /** Resolves once the node has a pod range. */
   allocateIP(uid: string, wanted: string | undefined, signal: AbortSignal): Promise<string>
   releaseIP(uid: string): void
@@ -85,6 +88,8 @@ export class PodWorker {
   readonly #deadline = new Deadline()
   /** Its containers ran when it was taken over. */
   readonly #isAdopted: boolean
+  /** Volumes and variables are made when somebody looks for them. */
+  #isDeferred = false
   #failure: { reason: string; message: string } | null = null
   #podIP: string
   #initialized = false
@@ -249,7 +254,8 @@ export class PodWorker {
     const { uid = '' } = this.pod.metadata
     if (this.pod.spec.hostNetwork !== true) this.#podIP = await this.#options.allocateIP(uid, this.#podIP === '' ? undefined : this.#podIP, signal)
     this.#watchDeadline()
-    if (!this.#isAdopted) await this.#volumesReady()
+    this.#isDeferred = !this.#isAdopted && (await this.#mayWait(signal))
+    if (!this.#isAdopted && !this.#isDeferred) await this.#volumesReady()
     else if (this.#all().some(({ container }) => isRunByShell(container)))
       // What a shell runs may ask its neighbours at once.
       this.prepare().catch(() => undefined)
@@ -269,6 +275,13 @@ export class PodWorker {
     this.#startEphemeral()
     await Promise.all(this.#containers.map((container) => container.run(policy)))
     this.#end()
+  }
+
+  /** Whether nothing it refers to can be missing. */
+  async #mayWait(signal: AbortSignal): Promise<boolean> {
+    if (!canBeDeferred(this.pod)) return false
+    if (!showsRootCa(this.pod)) return true
+    return this.#options.hasConfigMap(this.pod.metadata.namespace ?? 'default', ROOT_CA, signal)
   }
 
   #volumesReady(): Promise<void> {
@@ -438,6 +451,7 @@ export class PodWorker {
         for (const message of skipped) options.events.record(this.#involved(), { type: 'Warning', reason: 'InvalidEnvironmentVariableNames', message })
         return config
       },
+      isDeferred: () => this.#isDeferred && list !== 'ephemeralContainers' && runsUnseen(container),
       terminationMessage: () => this.#setup.terminationLog(container),
       runHandler: (handler, process, signal) =>
         runLifecycleHandler(
