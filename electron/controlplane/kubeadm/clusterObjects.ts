@@ -56,7 +56,8 @@ export function clusterConfiguration({
   })
 }
 
-function objects(options: ClusterObjectsOptions): Placed[] {
+/** What `kubeadm init` leaves in a cluster, and where. */
+export function clusterObjects(options: ClusterObjectsOptions): Placed[] {
   const { kubernetesVersion, apiUrl, ca, dnsAddress, podSubnet } = options
   const system = 'kube-system'
   const configMap = (name: string, data: Record<string, string>, namespace = system, labels?: Record<string, string>): Placed => [
@@ -294,7 +295,7 @@ function coreDns(kubernetesVersion: string): KubeObject {
 /** Creates what `kubeadm init` leaves in a cluster; what is there stays. */
 export async function ensureClusterObjects(client: RestClient, options: ClusterObjectsOptions, signal: AbortSignal): Promise<void> {
   await Promise.all(
-    objects(options).map(async ([gvr, object]) => {
+    clusterObjects(options).map(async ([gvr, object]) => {
       try {
         await client.create(gvr, { namespace: object.metadata.namespace }, object, signal)
       } catch (error) {

@@ -15,6 +15,7 @@ import { isKubeletConfigured } from './nodeFiles.ts'
 import { writeKubeletIdentity } from './tlsBootstrap.ts'
 import { generateToken, NODE_TOKEN_GROUP, readToken, storeToken, tokenSecret, tokenText, type Token } from './tokens.ts'
 import { uploadCerts } from './uploadCertsPhase.ts'
+import { uploadObjects } from './uploadedObjects.ts'
 
 /** What the phases of one run share. */
 export interface InitContext extends PhaseStreams {
@@ -253,12 +254,16 @@ const waitControlPlane: Phase = {
 const uploadConfig: Phase = {
   name: 'upload-config',
   parts: ['kubeadm', 'kubelet'],
-  run: ({ out, kubeadm }, parts) => {
-    // They are there, as the cluster was made with them: kubeadm writes the same again.
+  run: async ({ out, kubeadm, options, signal }, parts) => {
     const name = minorOfVersion(kubeadm) < 24 ? `kubelet-config-1.${String(minorOfVersion(kubeadm))}` : 'kubelet-config'
-    if (parts.includes('kubeadm')) out('[upload-config] Storing the configuration used in ConfigMap "kubeadm-config" in the "kube-system" Namespace\n')
-    if (parts.includes('kubelet'))
+    if (parts.includes('kubeadm')) {
+      out('[upload-config] Storing the configuration used in ConfigMap "kubeadm-config" in the "kube-system" Namespace\n')
+      await uploadObjects(options, 'kubeadm', kubeadm, signal)
+    }
+    if (parts.includes('kubelet')) {
       out(`[kubelet] Creating a ConfigMap "${name}" in namespace kube-system with the configuration for the kubelets in the cluster\n`)
+      await uploadObjects(options, 'kubelet', kubeadm, signal)
+    }
   },
 }
 
@@ -303,9 +308,15 @@ const kubeletFinalize: Phase = {
 const addon: Phase = {
   name: 'addon',
   parts: ['coredns', 'kube-proxy'],
-  run: ({ out }, parts) => {
-    if (parts.includes('coredns')) out('[addons] Applied essential addon: CoreDNS\n')
-    if (parts.includes('kube-proxy')) out('[addons] Applied essential addon: kube-proxy\n')
+  run: async ({ out, kubeadm, options, signal }, parts) => {
+    if (parts.includes('coredns')) {
+      await uploadObjects(options, 'coredns', kubeadm, signal)
+      out('[addons] Applied essential addon: CoreDNS\n')
+    }
+    if (parts.includes('kube-proxy')) {
+      await uploadObjects(options, 'kube-proxy', kubeadm, signal)
+      out('[addons] Applied essential addon: kube-proxy\n')
+    }
   },
 }
 
