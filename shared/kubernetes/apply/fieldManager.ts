@@ -3,11 +3,12 @@ import { deepEqual, isObject, type JsonObject } from '../json.ts'
 import type { KubeObject, ManagedFieldsEntry } from '../object.ts'
 import type { StatusCause } from '../status.ts'
 import { emptiedLeaves } from './emptied.ts'
-import { difference, EMPTY, equalSets, fromChildren, intersection, isEmpty, paths, pathText, union, without, type FieldSet } from './fieldSet.ts'
+import { difference, EMPTY, equalSets, intersection, isEmpty, paths, pathText, union, without, type FieldSet } from './fieldSet.ts'
 import { capManagers, identity, managedFieldsEntries, parseManagers, sameOwnership, takeFrom, withoutEmpty, type Manager, type Managers } from './managers.ts'
 import type { MergeType } from './mergeType.ts'
-import { prunedByVersion4, reconciled } from './mergeDiff4.ts'
-import { compare, fieldsOf, merge, removeFields, typeFault } from './typedValue.ts'
+import { reconciled } from './mergeDiff4.ts'
+import { pruned } from './pruning.ts'
+import { compare, fieldsOf, merge, typeFault } from './typedValue.ts'
 
 /** Fields that nobody owns. */
 const UNOWNED: readonly (readonly string[])[] = [
@@ -140,13 +141,14 @@ export function applyConfiguration(
   const base = withoutManagedFields(live)
   const version4 = context.version4 === true
   let before = parseManagers(live?.metadata.managedFields)
+  const named = without(fieldsOf(applied, context.type, version4), context.resetFields)
   const me: Manager = {
     name: writer.manager,
     operation: 'Apply',
     apiVersion: writer.apiVersion,
     subresource: context.withoutSubresource === true ? '' : writer.subresource,
     time: writer.now,
-    set: owned(fieldsOf(applied, context.type, version4), context),
+    set: owned(named, context),
   }
   const former = before
   const liveFault = version4 && base !== null ? typeFault(base, context.type) : null
@@ -170,9 +172,11 @@ export function applyConfiguration(
   const last = before.get(key)
   const managers = new Map(before).set(key, me)
   const merged = merge(base ?? undefined, applied, context.type, version4)
-  const pruning = version4 ? prunedByVersion4 : prune
-  const pruned = (last === undefined || isEmpty(last.set) ? merged : pruning(merged as JsonObject, last.set, managers, context.type)) as KubeObject
-  const comparison = compare(base ?? context.zero, pruned, context.type)
+  const others = [...managers].filter(([id]) => id !== key).map(([, { set }]) => set)
+  const result = (
+    last === undefined || isEmpty(last.set) ? merged : pruned(merged as JsonObject, { last: last.set, applied: named, others, version4 }, context.type)
+  ) as KubeObject
+  const comparison = compare(base ?? context.zero, result, context.type)
   const changed = owned(union(comparison.added, comparison.modified), context)
   const conflicts = [...managers].flatMap(([id, manager]) => {
     const overlap = id === key ? EMPTY : intersection(manager.set, changed)
@@ -183,41 +187,13 @@ export function applyConfiguration(
   const after = withoutEmpty(takeFrom(managers, union(changed, owned(comparison.removed, context)), key))
   const unchanged = live !== null && isEmpty(changed) && isEmpty(owned(comparison.removed, context))
   // Upstream looks at the whole: an empty status that the main resource drops again is a change too.
-  const sameObject = unchanged && (version4 || deepEqual(base, pruned))
+  const sameObject = unchanged && (version4 || deepEqual(base, result))
   // Times alone are no change: an apply that says nothing new leaves the object as it is.
   if (sameObject && live.metadata.managedFields !== undefined && sameOwnership(former, after)) return { kind: 'applied', object: live }
   // Who changed nothing keeps the time at which they last did, or has none.
   const mine = after.get(key)
   const timed = sameObject && mine !== undefined && context.version4 !== true ? new Map(after).set(key, { ...mine, time: last?.time ?? '' }) : after
-  return { kind: 'applied', object: withManagers(pruned, capManagers(timed)) }
-}
-
-/** Removes what the manager applied last time, does not apply now, and nobody else owns (or owns something within). */
-function prune(merged: unknown, last: FieldSet, managers: Managers, type: MergeType): unknown {
-  let everybody = EMPTY
-  for (const manager of managers.values()) everybody = union(everybody, manager.set)
-  const gone = orphaned(last, everybody, type)
-  // What is left of metadata when its last label goes is its name.
-  const metadata = gone.children.get('f:metadata')
-  if (metadata?.member !== true) return removeFields(merged, gone, type)
-  const children = new Map(gone.children)
-  const inner = last.children.get('f:metadata') ?? EMPTY
-  children.set('f:metadata', orphaned(inner, EMPTY, type.kind === 'object' ? type.member('metadata') : type))
-  return removeFields(merged, { ...gone, children }, type)
-}
-
-/** Declared fields above an owned path count as owned too: `spec.strategy` goes when nothing of it is applied any more. */
-function orphaned(last: FieldSet, everybody: FieldSet, type: MergeType): FieldSet {
-  return fromChildren(
-    [...last.children].map(([element, child]) => {
-      const holder = everybody.children.get(element)
-      const named = element.startsWith('f:') && type.kind === 'object' && type.named(element.slice(2))
-      const inner = type.kind === 'object' ? type.member(element.slice(2)) : type.kind === 'keyed' ? type.item : type
-      if (holder === undefined || isEmpty(holder))
-        return [element, child.member || named ? { member: true, children: new Map() } : orphaned(child, EMPTY, inner)] as const
-      return [element, orphaned(child, holder, inner)] as const
-    }),
-  )
+  return { kind: 'applied', object: withManagers(result, capManagers(timed)) }
 }
 
 interface Conflict {
@@ -244,14 +220,24 @@ function withoutWaived(conflicts: Conflict[], live: KubeObject | null, manager: 
   return conflicts.map(({ manager: each, overlap }) => ({ manager: each, overlap: difference(overlap, own) })).filter(({ overlap }) => !isEmpty(overlap))
 }
 
+/** What upstream tells managers in the order of: the entry's JSON, without times and fields, and of who applied without a version. */
+function orderedText({ name, operation, apiVersion, subresource }: Manager): string {
+  return JSON.stringify({
+    ...{ manager: name, operation },
+    ...(operation === 'Apply' ? {} : { apiVersion }),
+    ...(subresource === '' ? {} : { subresource }),
+  })
+}
+
 function conflictOutcome(conflicts: Conflict[]): ApplyOutcome {
   const named = conflicts
     .map(({ manager, overlap }) => {
       const subresource = manager.subresource === '' ? '' : ` with subresource "${manager.subresource}"`
       const using = manager.operation === 'Apply' ? '' : ` using ${manager.apiVersion}`
-      return { who: `conflict with "${manager.name}"${subresource}${using}`, fields: paths(overlap).map(pathText) }
+      const [order, fields] = [orderedText(manager), paths(overlap).map(pathText)]
+      return { who: `conflict with "${manager.name}"${subresource}${using}`, order, fields }
     })
-    .sort((a, b) => (a.who < b.who ? -1 : 1))
+    .sort((a, b) => (a.order < b.order ? -1 : 1))
   const causes = named.flatMap(({ who, fields }) => fields.map((field) => ({ reason: 'FieldManagerConflict', message: who, field })))
   const [first] = causes
   if (causes.length === 1 && first !== undefined) return { kind: 'conflict', causes, message: `Apply failed with 1 conflict: ${first.message}: ${first.field}` }

@@ -1,8 +1,8 @@
-import { isObject, type JsonObject } from '../json.ts'
-import { difference, EMPTY, fromChildren, intersection, union, type FieldSet } from './fieldSet.ts'
+import { isObject } from '../json.ts'
+import { EMPTY, fromChildren, union, type FieldSet } from './fieldSet.ts'
 import type { Managers } from './managers.ts'
 import type { MergeType } from './mergeType.ts'
-import { elementOf, fieldsOf, removeFields } from './typedValue.ts'
+import { elementOf, fieldsOf } from './typedValue.ts'
 
 // What Kubernetes before 1.21 does otherwise: its structured-merge-diff was version 4.0.
 
@@ -42,19 +42,4 @@ function at(value: unknown, element: string, type: MergeType): unknown {
   if (type.kind === 'object') return isObject(value) ? value[element.slice(2)] : undefined
   if (type.kind === 'leaf' || !Array.isArray(value)) return undefined
   return (value as unknown[]).find((item) => elementOf(type, item) === element)
-}
-
-/**
- * Takes out what the manager applied last time, then gives back what anybody owns now, and what hangs on it.
- *
- * @see sigs.k8s.io/structured-merge-diff/v4 merge/update.go prune
- */
-export function prunedByVersion4(merged: JsonObject, last: FieldSet, managers: Managers, type: MergeType): JsonObject {
-  const all = fieldsOf(merged, type, true)
-  const remove = (gone: FieldSet): JsonObject => removeFields(merged, gone, type) as JsonObject
-  let owned = EMPTY
-  for (const manager of managers.values()) owned = union(owned, manager.set)
-  const first = remove(last)
-  const second = remove(difference(all, union(fieldsOf(first, type, true), owned)))
-  return remove(intersection(difference(all, fieldsOf(second, type, true)), last))
 }
