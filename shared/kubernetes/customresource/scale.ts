@@ -10,6 +10,8 @@ export function valueAt(object: unknown, path: string): { value: unknown; wrong?
   const names = path.replace(/^\./, '').split('.')
   let current = object
   for (const [index, name] of names.entries()) {
+    // Within null there is nothing, which is no fault.
+    if (current === null) return { value: undefined }
     if (!isObject(current)) {
       const shown = goPrinted(current)
       return {

@@ -48,7 +48,8 @@ function errorsOf(value: unknown, schema: SchemaNode, path: string): TypedError[
     return struct === null ? [] : structErrors(value, struct, path)
   }
   if (isEmbedded(schema)) return objectErrors(value, asResource(schema), path)
-  if (isIntOrString(schema)) return typeof value === 'object' ? [{ path, message: `expected any scalar, got ${goValue(value)}` }] : []
+  // Its schema names no type, so that it may be a map or a list as far as ownership goes.
+  if (isIntOrString(schema)) return []
   switch (typeOf(schema)) {
     case 'object':
       return objectErrors(value, schema, path)

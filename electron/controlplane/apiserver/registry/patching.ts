@@ -1,5 +1,6 @@
 import { applyConfiguration } from '#shared/kubernetes/apply/fieldManager.ts'
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
+import { canonicalMetadata } from '#shared/kubernetes/customresource/embedded.ts'
 import { goJson, goPrinted } from '#shared/kubernetes/customresource/shown.ts'
 import { typedErrors, typedErrorsText } from '#shared/kubernetes/customresource/typedErrors.ts'
 import { deepCopy, isObject } from '#shared/kubernetes/json.ts'
@@ -135,7 +136,10 @@ export async function apply(
     if (outcome.kind === 'applied') {
       const fault = conversionFault(outcome.object)
       if (fault !== null) throw unnamed(`failed to convert to unversioned: ${fault}`)
-      return outcome.object
+      // What is left of metadata after the last label went says no more than that there are none.
+      return custom === undefined || outcome.object === live
+        ? outcome.object
+        : ({ ...outcome.object, metadata: canonicalMetadata(outcome.object.metadata).metadata } as KubeObject)
     }
     throw new StatusError(failure(409, 'Conflict', outcome.message, { causes: outcome.causes }))
   }
