@@ -2,6 +2,7 @@ import { Agent } from 'node:https'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SeededRandom } from '#shared/base/random.ts'
 import { deepEqual, isObject } from '#shared/kubernetes/json.ts'
+import { resourcePath, type KubeObject } from '#shared/kubernetes/object.ts'
 import { ApiConnection } from '../support/apiConnection.ts'
 import { startTestApiServer, type TestApiServer } from '../support/testApiServer.ts'
 import { explained } from './customResources/explained.ts'
@@ -17,6 +18,11 @@ const KINDS = 30
 const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
 /** How often, in operations, watches with and without initial events are opened and read. */
 const WATCH_EVERY = 40
+
+interface Definition {
+  metadata: { name: string; deletionTimestamp?: string }
+  spec: { group: string; names: { plural: string } }
+}
 
 interface Difference {
   operation: string
@@ -59,32 +65,33 @@ describe.skipIf(PEER === undefined)('custom resources against a real API server 
     await ours.close()
   })
 
+  /** Takes away every definition of this proof, also those that an interrupted run left. */
   async function removeDefinitions(): Promise<void> {
-    const list = await sides[0].connection.call({ path: DEFINITIONS })
-    const names = (list.json?.['items'] as { metadata: { name: string } }[])
-      .map(({ metadata }) => metadata.name)
-      .filter((name) => name.endsWith('.random.drydock.test'))
-    for (const name of names) {
-      const kind = kinds.find(({ plural, group }) => `${plural}.${group}` === name)
-      if (kind !== undefined) await release(sides[0], kind)
-      await sides[0].connection.call({ method: 'DELETE', path: `${DEFINITIONS}/${name}` })
-    }
+    const { connection } = sides[0]
     for (let attempt = 0; attempt < 100; attempt++) {
-      const left = await sides[0].connection.call({ path: DEFINITIONS })
-      if (!(left.json?.['items'] as { metadata: { name: string } }[]).some(({ metadata }) => metadata.name.endsWith('.random.drydock.test'))) return
+      const list = await connection.call({ path: DEFINITIONS })
+      const left = (list.json?.['items'] as Definition[]).filter(({ metadata }) => metadata.name.endsWith('.random.drydock.test'))
+      if (left.length === 0) return
+      for (const { metadata, spec } of left) {
+        await release(connection, spec.group, spec.names.plural)
+        if (metadata.deletionTimestamp === undefined) await connection.call({ method: 'DELETE', path: `${DEFINITIONS}/${metadata.name}` })
+      }
       await new Promise((resolve) => setTimeout(resolve, 200))
     }
+    throw new Error('definitions of an earlier run do not go away')
   }
 
   /** Takes the finalizers off, which nobody else would. */
-  async function release(side: Side, kind: RandomKind): Promise<void> {
-    for (const name of OBJECTS)
-      await side.connection.call({
-        method: 'PATCH',
-        path: pathOf(kind, name),
-        headers: { 'content-type': 'application/merge-patch+json' },
-        body: '{"metadata":{"finalizers":null}}',
-      })
+  async function release(connection: ApiConnection, group: string, plural: string): Promise<void> {
+    const list = await connection.call({ path: `/apis/${group}/v1/${plural}` })
+    for (const { metadata } of (list.json?.['items'] ?? []) as KubeObject[])
+      if (metadata.finalizers !== undefined)
+        await connection.call({
+          method: 'PATCH',
+          path: resourcePath({ group, version: 'v1', resource: plural }, metadata),
+          headers: { 'content-type': 'application/merge-patch+json' },
+          body: '{"metadata":{"finalizers":null}}',
+        })
   }
 
   async function served(side: Side, kind: RandomKind): Promise<void> {

@@ -138,10 +138,11 @@ const ageless = (cells: unknown): unknown =>
 function normalizedStatus(status: JsonObject): JsonObject {
   const details = isObject(status['details']) ? { ...status['details'] } : undefined
   if (details?.['uid'] !== undefined) details['uid'] = 'U'
-  let message = String(status['message'] ?? '')
+  let message = withOrderedManagers(String(status['message'] ?? ''))
   const causes = details !== undefined && Array.isArray(details['causes']) ? details['causes'].filter(isObject) : []
   if (details !== undefined && causes.length > 0) {
-    const sorted = causes.map((cause) => JSON.stringify(Object.fromEntries(Object.entries(cause).sort()))).sort()
+    const ordered = causes.map((cause) => ({ ...cause, message: withOrderedManagers(String(cause['message'])) }))
+    const sorted = ordered.map((cause) => JSON.stringify(Object.fromEntries(Object.entries(cause).sort()))).sort()
     details['causes'] = sorted.map((text) => JSON.parse(inner(text)) as unknown)
     if (status['reason'] === 'Invalid' && causes.length > 1) message = message.replace(/ is invalid: .*$/s, ' is invalid: …')
   }
@@ -153,6 +154,25 @@ function normalizedStatus(status: JsonObject): JsonObject {
     .replace(/selfType\d+/g, 'selfType')
     .replace(/ResourceVersion in record \(\d+\)/, 'ResourceVersion in record (R)')
   return { ...status, message, ...(details === undefined ? {} : { details }) }
+}
+
+/** The entries of an object that is shown within a text in one order, as `#normalizedObject` brings them, and without their times. */
+function withOrderedManagers(text: string): string {
+  const name = '\\"managedFields\\":'
+  const from = text.indexOf(name) + name.length
+  if (from < name.length) return text
+  let depth = 0
+  let end = from
+  do {
+    if (text[end] === '[') depth += 1
+    else if (text[end] === ']') depth -= 1
+    end += 1
+  } while (depth > 0 && end < text.length)
+  const entries = JSON.parse(JSON.parse(`"${text.slice(from, end)}"`) as string) as JsonObject[]
+  const ordered = entries
+    .map((entry) => ({ ...entry, ...(entry['time'] === undefined ? {} : { time: 'T' }) }))
+    .sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : 1))
+  return text.slice(0, from) + JSON.stringify(JSON.stringify(ordered)).slice(1, -1) + text.slice(end)
 }
 
 /** Of an object that is shown within a text: without its times, version and uid. */
