@@ -95,7 +95,7 @@ export function equalSets(a: FieldSet, b: FieldSet): boolean {
 /** Every path in the set. */
 export function paths(set: FieldSet, prefix: readonly string[] = []): string[][] {
   // Upstream tells the members of a level before what is within them.
-  const children = sorted(set)
+  const children = [...sorted(set)]
   return [
     ...children.filter(([, child]) => child.member).map(([key]) => [...prefix, key]),
     ...children.filter(([, child]) => child.children.size > 0).flatMap(([key, child]) => paths(child, [...prefix, key])),
@@ -104,13 +104,14 @@ export function paths(set: FieldSet, prefix: readonly string[] = []): string[][]
 
 const ORDER = ['f', 'k', 'v', 'i']
 
-function sorted(set: FieldSet): [string, FieldSet][] {
-  const children = [...set.children]
-  if (children.length < 2) return children
-  return children.sort(([a], [b]) => {
-    const kinds = a.charCodeAt(0) === b.charCodeAt(0) ? 0 : ORDER.indexOf(a.charAt(0)) - ORDER.indexOf(b.charAt(0))
-    return kinds === 0 ? (a < b ? -1 : a > b ? 1 : 0) : kinds
-  })
+function sorted({ children }: FieldSet): Iterable<readonly [string, FieldSet]> {
+  if (children.size < 2) return children
+  const keys = [...children.keys()]
+  const kind = keys[0]?.charCodeAt(0)
+  // Hardly ever are there elements of two kinds beside each other.
+  if (keys.every((key) => key.charCodeAt(0) === kind)) keys.sort()
+  else keys.sort((a, b) => ORDER.indexOf(a.charAt(0)) - ORDER.indexOf(b.charAt(0)) || (a < b ? -1 : 1))
+  return keys.map((key) => [key, children.get(key) ?? EMPTY] as const)
 }
 
 /** A set from FieldsV1; what is no path element is left out. */
@@ -148,7 +149,9 @@ export function fieldsV1(set: FieldSet): JsonObject {
 
 function writtenNode(set: FieldSet): JsonObject {
   const result: JsonObject = {}
-  if (set.member && set.children.size > 0) result['.'] = {}
+  const { children, member } = set
+  if (children.size === 0) return result
+  if (member) result['.'] = {}
   for (const [key, child] of sorted(set)) result[key] = writtenNode(child)
   return result
 }

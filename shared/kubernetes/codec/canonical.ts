@@ -113,9 +113,13 @@ function canonicalStruct(value: unknown, struct: StructType, path: string, walk:
   // An object within another, such as a claim template, has its kind beside its fields.
   if (struct.typed && path !== '')
     for (const name of ['kind', 'apiVersion']) if (typeof given[name] === 'string' && given[name] !== '') result[name] = given[name]
-  for (const { field, leftOut } of planOf(struct)) {
+  for (const { field, leftOut, text } of planOf(struct)) {
     const own = Object.hasOwn(given, field.name) ? given[field.name] : undefined
     if (leftOut && (own === undefined || own === null)) continue
+    if (text && typeof own === 'string' && own !== '') {
+      result[field.name] = own
+      continue
+    }
     const next = path === '' ? field.name : `${path}.${field.name}`
     const canonical = canonicalField(field, own, next, walk)
     if (canonical !== undefined) result[field.name] = canonical
@@ -127,6 +131,8 @@ interface PlannedField {
   field: Field
   /** When it is absent, nothing stands for it, which is so of most fields of most objects. */
   leftOut: boolean
+  /** Plain text, which stays as it is. */
+  text: boolean
 }
 
 const PLANS = new WeakMap<StructType, readonly PlannedField[]>()
@@ -137,7 +143,11 @@ function planOf(struct: StructType): readonly PlannedField[] {
   if (known !== undefined) return known
   const plan = [...struct.fields.values()]
     .filter(({ name }) => !struct.typed || (name !== 'apiVersion' && name !== 'kind'))
-    .map((field) => ({ field, leftOut: absentValue(field) === undefined }))
+    .map((field) => ({
+      field,
+      leftOut: absentValue(field) === undefined,
+      text: field.type.kind === 'scalar' && field.type.scalar === 'string',
+    }))
   PLANS.set(struct, plan)
   return plan
 }

@@ -1,4 +1,4 @@
-import { deepEqual, isObject, type JsonObject } from '../json.ts'
+import { deepEqual, isObject } from '../json.ts'
 import type { KubeObject } from '../object.ts'
 import { builtinSchema, type Field, type StructType, type TypeRef } from '../schema/schema.ts'
 import { invalid, notSupported, required, tooLong, tooMany, type FieldError } from './fieldError.ts'
@@ -46,31 +46,63 @@ export interface Declared {
 export function* declaredErrors(now: KubeObject, before: KubeObject | null, target: Target, own: boolean): Iterable<FieldError> {
   const struct = builtinSchema.typeOf(now.apiVersion ?? '', target.kind)
   if (struct === null) return
-  const how: Declared = { limits: !own || target.minor >= LIMITS_SINCE, required: !own, enums: !own }
-  for (const field of struct.fields.values()) {
-    if (field.name === 'metadata' || field.name === 'status' || field.name === 'apiVersion' || field.name === 'kind') continue
-    yield* fieldErrors(struct, field, now[field.name], before === null ? undefined : before[field.name], field.name, { ...how, update: before !== null })
+  const how: How = { limits: !own || target.minor >= LIMITS_SINCE, required: !own, enums: !own, update: before !== null }
+  for (const planned of planOf(struct, how)) {
+    const { name } = planned.field
+    if (name === 'metadata' || name === 'status' || name === 'apiVersion' || name === 'kind') continue
+    yield* fieldErrors(planned, now[name], before === null ? undefined : before[name], name, how)
   }
 }
 
 type How = Declared & { update: boolean }
 
-const told = new Map<string, boolean>()
+/** A field that has something to be checked in a value of it or within. */
+interface PlannedField {
+  field: Field
+  enums: boolean
+  required: boolean
+  /** Whether anything is to be checked within. */
+  within: boolean
+}
 
-/** Whether anything is declared in a struct or below it; most have nothing, and are not walked. */
-function declares(name: string, seen: ReadonlySet<string> = new Set()): boolean {
-  const known = told.get(name)
-  if (known !== undefined) return known
-  if (seen.has(name)) return false
-  const within = new Set(seen).add(name)
+/** By what is checked at all: of most fields nothing is, and they are not walked. */
+const PLANS = new Map<string, WeakMap<StructType, readonly PlannedField[]>>()
+
+function planOf(struct: StructType, how: Declared): readonly PlannedField[] {
+  const key = `${String(how.limits)} ${String(how.required)} ${String(how.enums)}`
+  let plans = PLANS.get(key)
+  if (plans === undefined) PLANS.set(key, (plans = new WeakMap()))
+  let plan = plans.get(struct)
+  if (plan === undefined) plans.set(struct, (plan = [...struct.fields.values()].flatMap((field) => planned(struct, field, how))))
+  return plan
+}
+
+function planned(struct: StructType, field: Field, how: Declared): PlannedField[] {
+  const { enums, required } = ownChecks(struct, field, how)
+  const inner = structName(field.type)
+  const within = inner !== null && declares(inner, how)
+  return enums || required || within || (how.limits && field.limits.length > 0) ? [{ field, enums, required, within }] : []
+}
+
+function ownChecks(struct: StructType, field: Field, how: Declared): { enums: boolean; required: boolean } {
+  const newer = NEWER.has(`${struct.name.slice(struct.name.lastIndexOf('.') + 1)}.${field.name}`)
+  return {
+    enums: field.values !== null && (how.enums || newer),
+    required: how.required && field.required && field.type.kind === 'scalar' && field.type.scalar === 'string',
+  }
+}
+
+/** Whether anything is checked in a struct or below it. */
+function declares(name: string, how: Declared, seen: ReadonlySet<string> = new Set()): boolean {
   const struct = builtinSchema.struct(name)
-  const result = [...(struct?.fields.values() ?? [])].some((field) => {
-    if (field.values !== null || field.limits.length > 0 || field.required) return true
+  if (struct === null || seen.has(name)) return false
+  const within = new Set(seen).add(name)
+  return [...struct.fields.values()].some((field) => {
+    const { enums, required } = ownChecks(struct, field, how)
+    if (enums || required || (how.limits && field.limits.length > 0)) return true
     const inner = structName(field.type)
-    return inner !== null && declares(inner, within)
+    return inner !== null && declares(inner, how, within)
   })
-  if (seen.size === 0) told.set(name, result)
-  return result
 }
 
 function structName(type: TypeRef): string | null {
@@ -78,28 +110,23 @@ function structName(type: TypeRef): string | null {
   return type.kind === 'scalar' ? null : structName(type.of)
 }
 
-function* structErrors(struct: StructType, now: JsonObject, was: unknown, path: string, how: How): Iterable<FieldError> {
-  const old = isObject(was) ? was : {}
-  for (const field of struct.fields.values()) yield* fieldErrors(struct, field, now[field.name], old[field.name], `${path}.${field.name}`, how)
-}
-
-function* fieldErrors(owner: StructType, field: Field, now: unknown, was: unknown, path: string, how: How): Iterable<FieldError> {
+function* fieldErrors({ field, enums, required: isRequired, within }: PlannedField, now: unknown, was: unknown, path: string, how: How): Iterable<FieldError> {
   if (how.update && was !== undefined && deepEqual(now, was)) return
   if (now === undefined || now === null || now === '') {
-    if (how.required && field.required && field.type.kind === 'scalar' && field.type.scalar === 'string') yield required(path)
+    if (isRequired) yield required(path)
     return
   }
-  if (how.enums || NEWER.has(`${owner.name.slice(owner.name.lastIndexOf('.') + 1)}.${field.name}`)) yield* enumErrors(field, now, path)
+  if (enums) yield* enumErrors(field, now, path)
   if (how.limits) for (const limit of field.limits) yield* limitErrors(limit, now, was, path, how)
-  yield* innerErrors(field.type, now, was, path, how)
+  if (within) yield* innerErrors(field.type, now, was, path, how)
 }
 
 function* innerErrors(type: TypeRef, now: unknown, was: unknown, path: string, how: How): Iterable<FieldError> {
-  const inner = structName(type)
-  if (inner === null || !declares(inner)) return
   if (type.kind === 'struct') {
     const struct = builtinSchema.struct(type.name)
-    if (struct !== null && isObject(now)) yield* structErrors(struct, now, was, path, how)
+    if (struct === null || !isObject(now)) return
+    const old = isObject(was) ? was : {}
+    for (const inner of planOf(struct, how)) yield* fieldErrors(inner, now[inner.field.name], old[inner.field.name], `${path}.${inner.field.name}`, how)
   } else if (type.kind === 'list' && Array.isArray(now)) {
     for (const [index, item] of (now as unknown[]).entries())
       yield* innerErrors(type.of, item, Array.isArray(was) ? (was as unknown[])[index] : undefined, `${path}[${String(index)}]`, how)

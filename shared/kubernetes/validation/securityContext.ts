@@ -138,8 +138,11 @@ export function isForbiddenSeccomp(profile: JsonObject, annotation: string): 'ty
   }
 }
 
+const SECCOMP_ANNOTATION = 'seccomp.security.alpha.kubernetes.io/'
+
 /** What seccomp annotations of releases before 1.27 say must agree with the fields. */
 export function* seccompMatchErrors(annotations: Readonly<Record<string, string>>, spec: JsonObject, specField: string): Iterable<FieldError> {
+  if (!Object.keys(annotations).some((key) => key.includes(SECCOMP_ANNOTATION))) return
   const check = function* (context: unknown, key: string, field: string): Iterable<FieldError> {
     const profile = pointer(object(context)['seccompProfile'])
     const annotation = annotations[key]

@@ -14,6 +14,7 @@ export function readBody(request: Readable, method: string): Promise<Uint8Array>
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = []
     let length = 0
+    let ended = false
     request.on('data', (part: Buffer) => {
       length += part.length
       if (length <= MAX_BODY_BYTES) parts.push(part)
@@ -23,12 +24,14 @@ export function readBody(request: Readable, method: string): Promise<Uint8Array>
       }
     })
     request.on('end', () => {
+      ended = true
       const [only] = parts
       resolve(parts.length === 1 && only !== undefined ? only : Buffer.concat(parts))
     })
     request.on('error', reject)
     request.on('close', () => {
-      reject(new Error('the client went away'))
+      // Every request is closed some time, and an error costs the trace of its stack.
+      if (!ended) reject(new Error('the client went away'))
     })
   })
 }

@@ -1,5 +1,5 @@
 import { emptiedPaths } from '#shared/kubernetes/codec/canonical.ts'
-import { deepEqual, isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { deepCopy, deepEqual, isObject, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject, ObjectMeta } from '#shared/kubernetes/object.ts'
 import type { UserInfo } from '#shared/kubernetes/transport.ts'
 import type { ApiResource } from './apiResources.ts'
@@ -100,7 +100,7 @@ export function prepareForCreate(object: KubeObject, resource: ApiResource, user
     return
   }
   if (hasStatus(resource) && nameOf(resource) !== '/nodes') {
-    if (resource.zero['status'] !== undefined) object['status'] = structuredClone(resource.zero['status'])
+    if (resource.zero['status'] !== undefined) object['status'] = deepCopy(resource.zero['status'])
     else delete object['status']
   }
   if (hasGeneration(resource)) object.metadata.generation = 1
