@@ -20,6 +20,7 @@ import { bootstrap } from './bootstrap/bootstrap.ts'
 import { InflightLimits } from './filters/inflightLimits.ts'
 import { RequestPipeline } from './filters/requestPipeline.ts'
 import { ApiHandler } from './handlers/apiHandler.ts'
+import { versionInfo } from './handlers/discovery.ts'
 import type { HealthCheck } from './handlers/health.ts'
 import { InProcessTransport } from './inProcessTransport.ts'
 import type { ApiServer, ApiServerOptions } from './interface.ts'
@@ -35,7 +36,7 @@ import { Compactor } from './storage/compactor.ts'
 import { EncryptionConfiguration } from './storage/encryption/encryptionConfiguration.ts'
 import { PLAIN_VALUES, SealedValues } from './storage/encryption/sealedValues.ts'
 import { ShownValues } from './storage/shownValues.ts'
-import { Store } from './storage/store.ts'
+import { Store, type EtcdOperation } from './storage/store.ts'
 
 const RBAC_KINDS = ['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings'] as const
 
@@ -47,6 +48,9 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 class EmbeddedApiServer implements ApiServer {
   readonly #options: ApiServerOptions
   readonly #settings: ApiServerSettings
+  readonly #metrics: ApiServerMetrics
+  /** How metrics name what lies below a prefix. */
+  readonly #etcdTypes = new Map<string, readonly string[]>()
   readonly #store: Store
   readonly #rest: RestStore
   readonly #handler: ApiHandler
@@ -69,9 +73,21 @@ class EmbeddedApiServer implements ApiServer {
     const settings = this.#settings
     const { etcd, clock, random, logger, nodes, serviceAccount, readOnly, tls } = options
     const { encryption } = settings
+    this.#metrics = new ApiServerMetrics(options.kubernetesVersion)
+    const metrics = this.#metrics
     const stored = encryption === undefined ? PLAIN_VALUES : new SealedValues(new EncryptionConfiguration(encryption), options.kubernetesVersion)
     const values = readOnly ? new ShownValues(stored, () => minorOf(this.#served.kubernetesVersion)) : stored
-    this.#store = new Store({ etcd, clock, logger, values, still: options.still ?? null, kindOf: (prefix) => this.#kindBelow(prefix) })
+    this.#store = new Store({
+      etcd,
+      clock,
+      logger,
+      values,
+      still: options.still ?? null,
+      kindOf: (prefix) => this.#kindBelow(prefix),
+      observe: (...observed) => {
+        this.#observeEtcd(...observed)
+      },
+    })
     this.#served = { resources: new ApiResources(options.kubernetesVersion, [], settings.notServed), kubernetesVersion: options.kubernetesVersion }
     const bound = storedObjects(this.#store)
     const nowMs = (): number => clock.now()
@@ -95,7 +111,6 @@ class EmbeddedApiServer implements ApiServer {
       this.#store.collection(kind).onEvent(() => {
         authorizer.policyChanged()
       })
-    const metrics = new ApiServerMetrics()
     const admission = createAdmission({
       settings: settings.admission,
       store: this.#store,
@@ -150,7 +165,12 @@ class EmbeddedApiServer implements ApiServer {
       address: () => this.#address,
       healthChecks: this.#healthChecks(),
       pages: options.pages ?? {},
-      metrics: () => metricsText(metrics, this.#store, this.#served.resources),
+      metrics,
+      metricsText: (signal) =>
+        metricsText(
+          { metrics, store: this.#store, etcd, resources: this.#served.resources, build: Object.values(versionInfo(this.#served.kubernetesVersion)) },
+          signal,
+        ),
     })
     this.#pipeline = new RequestPipeline({
       handler: this.#handler,
@@ -191,6 +211,7 @@ class EmbeddedApiServer implements ApiServer {
   }
 
   setKubernetesVersion(version: string): Promise<void> {
+    this.#metrics.serve(version)
     this.#serve(version)
     const ended = this.#watchesEnd
     this.#watchesEnd = new AbortController()
@@ -203,7 +224,24 @@ class EmbeddedApiServer implements ApiServer {
     return resource === undefined ? { apiVersion: 'v1', kind: 'Unknown' } : { apiVersion: groupVersion(resource.storage), kind: resource.kind }
   }
 
+  #observeEtcd(operation: EtcdOperation, prefix: string, seconds: number): void {
+    let type = this.#etcdTypes.get(prefix)
+    if (type === undefined) this.#etcdTypes.set(prefix, (type = this.#etcdType(prefix)))
+    const { etcdDurations, etcdRequests } = this.#metrics.now
+    etcdDurations.observe([operation, ...type], seconds)
+    etcdRequests.add([operation, ...type])
+  }
+
+  /** Go's type of the object, as in `*core.Pod`, the group and the resource. */
+  #etcdType(prefix: string): string[] {
+    const resource = this.#served.resources.list.find((each) => each.storagePrefix === prefix)
+    if (resource === undefined) return ['', '', '']
+    const { group, plural, kind, custom } = resource
+    return [custom === undefined ? `*${group === '' ? 'core' : (group.split('.')[0] ?? '')}.${kind}` : '*unstructured.Unstructured', group, plural]
+  }
+
   #serve(kubernetesVersion: string): void {
+    this.#etcdTypes.clear()
     this.#served = { resources: new ApiResources(kubernetesVersion, this.#customResources.list, this.#settings.notServed), kubernetesVersion }
   }
 

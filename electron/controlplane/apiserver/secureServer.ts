@@ -70,7 +70,7 @@ export class SecureServer {
     )
     // A client that does not get through the handshake is its own trouble.
     this.#server.on('tlsClientError', (error: Error) => {
-      options.metrics.handshakeErrors.add([])
+      options.metrics.now.handshakeErrors.add([])
       options.logger.debug('a TLS handshake failed', { error: error.message })
     })
   }
@@ -213,17 +213,19 @@ export class SecureServer {
   }
 
   #authenticated(headers: Record<string, string | undefined>, socket: TLSSocket | undefined): Authenticated {
-    const { authenticator, metrics } = this.#options
+    const { authenticator, metrics, clock } = this.#options
+    const started = performance.now()
+    const peer = this.#peer(socket)
+    if (peer !== null) metrics.now.clientCertificates.observe([], (peer.validToMs - clock.now()) / 1000)
+    let result = 'failure'
     try {
-      const authenticated = authenticator.authenticate(headers, this.#peer(socket))
-      metrics.authenticationAttempts.add(['success'])
-      const { username } = authenticated.user
-      // One series for whoever is not part of the cluster, as upstream: names of users are no labels.
-      metrics.authenticatedUsers.add([/^system:(?!node:|serviceaccount:|bootstrap:)/.test(username) ? username : 'other'])
+      const authenticated = authenticator.authenticate(headers, peer)
+      metrics.now.authenticatedUsers.add([knownUser(authenticated.user.username)])
+      result = 'success'
       return authenticated
-    } catch (error) {
-      metrics.authenticationAttempts.add(['failure'])
-      throw error
+    } finally {
+      metrics.now.authenticationAttempts.add([result])
+      metrics.now.authenticationDurations.observe([result], (performance.now() - started) / 1000)
     }
   }
 
@@ -236,4 +238,12 @@ export class SecureServer {
     this.#peers.set(socket, peer)
     return peer
   }
+}
+
+const KNOWN_USERS = new Set(['admin', 'client', 'kube_proxy', 'kubelet', 'system:serviceaccount:kube-system:default'])
+
+/** What a user counts as in metrics, where any name as a label could fill the memory. @see kubernetes staging/src/k8s.io/apiserver/pkg/endpoints/filters/metrics.go */
+function knownUser(username: string): string {
+  if (KNOWN_USERS.has(username)) return username
+  return username.includes('@') ? 'email_id' : 'other'
 }

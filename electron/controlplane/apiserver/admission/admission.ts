@@ -1,6 +1,7 @@
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import type { ApiServerMetrics } from '../metrics/apiServerMetrics.ts'
-import type { Series } from '../metrics/instruments.ts'
+import type { Distribution } from '../metrics/instruments.ts'
+import type { Instruments } from '../metrics/releaseInstruments.ts'
 import type { ApiResource } from '../registry/apiResources.ts'
 import type { WriteContext } from '../registry/restStore.ts'
 
@@ -38,22 +39,30 @@ class MeasuredPlugin {
   readonly plugin: AdmissionPlugin
   readonly #metrics: ApiServerMetrics
   /** Of what was let through, by step and operation. */
-  readonly #passed = new Map<string, Series>()
+  #passed = new Map<string, Distribution>()
+  /** Those that the series are of: another release has its own. */
+  #instruments: Instruments
 
   constructor(plugin: AdmissionPlugin, metrics: ApiServerMetrics) {
     this.plugin = plugin
     this.#metrics = metrics
+    this.#instruments = metrics.now
   }
 
   took(step: Step, operation: AdmissionRequest['operation'], rejected: boolean, durationMs: number): void {
+    const { now } = this.#metrics
+    if (now !== this.#instruments) {
+      this.#instruments = now
+      this.#passed = new Map()
+    }
     if (rejected) {
-      this.#metrics.admissionDurations.observe([this.plugin.name, step, operation, 'true'], durationMs / 1000)
+      now.admissionDurations.observe([this.plugin.name, step, operation, 'true'], durationMs / 1000)
       return
     }
     const key = step === 'admit' ? operation : `validate ${operation}`
     let series = this.#passed.get(key)
     if (series === undefined) {
-      series = this.#metrics.admissionDurations.series([this.plugin.name, step, operation, 'false'])
+      series = now.admissionDurations.series([this.plugin.name, step, operation, 'false'])
       this.#passed.set(key, series)
     }
     series.observe(durationMs / 1000)
@@ -65,8 +74,10 @@ export class Admission {
   readonly #admitting: readonly MeasuredPlugin[]
   readonly #allocating: readonly AdmissionPlugin[]
   readonly #validating: readonly MeasuredPlugin[]
+  readonly #metrics: ApiServerMetrics
 
   constructor(plugins: readonly AdmissionPlugin[], metrics: ApiServerMetrics) {
+    this.#metrics = metrics
     const measured = plugins.map((plugin) => new MeasuredPlugin(plugin, metrics))
     this.#admitting = measured.filter(({ plugin }) => plugin.admit !== undefined)
     this.#allocating = plugins.filter(({ allocate }) => allocate !== undefined)
@@ -74,7 +85,7 @@ export class Admission {
   }
 
   admit(request: AdmissionRequest): Promise<void> {
-    return run('admit', this.#admitting, request)
+    return this.#step('admit', this.#admitting, request)
   }
 
   /** @returns what to call when the write is done or has failed */
@@ -86,7 +97,18 @@ export class Admission {
   }
 
   validate(request: AdmissionRequest): Promise<void> {
-    return run('validate', this.#validating, request)
+    return this.#step('validate', this.#validating, request)
+  }
+
+  async #step(step: Step, plugins: readonly MeasuredPlugin[], request: AdmissionRequest): Promise<void> {
+    const startedMs = performance.now()
+    let rejected = true
+    try {
+      await run(step, plugins, request)
+      rejected = false
+    } finally {
+      this.#metrics.now.admissionSteps.observe([step, request.operation, String(rejected)], (performance.now() - startedMs) / 1000)
+    }
   }
 }
 

@@ -36,7 +36,7 @@ export class Auditor {
   begin(request: ApiRequest, record: RequestRecord, attributes: RequestAttributes): AuditedRequest | null {
     const { policy, metrics } = this.#options
     const decision = policy.decide(attributes)
-    metrics.auditLevels.add([decision.level])
+    metrics.now.auditLevels.add([decision.level])
     if (decision.level === 'None') return null
     const audited = new AuditedRequest(request, { record, attributes, decision }, this.#options, (event) => {
       this.#write(event)
@@ -53,10 +53,10 @@ export class Auditor {
     const { log, metrics, logger } = this.#options
     try {
       log.append(JSON.stringify(event))
-      metrics.audited.add([])
+      metrics.now.audited.add([])
     } catch (error) {
       // Upstream, too, goes on serving when its log cannot be written; the count tells.
-      metrics.auditErrors.add(['log'])
+      metrics.now.auditErrors.add(['log'])
       logger.error('an audit event could not be written', { error: error instanceof Error ? error.message : String(error), auditID: event['auditID'] })
     }
   }

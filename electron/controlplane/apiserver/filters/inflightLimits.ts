@@ -33,12 +33,12 @@ export class InflightLimits {
     const { metrics, maxReadOnly, maxMutating } = this.#options
     const limit = kind === 'readOnly' ? maxReadOnly : maxMutating
     if (limit > 0 && this.#serving[kind] >= limit && !user.groups.includes('system:masters')) {
-      metrics.dropped.add([kind])
+      metrics.now.dropped.add([kind])
       throw new StatusError(failure(429, 'TooManyRequests', 'Too many requests, please try again later.', { retryAfterSeconds: RETRY_AFTER_SECONDS }))
     }
-    metrics.inflight.set([kind], ++this.#serving[kind])
+    metrics.now.inflight.set([kind], ++this.#serving[kind])
     return () => {
-      metrics.inflight.set([kind], --this.#serving[kind])
+      metrics.now.inflight.set([kind], --this.#serving[kind])
     }
   }
 }

@@ -27,6 +27,27 @@ export interface RequestPipelineOptions {
   monotonicMs: () => number
 }
 
+const APPLY_PATCH = 'application/apply-patch+yaml'
+
+/** Types of answers that metrics of releases before 1.21 tell apart. */
+const CONTENT_TYPES = new Set([
+  APPLY_PATCH,
+  'application/json',
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+  'application/vnd.kubernetes.protobuf',
+  'application/vnd.kubernetes.protobuf;stream=watch',
+  'application/yaml',
+  'text/plain',
+  'text/plain;charset=utf-8',
+])
+
+function knownContentType(type = ''): string {
+  const normalized = type.toLowerCase().replaceAll(' ', '')
+  return CONTENT_TYPES.has(normalized) ? normalized : 'other'
+}
+
 const LONG_RUNNING_SUBRESOURCES = new Set(['attach', 'exec', 'proxy', 'log', 'portforward'])
 
 /** Requests that last as long as the client likes. */
@@ -56,19 +77,21 @@ export class RequestPipeline implements RequestHandler {
     const audited = auditor?.begin(request, record, attributesOf(request, verb, info)) ?? null
     const longRunning = isLongRunning(verb, info)
     const labels = this.#labels(verb, info, request)
-    if (longRunning) metrics.longRunning.add(labels.longRunning, 1)
-    const response = await this.#limited(request, verb, longRunning)
+    // Of the release that the request came to, where another is served when it ends.
+    const running = longRunning ? metrics.now.longRunning.series(labels.place) : null
+    if (running !== null) running.value += 1
+    const response = await this.#limited(request, verb, longRunning, labels.place)
     if (longRunning && response.status < 400) audited?.stage('ResponseStarted', response)
     let over = false
     const end = (): void => {
       if (over) return
       over = true
-      if (longRunning) metrics.longRunning.add(labels.longRunning, -1)
+      if (running !== null) running.value -= 1
       else {
-        metrics.durations.observe(labels.request, (monotonicMs() - started) / 1000)
-        if (verb === 'get' || verb === 'list') metrics.responseSizes.observe(labels.sized, response.joined?.byteLength ?? response.body.length)
+        metrics.now.durations.observe(labels.request, (monotonicMs() - started) / 1000)
+        if (verb === 'get' || verb === 'list') metrics.now.responseSizes.observe(labels.place, response.joined?.byteLength ?? response.body.length)
       }
-      metrics.requests.add([...labels.request, String(response.status)])
+      metrics.now.requests.add([...labels.request, knownContentType(response.headers['content-type']), String(response.status)])
       audited?.stage('ResponseComplete', response)
     }
     const answered = withAuditId(response, audited)
@@ -79,14 +102,15 @@ export class RequestPipeline implements RequestHandler {
     return { ...answered, ended: end }
   }
 
-  async #limited(request: ApiRequest, verb: string, longRunning: boolean): Promise<ApiResponse> {
-    const { handler, limits } = this.#options
+  async #limited(request: ApiRequest, verb: string, longRunning: boolean, place: readonly string[]): Promise<ApiResponse> {
+    const { handler, limits, metrics } = this.#options
     if (longRunning) return handler.handle(request)
     let leave: () => void
     try {
       leave = limits.enter(verb, request.user)
     } catch (error) {
       if (!(error instanceof StatusError)) throw error
+      metrics.now.terminations.add([...place, String(error.code)])
       // Upstream says it in plain text.
       const refusal = textResponse(error.code, `${error.message}\n`)
       return { ...refusal, headers: { ...refusal.headers, 'retry-after': String(error.status.details?.retryAfterSeconds ?? 1) } }
@@ -99,25 +123,25 @@ export class RequestPipeline implements RequestHandler {
   }
 
   /** Only names that are served become labels, or anybody could fill the memory with series. */
-  #labels(verb: string, info: RequestInfo, { method, path, query }: ApiRequest): { request: string[]; sized: string[]; longRunning: string[] } {
+  #labels(verb: string, info: RequestInfo, { method, path, query, headers }: ApiRequest): { request: string[]; place: string[] } {
     const { metrics, resources } = this.#options
     const resource = info.isResource ? resources().find(info.group, info.version, info.resource) : undefined
     const { group = '', version = '', plural = '' } = resource ?? {}
     const named = info.isResource && resource !== undefined
     const subresource = named && resource.subresources.includes(info.subresource) ? info.subresource : !info.isResource && isHealthPath(path) ? path : ''
     const scope = !named ? '' : info.name !== '' || verb === 'create' ? 'resource' : info.namespace !== '' ? 'namespace' : 'cluster'
-    const shown = metricVerb(verb, method, info)
+    const shown = headers['content-type'] === APPLY_PATCH && method === 'PATCH' ? 'APPLY' : metricVerb(verb, method, info)
     if (resource !== undefined) markDeprecated(metrics, resource, subresource)
     const dryRun = query.getAll('dryRun').includes('All') ? 'All' : ''
     const place = [group, version, plural, subresource, scope, 'apiserver']
-    return { request: [shown, dryRun, ...place], sized: [shown, ...place], longRunning: [shown, ...place] }
+    return { request: [shown, dryRun, ...place], place: [shown, ...place] }
   }
 }
 
 function markDeprecated(metrics: ApiServerMetrics, { group, version, plural, lifetime }: ApiResource, subresource: string): void {
   const [, last] = lifetime
   if (last === null) return
-  metrics.deprecated.set([group, plural, subresource, version, `1.${String(last + 1)}`], 1)
+  metrics.now.deprecated.set([group, plural, subresource, version, `1.${String(last + 1)}`], 1)
 }
 
 const isHealthPath = (path: string): boolean => path === '/healthz' || path === '/livez' || path === '/readyz' || path === '/metrics'

@@ -13,6 +13,7 @@ import type { BoundObjects, ServiceAccountTokens } from '../authentication/servi
 import { forbiddenMessage, type RequestAttributes } from '../authorization/attributes.ts'
 import type { Authorizer } from '../authorization/authorizer.ts'
 import type { ApiServerOptions, NodeConnection } from '../interface.ts'
+import type { ApiServerMetrics } from '../metrics/apiServerMetrics.ts'
 import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
 import { jsonResponse, textResponse } from '../request/apiRequest.ts'
 import { asKubeObject, decodeBody } from '../request/body.ts'
@@ -28,7 +29,7 @@ import { discovery, versionInfo } from './discovery.ts'
 import { encoded, list, objectResponse } from './listing.ts'
 import { builtinPrinter, toTable } from '#shared/kubernetes/printers/table.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { metrics } from './metricsApi.ts'
+import { metrics as usage } from './metricsApi.ts'
 import { openApi } from './openApi.ts'
 import { proxy } from './proxying.ts'
 import { review } from './reviews.ts'
@@ -63,8 +64,9 @@ export interface ApiHandlerOptions {
   readOnly: boolean
   healthChecks: readonly HealthCheck[]
   pages: NonNullable<ApiServerOptions['pages']>
+  metrics: ApiServerMetrics
   /** The text of `/metrics`. */
-  metrics: () => string
+  metricsText: (signal: AbortSignal) => Promise<string>
 }
 
 /** Releases since which a user's uid can be impersonated. */
@@ -126,8 +128,13 @@ export class ApiHandler {
   }
 
   #authorize(attributes: RequestAttributes, record?: RequestRecord): void {
-    const { allowed, reason } = this.#options.authorizer.authorize(attributes)
+    const started = performance.now()
+    const { allowed, denied, reason } = this.#options.authorizer.authorize(attributes)
     if (record !== undefined) {
+      const { authorizationAttempts, authorizationDurations } = this.#options.metrics.now
+      const result = [allowed ? 'allowed' : denied ? 'denied' : 'no-opinion']
+      authorizationAttempts.add(result)
+      authorizationDurations.observe(result, (performance.now() - started) / 1000)
       record.annotations['authorization.k8s.io/decision'] = allowed ? 'allow' : 'forbid'
       record.annotations['authorization.k8s.io/reason'] = reason
     }
@@ -173,7 +180,7 @@ export class ApiHandler {
     const { resource } = target
     const negotiated = negotiate(request.headers['accept'])
     const handling = { rest, admission }
-    if (resource.group === 'metrics.k8s.io') return metrics(nodes, rest.store, target, request, negotiated, clock.now())
+    if (resource.group === 'metrics.k8s.io') return usage(nodes, rest.store, target, request, negotiated, clock.now())
     if (resource.plural === 'componentstatuses') return this.#componentStatuses(verb, target, request)
     if (resource.group === '' && resource.plural === 'bindings' && verb === 'create' && target.name === '') {
       const pods = this.#options.served().resources.find('', 'v1', 'pods')
@@ -193,7 +200,10 @@ export class ApiHandler {
       case 'list':
         return list(rest, resource, target.namespace, request, negotiated)
       case 'watch':
-        return watch(rest, resource, target, { ...request, signal: AbortSignal.any([request.signal, this.#options.watchesEnd()]) }, negotiated, clock)
+        return watch(rest, resource, target, { ...request, signal: AbortSignal.any([request.signal, this.#options.watchesEnd()]) }, negotiated, {
+          clock,
+          instruments: this.#options.metrics.now,
+        })
       case 'get':
         return get(handling, target, request, negotiated)
       case 'create':
@@ -380,7 +390,7 @@ export class ApiHandler {
       case '/.well-known/openid-configuration':
         return jsonResponse(200, this.#options.tokens.discoveryDocument(this.#options.address()))
       case '/metrics':
-        return { status: 200, headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }, body: this.#options.metrics() }
+        return { status: 200, headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }, body: await this.#options.metricsText(request.signal) }
       default:
         return (
           discovery(path, request, resources, kubernetesVersion, this.#options.address()) ??

@@ -5,6 +5,7 @@ import { partialMetadata, toTable } from '#shared/kubernetes/printers/table.ts'
 import { failure, StatusError, type Status } from '#shared/kubernetes/status.ts'
 import type { WatchedObject } from '#shared/kubernetes/transport.ts'
 import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
+import type { Instruments } from '../metrics/releaseInstruments.ts'
 import type { ApiRequest, ApiResponse } from '../request/apiRequest.ts'
 import type { Negotiated } from '../request/mediaType.ts'
 import { isTrue } from '../request/requestInfo.ts'
@@ -14,6 +15,7 @@ import { badRequest } from '../registry/failures.ts'
 import type { RestStore } from '../registry/restStore.ts'
 import type { Collection, StoreEvent } from '../storage/collection.ts'
 import type { Entry } from '../storage/entry.ts'
+import { EventQueue, type Batching } from './eventQueue.ts'
 import {
   includeObjectOf,
   isSelected,
@@ -29,9 +31,6 @@ import {
 
 const BOOKMARK_MS = 60_000
 const DEFAULT_TIMEOUT_MS = 30 * 60_000
-/** Events waiting for a reader that does not read; beyond it the watch ends and the client starts anew. */
-const MAX_BACKLOG = 20_000
-const INITIAL_CHUNK_BYTES = 256 * 1024
 /** What an object counts for beside lines. */
 const OBJECT_BYTES = 1024
 const LINE_END = Buffer.from('}\n')
@@ -150,75 +149,8 @@ class EventWriter implements EventForm<Uint8Array> {
   }
 }
 
-/** How items that wait together are handed on. */
-interface Batching<Item, Batch> {
-  sizeOf(item: Item): number
-  join(items: readonly Item[]): Batch
-}
-
 const linesOf = (collection: Collection): Batching<Uint8Array, Uint8Array> => ({ sizeOf: ({ length }) => length, join: (lines) => collection.joined(lines) })
 const OBJECTS: Batching<WatchedObject, readonly WatchedObject[]> = { sizeOf: () => OBJECT_BYTES, join: (objects) => objects }
-
-/** Items from a source of events to a reader that takes them at its own pace. */
-class EventQueue<Item, Batch> {
-  readonly #initial: Iterator<Item>
-  readonly #batching: Batching<Item, Batch>
-  #items: Item[] = []
-  #ended = false
-  #wake: (() => void) | null = null
-
-  /** @param initial items that come first, made as they are read */
-  constructor(initial: Iterator<Item>, batching: Batching<Item, Batch>) {
-    this.#initial = initial
-    this.#batching = batching
-  }
-
-  push(item: Item): void {
-    if (this.#ended) return
-    this.#items.push(item)
-    if (this.#items.length > MAX_BACKLOG) this.end()
-    this.#wakeReader()
-  }
-
-  end(): void {
-    this.#ended = true
-    this.#wakeReader()
-  }
-
-  /** Once each time it waits: resolving a promise again is no small thing for Node, which looks whether somebody wants to know. */
-  #wakeReader(): void {
-    const wake = this.#wake
-    this.#wake = null
-    wake?.()
-  }
-
-  async *read(): AsyncGenerator<Batch> {
-    for (let batch = this.#initialBatch(); batch.length > 0; batch = this.#initialBatch()) yield this.#batching.join(batch)
-    for (;;) {
-      if (this.#items.length > 0) {
-        const items = this.#items
-        this.#items = []
-        yield this.#batching.join(items)
-      } else if (this.#ended) return
-      else {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve
-        })
-      }
-    }
-  }
-
-  #initialBatch(): Item[] {
-    const items: Item[] = []
-    for (let bytes = 0; bytes < INITIAL_CHUNK_BYTES;) {
-      const { value, done } = this.#initial.next()
-      if (done === true) break
-      items.push(value)
-      bytes += this.#batching.sizeOf(value)
-    }
-    return items
-  }
-}
 
 /** The type a selector makes of a change, null when it is not seen. */
 function visibleType(event: StoreEvent, selection: Selection, resource: ApiResource): EventType | null {
@@ -242,10 +174,10 @@ export async function watch(
   target: { namespace: string; name: string },
   request: ApiRequest,
   negotiated: Negotiated,
-  clock: Clock,
+  { clock, instruments }: { clock: Clock; instruments: Instruments },
 ): Promise<ApiResponse> {
   const answer = { status: 200, headers: { 'content-type': 'application/json' }, body: '' }
-  const asked = { rest, resource, target, request, clock }
+  const asked = { rest, resource, target, request, clock, instruments }
   if (request.shares === true && negotiated.as === '' && isStorageVersion(resource))
     return { ...answer, events: await follow(asked, new SharedEvents(resource), OBJECTS) }
   const lines = linesOf(rest.store.collection(resource.storagePrefix ?? ''))
@@ -258,10 +190,11 @@ interface Asked {
   target: { namespace: string; name: string }
   request: ApiRequest
   clock: Clock
+  instruments: Instruments
 }
 
 async function follow<Item, Batch>(
-  { rest, resource, target, request, clock }: Asked,
+  { rest, resource, target, request, clock, instruments }: Asked,
   writer: EventForm<Item>,
   batching: Batching<Item, Batch>,
 ): Promise<AsyncGenerator<Batch>> {
@@ -309,7 +242,13 @@ async function follow<Item, Batch>(
       if (line !== null) yield line
     }
   }
-  const queue = new EventQueue(initial(), batching)
+  const { group, version, kind, plural } = resource
+  const told = [group, version, kind, plural]
+  const [events, sizes] = [instruments.watchEvents.series(told), instruments.watchEventSizes.series(told)]
+  const queue = new EventQueue(initial(), batching, (item) => {
+    events.value += 1
+    if (item instanceof Uint8Array) sizes.observe(item.length)
+  })
   const send = (event: StoreEvent): void => {
     const line = lineOf(event)
     if (line !== null) queue.push(line)
@@ -331,8 +270,15 @@ async function follow<Item, Batch>(
     queue.push(writer.error(failure(410, 'Expired', `too old resource version: ${String(since)} (${String(collection.oldestRevision)})`)))
     queue.end()
   }
+  const watchers = instruments.registeredWatchers.series(told)
+  watchers.value += 1
   const onEvent = isConverted ? sendConverted : send
-  const stops = [listen(collection, { selection, prefix, isOneNamespace: !resource.namespaced || target.namespace !== '' }, onEvent)]
+  const stops = [
+    listen(collection, { selection, prefix, isOneNamespace: !resource.namespaced || target.namespace !== '' }, onEvent),
+    () => {
+      watchers.value -= 1
+    },
+  ]
   const timeoutMs = Number(query.get('timeoutSeconds') ?? 0) * 1000 || DEFAULT_TIMEOUT_MS
   stops.push(
     clock.schedule(timeoutMs, () => {

@@ -5,6 +5,8 @@ interface Family {
   readonly name: string
   readonly help: string
   readonly type: 'counter' | 'gauge' | 'histogram'
+  /** False where the served release has no such family. */
+  readonly served: boolean
   lines(): Iterable<string>
 }
 
@@ -20,48 +22,83 @@ function labelText(names: readonly string[], values: LabelValues, extra = ''): s
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
 }
 
+/** Which of the label values that are told become labels; null when all do. */
+function keptIndexes(labels: readonly string[], without: readonly string[]): number[] | null {
+  return without.length === 0 ? null : labels.flatMap((name, index) => (without.includes(name) ? [] : [index]))
+}
+
+function keyOf(values: LabelValues, kept: readonly number[] | null): string {
+  return kept === null ? values.join(SEPARATOR) : kept.map((index) => values[index] ?? '').join(SEPARATOR)
+}
+
+interface FamilyOptions {
+  name: string
+  help: string
+  /** Names of the label values that are told, in their order. */
+  labels?: readonly string[]
+  /** Those of them that the served release does not show. */
+  without?: readonly string[]
+  /** False where the served release has no such family. @default true */
+  served?: boolean
+}
+
+/** One series of counters or gauges, for who adds to it often. */
+export interface Series {
+  value: number
+}
+
 /** A number per combination of labels: it only grows (counter) or is set (gauge). */
 export class Values implements Family {
   readonly type: 'counter' | 'gauge'
   readonly name: string
   readonly help: string
   readonly labels: readonly string[]
-  readonly #values = new Map<string, number>()
+  readonly served: boolean
+  readonly #kept: readonly number[] | null
+  readonly #series = new Map<string, Series>()
 
-  constructor(family: { type: 'counter' | 'gauge'; name: string; help: string; labels?: readonly string[] }) {
-    this.type = family.type
-    this.name = family.name
-    this.help = family.help
-    this.labels = family.labels ?? []
+  constructor({ type, name, help, labels = [], without = [], served = true }: FamilyOptions & { type: 'counter' | 'gauge' }) {
+    this.type = type
+    this.name = name
+    this.help = help
+    this.served = served
+    this.#kept = keptIndexes(labels, without)
+    this.labels = labels.filter((label) => !without.includes(label))
     // A series without labels is there from the start, as in Go's client.
-    if (this.labels.length === 0) this.#values.set('', 0)
+    if (this.labels.length === 0) this.series([])
+  }
+
+  series(values: LabelValues): Series {
+    const key = keyOf(values, this.#kept)
+    let series = this.#series.get(key)
+    if (series === undefined) this.#series.set(key, (series = { value: 0 }))
+    return series
   }
 
   add(values: LabelValues, amount = 1): void {
-    const key = values.join(SEPARATOR)
-    this.#values.set(key, (this.#values.get(key) ?? 0) + amount)
+    this.series(values).value += amount
   }
 
   set(values: LabelValues, amount: number): void {
-    this.#values.set(values.join(SEPARATOR), amount)
+    this.series(values).value = amount
   }
 
   get(values: LabelValues): number {
-    return this.#values.get(values.join(SEPARATOR)) ?? 0
+    return this.#series.get(keyOf(values, this.#kept))?.value ?? 0
   }
 
   clear(): void {
-    this.#values.clear()
+    this.#series.clear()
   }
 
   *lines(): Generator<string> {
-    for (const key of [...this.#values.keys()].sort())
-      yield `${this.name}${labelText(this.labels, this.labels.length === 0 ? [] : key.split(SEPARATOR))} ${numberText(this.#values.get(key) ?? 0)}`
+    for (const key of [...this.#series.keys()].sort())
+      yield `${this.name}${labelText(this.labels, this.labels.length === 0 ? [] : key.split(SEPARATOR))} ${numberText(this.#series.get(key)?.value ?? 0)}`
   }
 }
 
-/** How often a figure fell below each bound. */
-export class Series {
+/** One series of a histogram, for who observes often. */
+export class Distribution {
   readonly counts: number[]
   sum = 0
   count = 0
@@ -84,36 +121,37 @@ export class Series {
   }
 }
 
-/** The same per combination of labels. */
+/** How often a figure fell below each bound, per combination of labels. */
 export class Histogram implements Family {
   readonly type = 'histogram'
   readonly name: string
   readonly help: string
   readonly bounds: readonly number[]
   readonly labels: readonly string[]
-  readonly #series = new Map<string, Series>()
+  readonly served: boolean
+  readonly #kept: readonly number[] | null
+  readonly #series = new Map<string, Distribution>()
 
   /** @param family `bounds` are upper bounds, rising; +Inf is added */
-  constructor(family: { name: string; help: string; bounds: readonly number[]; labels?: readonly string[] }) {
-    this.name = family.name
-    this.help = family.help
-    this.bounds = family.bounds
-    this.labels = family.labels ?? []
+  constructor({ name, help, bounds, labels = [], without = [], served = true }: FamilyOptions & { bounds: readonly number[] }) {
+    this.name = name
+    this.help = help
+    this.bounds = bounds
+    this.served = served
+    this.#kept = keptIndexes(labels, without)
+    this.labels = labels.filter((label) => !without.includes(label))
+    if (this.labels.length === 0) this.series([])
+  }
+
+  series(values: LabelValues): Distribution {
+    const key = keyOf(values, this.#kept)
+    let series = this.#series.get(key)
+    if (series === undefined) this.#series.set(key, (series = new Distribution(this.bounds)))
+    return series
   }
 
   observe(values: LabelValues, figure: number): void {
     this.series(values).observe(figure)
-  }
-
-  /** One combination of labels, for who counts the same again and again. It is told of from now on. */
-  series(values: LabelValues): Series {
-    const key = values.join(SEPARATOR)
-    let series = this.#series.get(key)
-    if (series === undefined) {
-      series = new Series(this.bounds)
-      this.#series.set(key, series)
-    }
-    return series
   }
 
   *lines(): Generator<string> {
@@ -133,14 +171,22 @@ export class Histogram implements Family {
   }
 }
 
-function numberText(value: number): string {
-  return Number.isFinite(value) ? String(value) : value > 0 ? '+Inf' : value < 0 ? '-Inf' : 'NaN'
+/** As Go's client writes numbers, as bounds are labels that queries name: `1e+06` for a million. */
+export function numberText(value: number): string {
+  if (!Number.isFinite(value)) return value > 0 ? '+Inf' : value < 0 ? '-Inf' : 'NaN'
+  const [digits = '', exponent = ''] = value.toExponential().split('e')
+  const power = Number(exponent)
+  if (value === 0 || (power >= -4 && power < SIX_DIGITS)) return String(value)
+  return `${digits}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`
 }
+
+/** Go's `g` format without a precision writes exponents from here on. */
+const SIX_DIGITS = 6
 
 /** The text format of Prometheus, families in the order of their names. */
 export function exposition(families: readonly Family[]): string {
   const parts: string[] = []
-  for (const family of [...families].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const family of families.filter(({ served }) => served).sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const lines = [...family.lines()]
     if (lines.length > 0) parts.push(`# HELP ${family.name} ${family.help}\n# TYPE ${family.name} ${family.type}\n${lines.join('\n')}\n`)
   }

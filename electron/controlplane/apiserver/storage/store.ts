@@ -21,6 +21,9 @@ export const UNREADABLE = 'drydock.invalid/unreadable'
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
+/** What is asked of etcd about one object, as upstream's metrics name it. */
+export type EtcdOperation = 'create' | 'update' | 'delete'
+
 /** What was written and not yet seen by the watch: its object need not be decoded again. */
 interface PendingWrite {
   value: Bytes
@@ -49,12 +52,14 @@ export class Store {
   #loadedRevision = 0
   #following = false
 
+  readonly #observe: (operation: EtcdOperation, prefix: string, seconds: number) => void
   readonly #still: StillReader | null
   readonly #kindOf: (prefix: string) => { apiVersion: string; kind: string }
 
   /**
    * @param options.still of a store that never changes: its values are read when they are asked for
    * @param options.kindOf what lies below a prefix, for values of such a store that cannot be read
+   * @param options.observe told how long etcd took for what
    */
   constructor(options: {
     etcd: EtcdClient
@@ -63,7 +68,9 @@ export class Store {
     values?: ValueTransformer
     still?: StillReader | null
     kindOf?: (prefix: string) => { apiVersion: string; kind: string }
+    observe?: (operation: EtcdOperation, prefix: string, seconds: number) => void
   }) {
+    this.#observe = options.observe ?? (() => undefined)
     this.#still = options.still ?? null
     this.#kindOf = options.kindOf ?? (() => ({ apiVersion: 'v1', kind: 'Unknown' }))
     this.#values = options.values ?? PLAIN_VALUES
@@ -246,7 +253,9 @@ export class Store {
   /** @returns the delete's revision; null when the key is not at that revision any more */
   async remove(previous: Entry, signal: AbortSignal): Promise<number | null> {
     const key = encoder.encode(previous.key)
+    const started = performance.now()
     const answer = await this.#etcd.txn(guarded(key, previous.modRevision, { type: 'deleteRange', request: { key } }), { signal })
+    this.#observe('delete', prefixOf(previous.key), (performance.now() - started) / 1000)
     await this.reached(answer.header.revision)
     return answer.succeeded ? answer.header.revision : null
   }
@@ -258,16 +267,19 @@ export class Store {
     { lease, signal }: { lease: bigint; signal: AbortSignal },
   ): Promise<Entry | null> {
     const key = encoder.encode(path)
-    const value = this.#values.seal(prefixOf(path), path, plain)
+    const prefix = prefixOf(path)
+    const value = this.#values.seal(prefix, path, plain)
     // What is kept of fields that the object does not show is read from the bytes.
     if (unknown === null) this.#pending.set(path, { value, object })
     try {
       const request = lease === 0n ? { key, value } : { key, value, lease }
+      const started = performance.now()
       const answer = await this.#etcd.txn(guarded(key, modRevision, { type: 'put', request }), { signal })
+      this.#observe(modRevision === 0 ? 'create' : 'update', prefix, (performance.now() - started) / 1000)
       const { revision } = answer.header
       await this.reached(revision)
       if (!answer.succeeded) return null
-      const entry = this.collection(prefixOf(path)).get(path)
+      const entry = this.collection(prefix).get(path)
       // Somebody may have written again already; the caller gets what it wrote.
       return entry?.modRevision === revision
         ? entry

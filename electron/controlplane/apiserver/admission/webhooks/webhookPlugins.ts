@@ -86,7 +86,7 @@ class Hooks {
       request.context.warnings.push(...answer.warnings)
       if (!answer.allowed) {
         const status = deniedStatus(name, answer.status)
-        metrics.webhookRejections.add([...labels, 'no_error', String(status.code ?? 400)])
+        metrics.now.webhookRejections.add([...labels, 'no_error', String(status.code ?? 400)])
         throw new StatusError(status)
       }
       rejected = false
@@ -99,11 +99,11 @@ class Hooks {
         request.context.annotations[`failed-open.${mutating ? 'mutating' : 'validating'}.webhook.admission.k8s.io/round_0_index_${String(call.index)}`] = name
         return null
       }
-      metrics.webhookRejections.add([...labels, 'calling_webhook_error', '0'])
+      metrics.now.webhookRejections.add([...labels, 'calling_webhook_error', '0'])
       const message = `failed calling webhook ${JSON.stringify(name)}: ${error.message}`
       throw new StatusError(failure(500, 'InternalError', `Internal error occurred: ${message}`, { causes: [{ message }] }), { cause: error })
     } finally {
-      metrics.webhookDurations.observe([...labels, String(rejected)], (performance.now() - started) / 1000)
+      metrics.now.webhookDurations.observe([...labels, String(rejected)], (performance.now() - started) / 1000)
     }
   }
 
