@@ -195,6 +195,10 @@ export function differences(real: unknown, ours: unknown, path = ''): string[] {
     return real.flatMap((each, index) => differences(each, ours[index], `${path}[${String(index)}]`))
   if (isObject(real) && isObject(ours))
     return [...new Set([...Object.keys(real), ...Object.keys(ours)])].flatMap((key) => differences(real[key], ours[key], `${path}.${key}`))
-  if (JSON.stringify(real) === JSON.stringify(ours)) return []
-  return [`${path}\n      real ${String(JSON.stringify(real)).slice(0, 700)}\n      ours ${String(JSON.stringify(ours)).slice(0, 700)}`]
+  const [first, second] = [String(JSON.stringify(real)), String(JSON.stringify(ours))]
+  if (first === second) return []
+  // Texts that show whole objects are alike for a long way.
+  const parting = [...first].findIndex((_, index) => first[index] !== second[index])
+  const from = Math.max(0, (parting < 0 ? first.length : parting) - 200)
+  return [`${path}\n      real ${first.slice(from, from + 700)}\n      ours ${second.slice(from, from + 700)}`]
 }
