@@ -18,7 +18,7 @@ const SERVICES = '10.96.0.0/12'
 
 /**
  * A control-plane node with kubeadm's files, whose static pods are real programs of the machine, in namespaces of its own: /etc, /var/lib,
- * loopback and processes are not the machine's. Its kubelet is a small one (kubelet.ts); systemd and the container runtime are scripts that
+ * root's home, loopback and processes are not the machine's. Its kubelet is a small one (kubelet.ts); systemd and the container runtime are scripts that
  * know what runbooks ask of them.
  */
 export interface RealNode {
@@ -131,7 +131,7 @@ export async function startRealNode(options: RealNodeOptions): Promise<RealNode>
   }
   // The shell stays, as the first process of its namespace: it takes in what others leave behind.
   const init = `set -e; dir=$1; shift
-mount -t tmpfs tmpfs /run; mkdir /run/sshd
+mount -t tmpfs tmpfs /run; mkdir /run/sshd; mount -t tmpfs tmpfs /root
 mount -t overlay -o "lowerdir=/etc,upperdir=$dir/etc,workdir=$dir/etc-work" overlay /etc
 ${diskMiB === undefined ? 'mount --bind "$dir/var-lib" /var/lib' : `mount -t tmpfs -o size=${String(diskMiB)}m tmpfs /var/lib`}
 mount --bind "$dir/bin" /usr/local/sbin
