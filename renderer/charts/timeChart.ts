@@ -35,6 +35,14 @@ function axisText(value: number, unit: MetricSeries['unit'], largest: number): s
   return largest >= 1 ? count(value) : `${String(Math.round(value * 1000))}m`
 }
 
+/** Between two lines of an axis of bytes: 1, 2 or 5 times a power of ten, of the unit that its labels are in. */
+export function byteStep(largest: number): number {
+  const unit = 1024 ** Math.max(0, Math.floor(Math.log2(largest) / 10))
+  const rough = largest / unit / 3
+  const power = 10 ** Math.floor(Math.log10(rough))
+  return ([1, 2, 5].find((each) => each * power >= rough) ?? 10) * power * unit
+}
+
 /** Lines over time. A missing sample is a gap. The tooltip is drawn, not HTML, since names come from the cluster. `range`: the time shown, else what the samples cover. */
 export function timeChartOption(chart: MetricChart, theme: ChartTheme, range: { fromMs: number; toMs: number } | null = null): EChartsCoreOption {
   const unit = chart.series[0]?.unit ?? 'count'
@@ -69,6 +77,7 @@ export function timeChartOption(chart: MetricChart, theme: ChartTheme, range: { 
       min: 0,
       axisLabel: { color: theme.text, fontSize: 11, formatter: (value: number) => axisText(value, unit, largest) },
       minInterval: unit === 'count' ? 1 : 0,
+      ...(unit === 'bytes' && largest > 0 ? { interval: byteStep(largest) } : {}),
       splitLine: { lineStyle: { color: theme.line, type: 'dashed' } },
       splitNumber: 3,
     },

@@ -1,7 +1,7 @@
 // @vitest-environment node
 import { describe, expect, it } from 'vitest'
 import type { MetricChart } from '#shared/contract/metrics.ts'
-import { timeChartOption, unitText, type ChartTheme } from '../../../renderer/charts/timeChart.ts'
+import { byteStep, timeChartOption, unitText, type ChartTheme } from '../../../renderer/charts/timeChart.ts'
 
 const theme: ChartTheme = { text: '#111', line: '#222', surface: '#333', font: 'Inter', series: ['#a', '#b'] }
 const chart: MetricChart = {
@@ -36,6 +36,15 @@ describe('timeChartOption', () => {
     expect(optionOf(chart).yAxis.axisLabel.formatter(0.5)).toBe('0.5')
     const small = { ...chart, series: [{ name: 'used', unit: 'cores' as const, values: [0.1, 0.2, 0.3] }] }
     expect(optionOf(small).yAxis.axisLabel.formatter(0.15)).toBe('150m')
+  })
+  it.each([
+    [23.7 * 1024 ** 3, 10 * 1024 ** 3],
+    [1.4 * 1024 ** 3, 0.5 * 1024 ** 3],
+    [900 * 1024 ** 2, 500 * 1024 ** 2],
+    [1024, 0.5 * 1024],
+    [3, 1],
+  ])('puts lines of an axis of up to %d bytes at whole steps of their unit', (largest, step) => {
+    expect(byteStep(largest)).toBe(step)
   })
   it('never draws names of the cluster as HTML', () => {
     expect(optionOf(chart).tooltip.renderMode).toBe('richText')
