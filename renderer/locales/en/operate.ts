@@ -44,6 +44,7 @@ export const operate = {
     noWarnings: 'No warning events in the last hour.',
     byPhase: 'Pods by status',
     trends: 'The last hour',
+    trend: { 'api-latency': 'API latency', restarts: 'Restarts', 'cluster-cpu': 'CPU used' },
     verdict: { good: 'verified', suspicious: 'suspicious', broken: 'broken', unverified: 'not verified', saving: 'being saved', interrupted: 'interrupted' },
     controlPlane: 'Control plane',
     noControlPlane: 'No control plane runs as pods of this cluster, or you may not see kube-system: it is managed elsewhere.',
