@@ -200,7 +200,12 @@ class Run {
   }
 
   #until({ resource, name, selector, path, is, count, seconds }: NonNullable<Step['until']>): Promise<unknown> {
-    const matches = (object: KubeObject): boolean => path === undefined || deepEqual(valueAt(object, path) ?? null, is ?? null)
+    // A status that tells of an earlier generation would let the next step come before this one was seen.
+    const isCurrent = (object: KubeObject): boolean => {
+      const observed = valueAt(object, 'status.observedGeneration')
+      return path?.startsWith('status.') !== true || typeof observed !== 'number' || observed === object.metadata.generation
+    }
+    const matches = (object: KubeObject): boolean => path === undefined || (isCurrent(object) && deepEqual(valueAt(object, path) ?? null, is ?? null))
     return this.#side.until(
       JSON.stringify({ resource, name, selector, path, is, count }),
       async () => {
