@@ -251,10 +251,10 @@ export class Shell {
         return code
       }
       case 'case': {
-        const subject = (await this.#expand(command.subject, streams)).join(' ')
+        const subject = (await this.#expand(command.subject, streams, { names: false })).join(' ')
         for (const { patterns, body } of command.branches)
           for (const pattern of patterns)
-            if (patternExpression((await this.#expand(pattern, streams)).join(' ')).test(subject)) return this.#script(body, streams)
+            if (patternExpression((await this.#expand(pattern, streams, { names: false })).join(' ')).test(subject)) return this.#script(body, streams)
         return 0
       }
       case 'if': {
@@ -330,8 +330,11 @@ export class Shell {
     }
   }
 
-  /** Expands a word to the arguments it stands for: none, one, or several after splitting and globbing. */
-  async #expand(word: Word, streams: Streams): Promise<string[]> {
+  /**
+   * Expands a word to the arguments it stands for: none, one, or several after splitting and globbing.
+   * @param names whether patterns become the names of files that match; those of `case` never do
+   */
+  async #expand(word: Word, streams: Streams, { names = true }: { names?: boolean } = {}): Promise<string[]> {
     let fields = ['']
     let globbable = false
     let present = word.length === 0
@@ -356,7 +359,7 @@ export class Shell {
       fields = [...fields, ...pieces.slice(1)]
     }
     if (!present) fields = fields.filter((field) => field !== '')
-    if (!globbable) return fields
+    if (!globbable || !names) return fields
     return fields.flatMap((field) => {
       const found = /[*?]/.test(field) ? this.#host.files.glob(field, this.workingDirectory) : []
       return found.length > 0 ? found : [field]

@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type { ProcessContext, Program } from './process.ts'
@@ -12,13 +12,15 @@ interface TarOptions {
   verbose: boolean
   /** Extracted files get the present time. */
   touch: boolean
+  /** What a link leads to goes in in its place. */
+  follow: boolean
   toStdout: boolean
   paths: string[]
 }
 
 const VALUED = new Set(['f', 'C'])
 
-/** `tar` with c, x and t, and -f -C -z -v -m -O; what it needs for `kubectl cp` in both directions. */
+/** `tar` with c, x and t, and -f -C -h -z -v -m -O; what it needs for `kubectl cp` in both directions. */
 export const tar: Program = async (context) => {
   const options = parse(context)
   if (typeof options === 'string') {
@@ -37,7 +39,17 @@ export const tar: Program = async (context) => {
 }
 
 function parse({ args, workingDirectory }: ProcessContext): TarOptions | string {
-  const options: TarOptions = { mode: 't', archive: '-', directory: workingDirectory, gzip: false, verbose: false, touch: false, toStdout: false, paths: [] }
+  const options: TarOptions = {
+    mode: 't',
+    archive: '-',
+    directory: workingDirectory,
+    gzip: false,
+    verbose: false,
+    touch: false,
+    follow: false,
+    toStdout: false,
+    paths: [],
+  }
   let mode: string | undefined
   const rest = [...args]
   for (let first = true; rest.length > 0; first = false) {
@@ -61,8 +73,9 @@ function parse({ args, workingDirectory }: ProcessContext): TarOptions | string 
       else if (letter === 'z') options.gzip = true
       else if (letter === 'v') options.verbose = true
       else if (letter === 'm') options.touch = true
+      else if (letter === 'h') options.follow = true
       else if (letter === 'O') options.toStdout = true
-      else if (!'pohkS'.includes(letter)) return `invalid option -- '${letter}'`
+      else if (!'pokS'.includes(letter)) return `invalid option -- '${letter}'`
       if (VALUED.has(letter)) break
     }
   }
@@ -76,14 +89,15 @@ async function readAll({ input }: ProcessContext): Promise<Buffer> {
   return Buffer.concat(parts)
 }
 
-function create(context: ProcessContext, { archive, directory, gzip, verbose, paths }: TarOptions): number {
+function create(context: ProcessContext, { archive, directory, gzip, verbose, follow, paths }: TarOptions): number {
   const { files, out, err } = context
   let code = 0
   const entries: TarEntry[] = []
   const add = (path: string): void => {
-    // Where it is, without following a link at its end.
-    const host = posix.join(files.host(posix.dirname(files.absolute(path, directory))), posix.basename(files.absolute(path, directory)))
-    const stat = lstatSync(host, { throwIfNoEntry: false })
+    const absolute = files.absolute(path, directory)
+    // Where it is, without following a link at its end unless that is asked for.
+    const host = follow ? files.host(absolute) : posix.join(files.host(posix.dirname(absolute)), posix.basename(absolute))
+    const stat = (follow ? statSync : lstatSync)(host, { throwIfNoEntry: false })
     if (stat === undefined) {
       err(`tar: ${path}: No such file or directory\n`)
       code = 1

@@ -59,6 +59,12 @@ describe('Shell', () => {
     expect((await run('mkdir -p /a/b; echo one > /a/b/1.yaml; echo two >> /a/b/2.yaml; cat /a/b/*.yaml; ls /a/b')).stdout).toBe('one\ntwo\n1.yaml\n2.yaml\n')
   })
 
+  it('takes the patterns of case as they stand, whatever files are there', async () => {
+    const script =
+      'mkdir -p /c; cd /c; echo 1 > one.conf; echo 2 > "two 2.conf"; for f in *.conf; do case "$f" in *[!a-z.]*) echo "odd $f";; *) echo "kept $f";; esac; done'
+    expect((await run(script)).stdout).toBe('kept one.conf\nodd two 2.conf\n')
+  })
+
   it('does not reach files outside its tree', async () => {
     expect(await run('cat ../../../../../../etc/hostname')).toMatchObject({ code: 1, stdout: '' })
   })

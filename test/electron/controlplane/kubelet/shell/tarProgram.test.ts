@@ -45,6 +45,18 @@ describe.skipIf(!hasProgram('tar'))('tar in a container', () => {
     expect(readFileSync(join(outside, 'written/data', LONG), 'utf8')).toBe('long')
   })
 
+  it('follows links with -h: what they lead to goes in in their place', async () => {
+    const files = tree('follows')
+    mkdirSync(join(root, 'follows/data'))
+    writeFileSync(join(root, 'follows/data/file'), 'content')
+    symlinkSync('file', join(root, 'follows/data/link'))
+    const { code, out } = await run(files, ['-c', '-h', '--hard-dereference', '-f', '-', 'data/link'])
+    writeFileSync(join(outside, 'followed.tar'), out)
+    expect(code).toBe(0)
+    const listed = await runProgram('tar', ['-tvf', join(outside, 'followed.tar')])
+    expect(listed.stdout).toMatch(/^-r.* 7 .* data\/link\n$/)
+  })
+
   it.each(['ustar', 'gnu', 'pax'])('reads archives that real tar writes as %s, also compressed', async (format) => {
     const files = tree(`reads-${format}`)
     const name = format === 'ustar' ? `${'folder-'.repeat(12)}/${'file-'.repeat(15)}` : LONG
