@@ -21,7 +21,8 @@ export class Frame {
 
   /** Resolves when the cluster on the screen is followed live. */
   async live(): Promise<void> {
-    await expect(this.status).toHaveText('Live', { timeout: 30_000 })
+    // Several apps with a cluster each may start at once on few cores.
+    await expect(this.status).toHaveText('Live', { timeout: 120_000 })
   }
 
   /** Names of the sidebar's pages. A link's accessible name leaves out the key that stands beside it. */
