@@ -104,6 +104,8 @@ class Run {
   readonly #side: Side
   readonly #namespace: string
   readonly #clusterWide: KubeObject[] = []
+  /** When the last object was made or changed. */
+  #wroteAtMs = 0
 
   constructor(side: Side, namespace: string) {
     this.#side = side
@@ -112,6 +114,9 @@ class Run {
 
   async step(raw: Step): Promise<void> {
     const step = this.#filled(raw)
+    // Ages are whole seconds: what two steps have made would be of one age, and named in another order on each side.
+    if (step.patch !== undefined) await sleep(Math.max(0, this.#wroteAtMs + 1_100 - performance.now()))
+    if (step.create !== undefined || step.patch !== undefined) this.#wroteAtMs = performance.now()
     if (step.create !== undefined) for (const object of Array.isArray(step.create) ? step.create : [step.create]) await this.#create(object)
     if (step.refused !== undefined) await this.#refused(step.refused)
     if (step.patch !== undefined) await this.#patch(step.patch)
