@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from './support/test.ts'
 
-test('the resources of a cluster are exported as files, Secrets encrypted', async ({ app }) => {
+test('the resources of a cluster are exported as files, Secrets encrypted @page', async ({ app }) => {
   test.setTimeout(240_000)
   const { frame, page } = app
   await expect(frame.status).toHaveText('Live', { timeout: 120_000 })

@@ -40,7 +40,7 @@ async function write(client: EtcdClient, key: string, acknowledged: Acknowledged
 }
 
 describe('kill -9 of the cluster process during writes', () => {
-  it(`loses no acknowledged write and never goes back, ${String(ROUNDS)} times`, { timeout: 240_000 }, async () => {
+  it(`loses no acknowledged write and never goes back, ${String(ROUNDS)} times`, { timeout: 600_000 }, async () => {
     const dataDir = temporaryDirectory('crash')
     const random = new SeededRandom(9)
     const acknowledged: Acknowledged = new Map()
