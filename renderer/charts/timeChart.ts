@@ -47,6 +47,7 @@ export function byteStep(largest: number): number {
 export function timeChartOption(chart: MetricChart, theme: ChartTheme, range: { fromMs: number; toMs: number } | null = null): EChartsCoreOption {
   const unit = chart.series[0]?.unit ?? 'count'
   const largest = Math.max(0, ...chart.series.flatMap((each) => each.values.filter((value) => value !== null)))
+  const step = unit === 'bytes' && largest > 0 ? byteStep(largest) : null
   const format = (value: unknown): string => (typeof value === 'number' ? unitText(value, unit) : '')
   return {
     animation: false,
@@ -77,7 +78,7 @@ export function timeChartOption(chart: MetricChart, theme: ChartTheme, range: { 
       min: 0,
       axisLabel: { color: theme.text, fontSize: 11, formatter: (value: number) => axisText(value, unit, largest) },
       minInterval: unit === 'count' ? 1 : 0,
-      ...(unit === 'bytes' && largest > 0 ? { interval: byteStep(largest) } : {}),
+      ...(step === null ? {} : { interval: step, max: Math.ceil(largest / step) * step }),
       splitLine: { lineStyle: { color: theme.line, type: 'dashed' } },
       splitNumber: 3,
     },

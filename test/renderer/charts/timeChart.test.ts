@@ -46,6 +46,11 @@ describe('timeChartOption', () => {
   ])('puts lines of an axis of up to %d bytes at whole steps of their unit', (largest, step) => {
     expect(byteStep(largest)).toBe(step)
   })
+  it('ends an axis of bytes at a whole step', () => {
+    const memory = { ...chart, series: [{ name: 'used', unit: 'bytes' as const, values: [1, 23.7 * 1024 ** 3, null] }] }
+    expect(optionOf(memory).yAxis).toMatchObject({ interval: 10 * 1024 ** 3, max: 30 * 1024 ** 3 })
+    expect(optionOf(chart).yAxis).not.toHaveProperty('max')
+  })
   it('never draws names of the cluster as HTML', () => {
     expect(optionOf(chart).tooltip.renderMode).toBe('richText')
   })
