@@ -2,6 +2,7 @@ import type { Clock } from '#shared/base/clock.ts'
 import { Emitter } from '#shared/base/emitter.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
+import { untilAborted } from '#shared/base/untilAborted.ts'
 import type { GroupVersionResource, KubeObject } from '#shared/kubernetes/object.ts'
 import { isGone } from '#shared/kubernetes/status.ts'
 import type { RestClient } from './restClient.ts'
@@ -72,21 +73,8 @@ export class Informer {
   }
 
   /** Settles after the first complete list. @throws the signal's reason when it aborts first */
-  synced(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        reject(signal.reason as Error)
-      }
-      if (signal.aborted) {
-        onAbort()
-        return
-      }
-      signal.addEventListener('abort', onAbort, { once: true })
-      void this.#synced.promise.then(() => {
-        signal.removeEventListener('abort', onAbort)
-        resolve()
-      })
-    })
+  async synced(signal: AbortSignal): Promise<void> {
+    await untilAborted(this.#synced.promise, signal)
   }
 
   /** Lists and watches until the signal aborts; failures are logged and retried with back-off. */

@@ -2,6 +2,7 @@ import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '#shared/base/clock.ts'
 import type { Random } from '#shared/base/random.ts'
+import { untilAborted } from '#shared/base/untilAborted.ts'
 import { behaviourOf } from './behaviour.ts'
 import type { ContainerConfig } from './containerConfig.ts'
 import { ContainerLog } from './containerLog.ts'
@@ -450,18 +451,4 @@ export class ContainerManager {
 
 function mayRestart(policy: 'Always' | 'OnFailure' | 'Never', exitCode: number): boolean {
   return policy === 'Always' || (policy === 'OnFailure' && exitCode !== 0)
-}
-
-/** The promise, or the signal's reason when that aborts first. */
-export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      reject(signal.reason as Error)
-    }
-    if (signal.aborted) abort()
-    signal.addEventListener('abort', abort, { once: true })
-    promise.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', abort)
-    })
-  })
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
+import { untilAborted } from '#shared/base/untilAborted.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isAlreadyExists } from '#shared/kubernetes/status.ts'
 import { NODES, type ApiClient } from './apiClient.ts'
@@ -77,16 +78,4 @@ export class OwnNode {
       await clock.sleep(RETRY_MS, { signal })
     }
   }
-}
-
-function untilAborted(promise: Promise<undefined>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error)
-    if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    void promise.then(() => {
-      signal.removeEventListener('abort', onAbort)
-      resolve()
-    })
-  })
 }
