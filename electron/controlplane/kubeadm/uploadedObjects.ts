@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { deepEqual, isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { deepEqual, isObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isAlreadyExists } from '#shared/kubernetes/status.ts'
+import { objectAt } from '#shared/planning/scheduling/pod.ts'
 import { clusterObjects, kubeletConfigNames } from './clusterObjects.ts'
 import type { NodeProgramsOptions } from './nodePrograms.ts'
 
@@ -27,8 +28,6 @@ function namesOf(part: UploadedPart, kubeadm: string): string[] {
 
 /** An address that was given out and a Corefile that somebody may have changed stay. @see cmd/kubeadm/app/phases/addons/dns */
 const isRetained = ({ kind, metadata: { name } }: KubeObject): boolean => kind === 'Service' || (kind === 'ConfigMap' && name === 'coredns')
-
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 
 /**
  * Creates the objects of a part, or makes those that are there what they should be.
