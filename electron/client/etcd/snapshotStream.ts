@@ -66,7 +66,12 @@ async function* chunksOf(stream: ClientHttp2Stream): AsyncGenerator<Buffer[]> {
   let waiting: Buffer[] = []
   let bytes = 0
   const state: { closed: boolean; failure: Error | null } = { closed: false, failure: null }
-  let wake: () => void = () => undefined
+  let waker: (() => void) | null = null
+  // Once each time it waits: Node looks closely at a promise that is resolved again, and pieces come by the thousand.
+  const wake = (): void => {
+    waker?.()
+    waker = null
+  }
   stream.on('data', (chunk: Buffer) => {
     waiting.push(chunk)
     bytes += chunk.length
@@ -92,7 +97,7 @@ async function* chunksOf(stream: ClientHttp2Stream): AsyncGenerator<Buffer[]> {
     if (state.failure !== null) throw state.failure
     if (state.closed) return
     await new Promise<void>((resolve) => {
-      wake = resolve
+      waker = resolve
     })
   }
 }
