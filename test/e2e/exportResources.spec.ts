@@ -28,4 +28,7 @@ test('the resources of a cluster are exported as files, Secrets encrypted @page'
   await dialog.getByLabel('Left out').check()
   await dialog.getByRole('button', { name: 'Export' }).click()
   await expect(frame.messages.getByText(/is not empty/)).toBeVisible()
+  // Specs that come after share the app.
+  await page.keyboard.press('Escape')
+  await expect(dialog).toHaveCount(0)
 })

@@ -21,8 +21,7 @@ export class Frame {
 
   /** Resolves when the cluster on the screen is followed live. */
   async live(): Promise<void> {
-    // Several apps with a cluster each may start at once on few cores.
-    await expect(this.status).toHaveText('Live', { timeout: 120_000 })
+    await expect(this.status).toHaveText('Live', { timeout: 30_000 })
   }
 
   /** Names of the sidebar's pages. A link's accessible name leaves out the key that stands beside it. */
