@@ -40,13 +40,22 @@ function start(name: string, text: string, restarts: number): void {
   containers.set(name, { text, process: child, startedMs: Date.now(), restarts })
 }
 
+/** By name. One that is moved away while the folder is read is gone already. */
+function manifests(): Map<string, string> {
+  const texts = new Map<string, string>()
+  for (const file of readdirSync(MANIFESTS).filter((each) => each.endsWith('.yaml'))) {
+    try {
+      texts.set(file.replace(/\.yaml$/, ''), readFileSync(`${MANIFESTS}/${file}`, 'utf8'))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+  }
+  return texts
+}
+
 /** What runs becomes what the folder says. */
 function sync(): void {
-  const wanted = new Map(
-    readdirSync(MANIFESTS)
-      .filter((file) => file.endsWith('.yaml'))
-      .map((file) => [file.replace(/\.yaml$/, ''), readFileSync(`${MANIFESTS}/${file}`, 'utf8')] as const),
-  )
+  const wanted = manifests()
   for (const [name, container] of containers) {
     if (wanted.get(name) === container.text) continue
     if (isRunning(container)) container.process.kill('SIGTERM')
