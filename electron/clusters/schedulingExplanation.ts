@@ -57,7 +57,7 @@ async function recordOf(client: RestClient, { metadata }: KubeObject, signal: Ab
 
 /** Which nodes would take a pod, as the default profile of a release decides in the cluster as its API server has it. */
 export async function placementOf(
-  client: RestClient,
+  client: Pick<RestClient, 'list'>,
   pod: KubeObject,
   { minor }: { minor: number },
   signal: AbortSignal,
@@ -91,7 +91,7 @@ export async function placementOf(
 }
 
 async function listAll(
-  client: RestClient,
+  client: Pick<RestClient, 'list'>,
   { gvr, namespace }: { gvr: GroupVersionResource; namespace?: string | undefined },
   signal: AbortSignal,
 ): Promise<KubeObject[]> {

@@ -19,7 +19,7 @@ import { replaceServer } from '#electron/pki/kubeconfig.ts'
 import { makePki, startRealControlPlane, startRealScheduler, type Served } from '#test/bench/load/servers.ts'
 import { temporaryDirectory } from '#test/support/peers.ts'
 import { Side } from './scenario/side.ts'
-import { decide, narrowed, type Expected } from './scheduler/mirror.ts'
+import { decide, narrowed, SettledCluster, type Expected } from './scheduler/mirror.ts'
 import { PRIORITIES, randomCluster, type RandomCluster } from './scheduler/randomCluster.ts'
 import { SchedulerLog } from './scheduler/schedulerLog.ts'
 
@@ -210,11 +210,15 @@ describe.skipIf(bin === '')('the plugins and the real kube-scheduler 1.20', () =
   }
 
   /** Both about one pod, which stays where it was placed; one that found no node is gone afterwards, and so is who left for it. */
-  async function attempt(peer: Side, { isLarge }: RandomCluster, pod: KubeObject): Promise<{ made: KubeObject; theirs: Placed; differs: string | null }> {
+  async function attempt(
+    peer: Side,
+    { isLarge, settled }: RandomCluster & { settled: SettledCluster },
+    pod: KubeObject,
+  ): Promise<{ made: KubeObject; theirs: Placed; differs: string | null }> {
     const { namespace } = pod.metadata
     // As admission completes it, before anything happens because of it.
     const asked = await peer.tried(PODS, namespace, pod)
-    const ours = await decide(peer.client, asked, peer.signal)
+    const ours = await decide(settled, asked, peer.signal)
     const made = await peer.client.create(PODS, { namespace }, pod, peer.signal)
     const theirs = await placed(peer, made)
     const differs = difference(ours, { ...theirs, log, pod: nameOf(made), isLarge })
@@ -237,7 +241,7 @@ describe.skipIf(bin === '')('the plugins and the real kube-scheduler 1.20', () =
     let large = 0
     for (let round = 0; round < rounds; round++) {
       const name = `s${String(seed)}-${String(round)}`
-      const cluster = randomCluster(new SeededRandom(seed * 1_000_003 + round), name)
+      const cluster = { ...randomCluster(new SeededRandom(seed * 1_000_003 + round), name), settled: new SettledCluster(side.client) }
       if (cluster.isLarge) large++
       await build(side, cluster)
       await seen(side, cluster, `${name}-probe`)

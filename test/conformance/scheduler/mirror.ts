@@ -1,9 +1,9 @@
-import type { KubeObject } from '#shared/kubernetes/object.ts'
+import type { KubeList, KubeObject } from '#shared/kubernetes/object.ts'
 import type { SchedulingOutcome } from '#shared/planning/scheduling/decision.ts'
 import { fitErrorMessage, type CycleState } from '#shared/planning/scheduling/filters.ts'
 import { scoreNodes } from '#shared/planning/scheduling/scores.ts'
 import { specOf } from '#shared/planning/scheduling/pod.ts'
-import { POD_DISRUPTION_BUDGETS } from '#electron/client/resources.ts'
+import { POD_DISRUPTION_BUDGETS, PODS } from '#electron/client/resources.ts'
 import type { RestClient } from '#electron/client/restClient.ts'
 import { placementOf } from '#electron/clusters/schedulingExplanation.ts'
 import { isLess, preemptionCandidates, type PreemptionCandidate } from '#electron/controlplane/scheduler/preemption.ts'
@@ -15,8 +15,27 @@ export interface Expected extends SchedulingOutcome {
   preemption: PreemptionCandidate[]
 }
 
+/** A client of a cluster in which only pods change: every other list is asked for once. */
+export class SettledCluster implements Pick<RestClient, 'list'> {
+  readonly #client: RestClient
+  readonly #lists = new Map<string, Promise<KubeList>>()
+
+  constructor(client: RestClient) {
+    this.#client = client
+  }
+
+  list(...asked: Parameters<RestClient['list']>): Promise<KubeList> {
+    const [gvr, options] = asked
+    if (gvr === PODS) return this.#client.list(...asked)
+    const key = JSON.stringify([gvr, options])
+    const list = this.#lists.get(key) ?? this.#client.list(...asked)
+    this.#lists.set(key, list)
+    return list
+  }
+}
+
 /** What Drydock's plugins decide for a pod, in the cluster as an API server has it. */
-export async function decide(client: RestClient, pod: KubeObject, signal: AbortSignal): Promise<Expected> {
+export async function decide(client: Pick<RestClient, 'list'>, pod: KubeObject, signal: AbortSignal): Promise<Expected> {
   const { state, outcome } = await placementOf(client, pod, { minor: 20 }, signal)
   const fits = outcome.scores.length > 0
   const message = fits ? '' : fitErrorMessage(state.nodes.length, outcome.refusals.values(), state)
