@@ -12,7 +12,7 @@ import type { Calls } from './load/etcdWork.ts'
 const KEYS = 10_000
 const VALUE_BYTES = 3_000
 const WATCHERS = 20
-const WATCHED_PUTS = 1_000
+const WATCHED_PUTS = 5_000
 const ROUNDS = Number(process.env['DRYDOCK_ROUNDS'] ?? 5)
 const program = process.env['DRYDOCK_ETCD'] ?? 'etcd'
 const DEFAULTS = { valueBytes: VALUE_BYTES, keys: KEYS, from: 0, limit: 500 }
