@@ -1,21 +1,14 @@
 // Builds the page, the main process and the preload script into out/. `--if-stale`: only when a source is newer.
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { build } from 'vite'
 import { root, say } from './environment.mjs'
+import { isBuilt, tellBuilt } from './freshness.mjs'
 
 /** First page's script, compressed: what a browser loads before anything is seen. */
 const FIRST_PAGE_LIMIT = 400 * 1024
-const SOURCES = ['renderer', 'shared', 'electron', 'build', 'package.json', 'package-lock.json']
-const stamp = join(root, 'out', 'built')
 const quiet = process.argv.includes('--quiet')
-
-function newest(path) {
-  const stat = statSync(path)
-  if (!stat.isDirectory()) return stat.mtimeMs
-  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name))))
-}
 
 /** Entry and everything it imports statically, by the manifest. */
 function firstPageBytes() {
@@ -32,7 +25,7 @@ function firstPageBytes() {
   return [...files].reduce((sum, file) => sum + gzipSync(readFileSync(join(outDir, file))).length, 0)
 }
 
-if (process.argv.includes('--if-stale') && existsSync(stamp) && SOURCES.every((name) => newest(join(root, name)) <= statSync(stamp).mtimeMs)) {
+if (process.argv.includes('--if-stale') && isBuilt()) {
   if (!quiet) say('out/ is up to date')
   process.exit(0)
 }
@@ -52,4 +45,4 @@ if (bytes > FIRST_PAGE_LIMIT) {
   say('the first page loads too much script: move what it does not need at once behind import()')
   process.exit(1)
 }
-writeFileSync(stamp, '')
+tellBuilt()

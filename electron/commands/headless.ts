@@ -3,17 +3,15 @@ import { writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
-import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { SystemClock } from '#shared/base/clock.ts'
 import { SeededRandom } from '#shared/base/random.ts'
 import type { InputOf, MessageOf, OutputOf, RequestName, SubscriptionName } from '#shared/contract/contract.ts'
 import type { RunView, StepView } from '#shared/contract/runbooks.ts'
 import { Application } from '#electron/application.ts'
+import { ownProgram, version } from './ownProgram.ts'
 import { readPassword } from './readPassword.ts'
 import { stderrLogger } from './stderrLogger.ts'
-
-const top = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Options of every command that works on a cluster without a window. */
 export interface TargetOptions {
@@ -67,11 +65,11 @@ export class Headless {
       userKubeconfigs: false,
       embedded: false,
       schedules: false,
-      clusterCommand: { program: process.execPath, args: ['--disable-warning=ExperimentalWarning', join(top, 'electron/cli.ts')] },
+      clusterCommand: ownProgram,
       ...(sudoPassword === null ? {} : { sudoPassword }),
       ...(options.sshConfig === undefined ? {} : { sshConfigFile: resolve(options.sshConfig) }),
       shell: 'browser',
-      version: '0.1.0',
+      version,
       clock: new SystemClock(),
       random: new SeededRandom(randomBytes(4).readUInt32LE()),
       logger: stderrLogger(options.logLevel ?? 'error'),

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { SystemClock } from '#shared/base/clock.ts'
 import { SeededRandom } from '#shared/base/random.ts'
 import { Application } from '#electron/application.ts'
 import { servePage } from '#electron/serve.ts'
+import { ownProgram, top, version } from './ownProgram.ts'
 import { stderrLogger } from './stderrLogger.ts'
 
 interface Options {
@@ -17,8 +17,6 @@ interface Options {
   logLevel: string
   page?: string
 }
-
-const top = fileURLToPath(new URL('../..', import.meta.url))
 
 /** `drydock serve`: the app for a browser on this machine. */
 export function register(program: Command): void {
@@ -45,9 +43,9 @@ export function register(program: Command): void {
         dataDir: resolve(options.dataDir ?? join(homedir(), '.local/share/drydock')),
         kubeconfigs: options.kubeconfig,
         userKubeconfigs: options.ownKubeconfigs,
-        clusterCommand: { program: process.execPath, args: [join(top, 'electron/cli.ts')] },
+        clusterCommand: ownProgram,
         shell: 'browser',
-        version: '0.1.0',
+        version,
         clock: new SystemClock(),
         random: new SeededRandom(randomBytes(4).readUInt32LE()),
         logger,

@@ -6,7 +6,8 @@ import type { Transport } from '#shared/kubernetes/transport.ts'
 import { planRestore, runRestore } from '../api/restoreObjects.ts'
 import { listedResources, objectsOf, type ListedResource } from '../clusters/allObjects.ts'
 import { withOpened } from '../clusters/openedSnapshot.ts'
-import { clusterCommand, report, withTarget } from './snapshotTarget.ts'
+import { ownProgram } from './ownProgram.ts'
+import { report, withTarget } from './snapshotTarget.ts'
 import type { WriteFlags } from './writeFlags.ts'
 import { stderrLogger } from './stderrLogger.ts'
 
@@ -19,7 +20,7 @@ export interface RestoreObjectsFlags extends WriteFlags {
 /** `drydock snapshot restore FILE --object … --namespace …`: chosen objects made again in a cluster, as the Restore page does it. */
 export async function restoreObjects(path: string, flags: RestoreObjectsFlags, signal: AbortSignal): Promise<void> {
   const clock = new SystemClock()
-  const opened = { directory: join(tmpdir(), 'drydock-opened'), command: clusterCommand, clock, logger: stderrLogger('error'), revision: flags.rev }
+  const opened = { directory: join(tmpdir(), 'drydock-opened'), command: ownProgram, clock, logger: stderrLogger('error'), revision: flags.rev }
   await withTarget(flags, (to) =>
     withOpened(path, opened, signal, async (from) => {
       const objects = await chosenObjects(from, flags, signal)

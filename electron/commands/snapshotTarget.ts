@@ -1,7 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { SystemClock } from '#shared/base/clock.ts'
 import type { ObjectKey, RestoredItem } from '#shared/contract/compare.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
@@ -9,15 +8,9 @@ import type { Transport } from '#shared/kubernetes/transport.ts'
 import { makeObjects, type Chosen } from '../api/restoreObjects.ts'
 import type { ListedResource } from '../clusters/allObjects.ts'
 import { ContextTransport } from '../clusters/contextTransport.ts'
-import type { ClusterCommand } from '../clusters/embeddedCluster.ts'
 import { parseKubeconfig } from '../clusters/kubeconfig.ts'
 import { printTable } from '../snapshot/print.ts'
 import type { WriteFlags } from './writeFlags.ts'
-
-const top = fileURLToPath(new URL('../..', import.meta.url))
-
-/** How a control plane of our own is started. */
-export const clusterCommand: ClusterCommand = { program: process.execPath, args: ['--disable-warning=ExperimentalWarning', join(top, 'electron/cli.ts')] }
 
 /** @throws Error that says what to give */
 export async function withTarget<T>({ kubeconfig, context }: Pick<WriteFlags, 'kubeconfig' | 'context'>, use: (to: Transport) => Promise<T>): Promise<T> {

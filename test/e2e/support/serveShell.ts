@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Browser, BrowserContextOptions } from '@playwright/test'
-import { cli } from '#test/support/runningCluster.ts'
 import { environment, type Shell, type ShellOptions } from './shell.ts'
 
+/** As `npm start` runs it: what build/build.mjs made, which build/e2e.mjs keeps fresh. */
+const cli = join(import.meta.dirname, '../../../out/main/cli.js')
 const READY = /^drydock: ready (http:\/\/127\.0\.0\.1:\d+\/#token=\S+)$/
 
 /** Starts `drydock serve` and opens its page as a person does: by the address that it prints. */
