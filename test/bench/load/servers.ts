@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { issueCertificate } from '#electron/pki/certificate.ts'
 import { ensureKubernetesPki, readAuthority } from '#electron/pki/kubernetesPki.ts'
 import { freePort } from '#test/support/freePort.ts'
+import { builtServer } from './builtServer.ts'
 import type { TlsTarget } from './http1Connection.ts'
 
 const YEAR_MS = 365 * 24 * 3_600_000
@@ -204,18 +205,11 @@ export async function startEmbedded(
 ): Promise<Served> {
   if (!keep) rmSync(dataDir, { recursive: true, force: true })
   mkdirSync(dataDir, { recursive: true })
+  const program = await builtServer()
   const startedMs = performance.now()
   const child = spawn(
     process.execPath,
-    [
-      '--disable-warning=ExperimentalWarning',
-      ...nodeArgs,
-      join(import.meta.dirname, 'embeddedServer.ts'),
-      dataDir,
-      pki.dir,
-      etcdOnly ? 'etcd' : scheduler ? 'scheduler' : 'all',
-      version,
-    ],
+    ['--disable-warning=ExperimentalWarning', ...nodeArgs, program, dataDir, pki.dir, etcdOnly ? 'etcd' : scheduler ? 'scheduler' : 'all', version],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   )
   const stderr = collect(child)
