@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { StoredRevision } from '#shared/etcd/snapshotSource.ts'
 import { decodeObject, encodeProtobuf } from '#shared/kubernetes/codec/codec.ts'
-import { isObject } from '#shared/kubernetes/json.ts'
+import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { encodeSnapshot } from '#electron/snapshot/encodeSnapshot.ts'
 import { SnapshotFile } from '#electron/snapshot/snapshotFile.ts'
@@ -10,6 +10,8 @@ import { cli, startCluster } from '#test/support/runningCluster.ts'
 
 const WORKLOADS = 20
 const NODE = 'node01'
+/** Last byte of the first address that copied pods take on a node. */
+const FIRST_POD = 40
 const encoder = new TextEncoder()
 
 /** A deployment whose pods ask for little, so that thirty of them fit on a node. */
@@ -65,9 +67,16 @@ export async function writeTwinSnapshot(
     const pod = decoded(key)
     for (let index = 1; index < replicas; index++, made++) {
       const name = `${(pod.metadata.name ?? '').replace(/-[^-]+$/, '')}-${String(index).padStart(5, '0')}`
-      add(`/registry/pods/default/${name}`, copyOfPod(pod, { name, node: names[made % names.length] ?? NODE, index: made }))
+      add(`/registry/pods/default/${name}`, copyOfPod(pod, { name, index: made, ...placeOf(decoded, names, made) }))
     }
   }
+  const proxyKey = [...live.keys()].find((key) => key.startsWith('/registry/pods/kube-system/kube-proxy-') && nodeOf(decoded(key)) === NODE)
+  if (proxyKey !== undefined)
+    for (const [index, node] of names.slice(1).entries()) {
+      const name = `kube-proxy-${String(index).padStart(5, '0')}`
+      const { hostIP } = placeOf(decoded, names, index + 1)
+      add(`/registry/pods/kube-system/${name}`, ofNode(copyOfPod(decoded(proxyKey), { name, node, hostIP, podIP: hostIP, index: made + index }), node))
+    }
   const scaled = (object: KubeObject): KubeObject => ({
     ...object,
     spec: { ...(isObject(object['spec']) ? object['spec'] : {}), replicas },
@@ -81,6 +90,7 @@ export async function writeTwinSnapshot(
     },
   })
   for (const key of live.keys()) if (/^\/registry\/(deployments|replicasets)\/default\/work-/.test(key)) replace(key, scaled)
+  replace('/registry/daemonsets/kube-system/kube-proxy', (set) => ({ ...set, status: grown(set['status'], nodes - 1) }))
   await encodeSnapshot(
     {
       revision: objects.length + 1,
@@ -98,6 +108,19 @@ export async function writeTwinSnapshot(
     },
     { path, signal: new AbortController().signal },
   )
+}
+
+const nodeOf = ({ spec }: KubeObject): unknown => (isObject(spec) ? spec['nodeName'] : undefined)
+
+/** A pod that a DaemonSet made for a node: its affinity names the node. */
+function ofNode(pod: KubeObject, node: string): KubeObject {
+  return JSON.parse(JSON.stringify(pod).replaceAll(`"values":["${NODE}"]`, `"values":["${node}"]`)) as KubeObject
+}
+
+/** A DaemonSet's counts with so many nodes more. */
+function grown(status: unknown, by: number): JsonObject {
+  const counts = ['currentNumberScheduled', 'desiredNumberScheduled', 'numberReady', 'numberAvailable', 'updatedNumberScheduled']
+  return Object.fromEntries(Object.entries(isObject(status) ? status : {}).map(([name, value]) => [name, counts.includes(name) ? Number(value) + by : value]))
 }
 
 async function saveSmall(path: string, { scratch, version }: { scratch: string; version: string }): Promise<void> {
@@ -144,10 +167,27 @@ function readLive(path: string): Map<string, Uint8Array> {
 const uidOf = (kind: 'node' | 'lease' | 'pod', index: number): string =>
   `${{ node: '1', lease: '2', pod: '3' }[kind]}0000000-0000-4000-8000-${index.toString(16).padStart(12, '0')}`
 
+/** Of the node of an index: 250 of a kind share the first two bytes. */
+const addressOf = (index: number): string => `172.31.${String(Math.floor(index / 250))}.${String((index % 250) + 1)}`
+const rangeOf = (index: number): string => `10.${String(100 + Math.floor(index / 250))}.${String((index % 250) + 1)}`
+
+/** Where a pod runs and with which addresses, as its node's kubelet would have told: the nodes take turns, and each counts its pods. */
+function placeOf(decoded: (key: string) => KubeObject, names: readonly string[], index: number): { node: string; hostIP: string; podIP: string } {
+  const at = index % names.length
+  const node = names[at] ?? NODE
+  // The first network addresses of a range are the bridge's and those of pods that the small cluster had there.
+  const last = String(FIRST_POD + Math.floor(index / names.length))
+  if (at > 0) return { node, hostIP: addressOf(at - 1), podIP: `${rangeOf(at - 1)}.${last}` }
+  const original = decoded(`/registry/minions/${NODE}`)
+  const { podCIDR } = isObject(original['spec']) ? original['spec'] : {}
+  const addresses = isObject(original['status']) && Array.isArray(original['status']['addresses']) ? original['status']['addresses'] : []
+  const own = (addresses as { type: string; address: string }[]).find(({ type }) => type === 'InternalIP')
+  return { node, hostIP: own?.address ?? '', podIP: `${String(podCIDR).replace(/\.\d+\/.*$/, '')}.${last}` }
+}
+
 function copyOfNode(node: KubeObject, { name, index }: { name: string; index: number }): KubeObject {
-  const [high, low] = [Math.floor(index / 250), (index % 250) + 1]
   const status = isObject(node['status']) ? node['status'] : {}
-  const podCIDR = `10.${String(100 + high)}.${String(low)}.0/24`
+  const podCIDR = `${rangeOf(index)}.0/24`
   return {
     ...node,
     metadata: { ...node.metadata, name, uid: uidOf('node', index), labels: { ...node.metadata.labels, 'kubernetes.io/hostname': name } },
@@ -155,19 +195,21 @@ function copyOfNode(node: KubeObject, { name, index }: { name: string; index: nu
     status: {
       ...status,
       addresses: [
-        { type: 'InternalIP', address: `172.31.${String(high)}.${String(low)}` },
+        { type: 'InternalIP', address: addressOf(index) },
         { type: 'Hostname', address: name },
       ],
     },
   }
 }
 
-function copyOfPod(pod: KubeObject, { name, node, index }: { name: string; node: string; index: number }): KubeObject {
-  const podIP = `10.${String(100 + Math.floor(index / 62_500))}.${String(Math.floor(index / 250) % 250)}.${String((index % 250) + 1)}`
+function copyOfPod(
+  pod: KubeObject,
+  { name, node, hostIP, podIP, index }: { name: string; node: string; hostIP: string; podIP: string; index: number },
+): KubeObject {
   return {
     ...pod,
     metadata: { ...pod.metadata, name, uid: uidOf('pod', index) },
     spec: { ...(isObject(pod['spec']) ? pod['spec'] : {}), nodeName: node },
-    status: { ...(isObject(pod['status']) ? pod['status'] : {}), podIP, podIPs: [{ ip: podIP }] },
+    status: { ...(isObject(pod['status']) ? pod['status'] : {}), hostIP, hostIPs: [{ ip: hostIP }], podIP, podIPs: [{ ip: podIP }] },
   }
 }
