@@ -41,7 +41,8 @@ const keyOf = ({ metadata }: KubeObject): string => objectKey(metadata.namespace
 export class Informer {
   readonly #options: InformerOptions
   readonly #objects = new Map<string, KubeObject>()
-  readonly #indexes = new Map<string, Map<string, Set<string>>>()
+  /** Objects by index, value and key: whoever asks for a workload's pods is given them without looking each up. */
+  readonly #indexes = new Map<string, Map<string, Map<string, KubeObject>>>()
   readonly #events = new Emitter<InformerEvent>()
   readonly #synced = Promise.withResolvers<undefined>()
   #resourceVersion = ''
@@ -61,9 +62,8 @@ export class Informer {
   }
 
   byIndex(index: string, value: string): KubeObject[] {
-    const keys = this.#indexes.get(index)?.get(value)
-    if (keys === undefined) return []
-    return [...keys].flatMap((key) => this.#objects.get(key) ?? [])
+    const found = this.#indexes.get(index)?.get(value)
+    return found === undefined ? [] : [...found.values()]
   }
 
   /** Listeners added later are not told of what is already there; `list()` has it. */
@@ -160,9 +160,9 @@ export class Informer {
     for (const [name, valuesOf] of Object.entries(this.#options.indexers ?? {})) {
       const index = this.#indexes.get(name)
       for (const value of valuesOf(object)) {
-        const keys = index?.get(value)
-        if (keys === undefined) index?.set(value, new Set([key]))
-        else keys.add(key)
+        const found = index?.get(value)
+        if (found === undefined) index?.set(value, new Map([[key, object]]))
+        else found.set(key, object)
       }
     }
   }
@@ -171,9 +171,9 @@ export class Informer {
     for (const [name, valuesOf] of Object.entries(this.#options.indexers ?? {})) {
       const index = this.#indexes.get(name)
       for (const value of valuesOf(object)) {
-        const keys = index?.get(value)
-        keys?.delete(key)
-        if (keys?.size === 0) index?.delete(value)
+        const found = index?.get(value)
+        found?.delete(key)
+        if (found?.size === 0) index?.delete(value)
       }
     }
   }

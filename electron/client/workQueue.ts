@@ -18,9 +18,15 @@ export interface WorkQueueOptions {
 const FIRST_RETRY_MS = 5
 const MAX_RETRY_MS = 1_000_000
 
+/** How many objects of a key count for a millisecond until its next look: a hundred thousand a second are looked at for all changes of one key. */
+const OBJECTS_PER_MS = 10
+/** Shorter pauses are none: what has few objects is handled at each change. */
+const LEAST_PAUSE_MS = 10
+
 /**
  * Keys to look at, each at most once at a time: a key added while it is being handled is handled again afterwards
- * (client-go's workqueue). Keys that fail come back later and later until they succeed.
+ * (client-go's workqueue). Keys that fail come back later and later until they succeed. Keys whose look goes through many objects wait between
+ * looks, so that as many changes of them share one: n changes of a workload of n pods do not cost n * n.
  */
 export class WorkQueue {
   readonly #options: WorkQueueOptions
@@ -28,6 +34,8 @@ export class WorkQueue {
   readonly #active = new Set<string>()
   readonly #failures = new Map<string, number>()
   readonly #timers = new Map<string, { atMs: number; cancel: () => void }>()
+  /** When a key with many objects is handled next at the earliest. */
+  readonly #notBeforeMs = new Map<string, number>()
   #signal: AbortSignal | null = null
   #idle: (() => void) | null = null
 
@@ -41,8 +49,24 @@ export class WorkQueue {
   }
 
   add(key: string): void {
+    const notBeforeMs = this.#notBeforeMs.get(key)
+    if (notBeforeMs !== undefined) {
+      const restMs = notBeforeMs - this.#options.clock.now()
+      if (restMs > 0) {
+        this.addAfter(key, restMs)
+        return
+      }
+      this.#notBeforeMs.delete(key)
+    }
     this.#waiting.add(key)
     this.#pump()
+  }
+
+  /** Tells, while a key is handled, through how many objects that goes: its next look comes later accordingly. */
+  weigh(key: string, objects: number): void {
+    const pauseMs = objects / OBJECTS_PER_MS
+    if (pauseMs < LEAST_PAUSE_MS) this.#notBeforeMs.delete(key)
+    else this.#notBeforeMs.set(key, this.#options.clock.now() + pauseMs)
   }
 
   /** The earliest of several delays for one key counts. */

@@ -84,4 +84,31 @@ describe('WorkQueue', () => {
     expect(handled.map((ms) => ms - start)).toEqual([50])
     await stop()
   })
+
+  it('handles a key of many objects once for the changes of a while, the first of them at once', async () => {
+    const handled: number[] = []
+    const {
+      queue: keys,
+      clock,
+      stop,
+    } = queue((key) => {
+      handled.push(clock.now())
+      keys.weigh(key, key === 'large' ? 1_500 : 99)
+      return Promise.resolve()
+    })
+    const start = clock.now()
+    for (let change = 0; change < 40; change++) {
+      keys.add('large')
+      await clock.advance(10)
+    }
+    await clock.advance(1_000)
+    expect(handled.map((ms) => ms - start)).toEqual([0, 150, 300, 450])
+    handled.length = 0
+    for (let change = 0; change < 3; change++) {
+      keys.add('small')
+      await clock.advance(1)
+    }
+    expect(handled).toHaveLength(3)
+    await stop()
+  })
 })

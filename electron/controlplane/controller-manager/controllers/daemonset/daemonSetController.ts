@@ -157,10 +157,13 @@ export function daemonSetController(context: ControllerContext): Controller {
     const { current, collisions } = await currentRevision(set, revisions, signal)
     const hash = current.metadata.labels?.[HASH] ?? ''
     const owned = await claimPods(context, set, { pods, matches: (pod) => matches(set, pod) }, signal)
+    queue.weigh(key, owned.length)
     const byNode = new Map<string, KubeObject[]>()
     for (const pod of owned) {
       const node = nodeNameOf(pod) || pinnedNode(pod)
-      byNode.set(node, [...(byNode.get(node) ?? []), pod])
+      const here = byNode.get(node)
+      if (here === undefined) byNode.set(node, [pod])
+      else here.push(pod)
     }
     const view = { key, set, hash, byNode, collisions }
     if (expectations.satisfied(key)) {

@@ -109,6 +109,7 @@ export function jobController(context: ControllerContext): Controller {
     if (isFinishedJob(job) || (typeof managedBy === 'string' && managedBy !== 'kubernetes.io/job-controller')) return
     const satisfied = expectations.satisfied(key)
     const owned = await claimPods(context, job, { pods, matches: (pod) => matches(job, pod), finalizers: tracked ? [TRACKING] : [] }, signal)
+    queue.weigh(key, owned.length)
     const round = lookAtJob(job, owned, { minor, nowMs: clock.now(), released: progress.released(job, owned) })
     const before = statusOf(job)
     const status: JsonObject = { ...before, conditions: [...objectsAt(before['conditions'])] }

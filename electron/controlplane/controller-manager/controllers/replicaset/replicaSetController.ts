@@ -26,8 +26,6 @@ import { rankForDeletion } from '../../podRank.ts'
 
 /** Most pods made or removed in one round. */
 const BURST = 500
-/** Every look goes through all pods of a set: changes of a large one wait for each other, a millisecond for so many pods. */
-const PODS_PER_MS = 10
 
 interface Failure {
   reason: 'FailedCreate' | 'FailedDelete'
@@ -46,11 +44,6 @@ export function replicaSetController(
   const control = new PodControl(context, events)
   const expectations = new Expectations(clock)
   const queue = context.queue(options.name, sync)
-  /** How many pods a set had when it was looked at last. */
-  const sizes = new Map<string, number>()
-  const addPaced = (key: string): void => {
-    queue.addAfter(key, Math.floor((sizes.get(key) ?? 0) / PODS_PER_MS / 10) * 10)
-  }
 
   const selectorOf = (set: KubeObject): unknown =>
     options.kind === 'ReplicationController' ? { matchLabels: objectAt(specOf(set)['selector']) } : specOf(set)['selector']
@@ -62,10 +55,7 @@ export function replicaSetController(
   }
 
   sets.onEvent(({ type, object }) => {
-    if (type === 'delete') {
-      expectations.forget(keyOf(object))
-      sizes.delete(keyOf(object))
-    }
+    if (type === 'delete') expectations.forget(keyOf(object))
     queue.add(keyOf(object))
   })
   pods.onEvent(({ type, object, old }) => {
@@ -73,7 +63,7 @@ export function replicaSetController(
     if (key !== null) {
       if (type === 'add') expectations.created(key)
       if (type === 'delete' || isDeleting(object)) expectations.deleted(key, object.metadata.uid ?? '')
-      addPaced(key)
+      queue.add(key)
     } else if (type !== 'delete') for (const set of sets.byIndex('namespace', object.metadata.namespace ?? '')) if (matches(set, object)) queue.add(keyOf(set))
     const former = old === undefined ? null : ownerKey(old)
     if (former !== null && former !== key) queue.add(former)
@@ -88,7 +78,7 @@ export function replicaSetController(
     }
     const owned = await claimPods(context, set, { pods, matches: (pod) => matches(set, pod) }, signal)
     const active = owned.filter(isPodActive)
-    sizes.set(key, owned.length)
+    queue.weigh(key, owned.length)
     let failure: Failure | null = null
     if (!isDeleting(set) && expectations.satisfied(key)) failure = await manage(key, set, active, signal)
     await writeStatus(set, active, failure, signal)

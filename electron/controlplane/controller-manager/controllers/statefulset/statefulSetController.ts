@@ -53,6 +53,7 @@ export function statefulSetController(context: ControllerContext): Controller {
     const set = sets.get(namespace, name)
     if (set === undefined) return
     const owned = await claimPods(context, set, { pods, matches: (pod) => matches(set, pod) && ordinalOf(set, pod) >= 0 }, signal)
+    queue.weigh(key, owned.length)
     const view = await revisions(set, owned, signal)
     const update = new StatefulSetUpdate(view, {
       create: (pod) => control.create(set, pod, signal),
