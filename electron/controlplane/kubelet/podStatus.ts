@@ -69,8 +69,8 @@ export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
     ...(facts.failure ?? {}),
     conditions: [...others, ...own],
     hostIP: facts.hostIP,
-    ...(facts.minor >= SANDBOX_CONDITION_MINOR ? { hostIPs: [{ ip: facts.hostIP }] } : {}),
-    ...(facts.podIP === '' ? {} : { podIP: facts.podIP, podIPs: [{ ip: facts.podIP }] }),
+    ...(facts.minor >= SANDBOX_CONDITION_MINOR ? { hostIPs: addresses(facts.hostIP, pod.status?.hostIPs) } : {}),
+    ...(facts.podIP === '' ? {} : { podIP: facts.podIP, podIPs: addresses(facts.podIP, pod.status?.podIPs) }),
     startTime: facts.startTime,
     qosClass: pod.status?.qosClass ?? qosClass(pod),
     ...(initStatuses.length === 0 ? {} : { initContainerStatuses: copy(initStatuses) }),
@@ -85,6 +85,11 @@ export function podStatus(pod: Pod, facts: PodFacts): PodStatus {
           ),
         }),
   }
+}
+
+/** Of a pod that is taken over as it is, also those of another family that it had. */
+function addresses(first: string, before: readonly { ip: string }[] | undefined): { ip: string }[] {
+  return before?.[0]?.ip === first ? [...before] : [{ ip: first }]
 }
 
 function phaseOf(pod: Pod, { statuses, initStatuses, initialized, finished, terminating, failure }: PodFacts): PodStatus['phase'] {

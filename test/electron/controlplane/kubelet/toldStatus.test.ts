@@ -22,6 +22,7 @@ describe('what a kubelet says of a pod that it takes over', () => {
     expect(isTold(status(), status())).toBe(true)
     expect(isTold(status(), status({ conditions: [gate, withoutProbe] }))).toBe(true)
     expect(isTold(status(), { ...status(), message: 'kept by others' } as PodStatus)).toBe(true)
+    expect(isTold(status(), status({ conditions: [{ ...ready, observedGeneration: 2 }] }))).toBe(true)
   })
 
   it('is not told where anything differs or is missing', () => {
