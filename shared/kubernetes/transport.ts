@@ -9,7 +9,7 @@ export interface TransportRequest {
   body?: string | Uint8Array
   signal: AbortSignal
   /**
-   * The caller changes nothing in what it is given: a server in the same process may answer a list or a watch with its own objects,
+   * The caller changes nothing in what it is given: a server in the same process may answer with its own objects,
    * which nobody then has to write out and read again. @default false
    */
   shares?: boolean

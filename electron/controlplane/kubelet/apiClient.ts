@@ -17,7 +17,10 @@ export const PERSISTENT_VOLUMES: GroupVersionResource = { group: '', version: 'v
 export const EVENTS: GroupVersionResource = { group: '', version: 'v1', resource: 'events' }
 export const LEASES: GroupVersionResource = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' }
 
-/** The few verbs a kubelet speaks. Each throws StatusError for an HTTP failure and the transport's own error when no answer came. */
+/**
+ * The few verbs a kubelet speaks. Each throws StatusError for an HTTP failure and the transport's own error when no answer came. What they
+ * give may be the server's own objects where it is in this process: thousands of kubelets that keep their pods keep no copies. None is ever changed.
+ */
 export class ApiClient {
   readonly #transport: Transport
 
@@ -59,30 +62,16 @@ export class ApiClient {
     return { items: (list['items'] ?? []) as KubeObject[], resourceVersion: list.metadata.resourceVersion ?? '' }
   }
 
-  /** Events after `resourceVersion`, until the server ends the watch. */
+  /** Events after `resourceVersion`, until the server ends the watch. Bookmarks are not asked for: in this process nothing is saved by them. */
   async *watch(gvr: GroupVersionResource, query: string, resourceVersion: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
-    const path = `${resourcePath(gvr)}?${query}&watch=true&allowWatchBookmarks=true&resourceVersion=${encodeURIComponent(resourceVersion)}`
-    const { status, body } = await this.#transport.stream({ method: 'GET', path, headers: { accept: 'application/json' }, signal })
-    const decoder = new TextDecoder()
-    let partial = ''
-    for await (const bytes of body) {
-      partial += decoder.decode(bytes, { stream: true })
-      if (status >= 300) continue
-      const lines = partial.split('\n')
-      partial = lines.pop() ?? ''
-      for (const line of lines) if (line.trim() !== '') yield JSON.parse(line) as WatchEvent
-    }
-    if (status >= 300) throw new StatusError(parseStatus(status, partial))
-  }
-
-  /** The same with the server's own objects where it is in this process: none of them is ever changed. Bookmarks are not asked for. */
-  async *watchShared(gvr: GroupVersionResource, query: string, resourceVersion: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
     const path = `${resourcePath(gvr)}?${query}&watch=true&resourceVersion=${encodeURIComponent(resourceVersion)}`
     yield* watchEvents(this.#transport, { method: 'GET', path, headers: { accept: 'application/json' }, signal, shares: true }) as AsyncGenerator<WatchEvent>
   }
 
   async #call(request: TransportRequest): Promise<KubeObject> {
-    const response = await this.#transport.request({ ...request, headers: { accept: 'application/json', 'user-agent': 'kubelet', ...request.headers } })
+    const headers = { accept: 'application/json', 'user-agent': 'kubelet', ...request.headers }
+    const response = await this.#transport.request({ ...request, headers, shares: true })
+    if (response.object !== undefined && response.status < 300) return response.object as KubeObject
     const text = new TextDecoder().decode(response.body)
     if (response.status >= 300) throw new StatusError(parseStatus(response.status, text))
     return JSON.parse(text) as KubeObject

@@ -85,16 +85,19 @@ export class ContainerManager {
     // What was ready when it was taken over is so until a probe says otherwise.
     this.#readyProbe = container.readinessProbe === undefined || adopted?.ready === true
     this.#startupDone = container.startupProbe === undefined || adopted?.started === true
-    this.status = adopted ?? {
-      name: container.name,
-      state: { waiting: { reason: host.waitingReason } },
-      lastState: {},
-      ready: false,
-      started: false,
-      restartCount: 0,
-      image: container.image,
-      imageID: '',
-    }
+    this.status =
+      adopted === undefined
+        ? {
+            name: container.name,
+            state: { waiting: { reason: host.waitingReason } },
+            lastState: {},
+            ready: false,
+            started: false,
+            restartCount: 0,
+            image: container.image,
+            imageID: '',
+          }
+        : { ...adopted }
     if (adopted !== undefined && 'running' in adopted.state) this.#adoptedAtMs = Date.parse(adopted.state.running.startedAt)
   }
 

@@ -66,7 +66,7 @@ export class OwnNode {
         if (found === undefined) this.#current = null
         else this.learn(found)
         this.#listed.resolve(undefined)
-        for await (const event of api.watchShared(NODES, query, resourceVersion, signal)) {
+        for await (const event of api.watch(NODES, query, resourceVersion, signal)) {
           if (event.type === 'ERROR') break
           if (event.type === 'DELETED') this.#current = null
           else if (event.type !== 'BOOKMARK') this.learn(event.object)

@@ -497,7 +497,7 @@ export class PodWorker {
       startTime: this.#startTime,
       hostIP: this.#options.hostIP,
       podIP: this.#podIP,
-      initialized: this.#initialized || this.#initContainers.length === 0,
+      initialized: this.#initialized || this.#isAdopted || this.#initContainers.length === 0,
       finished: this.#finished,
       terminating: this.#terminating !== null,
       initStatuses: this.#initContainers.map(({ status }) => status),

@@ -221,7 +221,9 @@ export function encoded(value: object, { encoding }: Negotiated, status = 200): 
   const object = value as KubeObject
   if (encoding === 'protobuf' && builtinSchema.typeOf(object.apiVersion ?? '', object.kind ?? '') !== null)
     return { status, headers: { 'content-type': 'application/vnd.kubernetes.protobuf' }, body: encodeProtobuf(object) }
-  return { status, headers: { 'content-type': 'application/json' }, body: storedJson(value) ?? JSON.stringify(value) }
+  const stored = storedJson(value)
+  const headers = { 'content-type': 'application/json' }
+  return stored === undefined ? { status, headers, body: JSON.stringify(value) } : { status, headers, body: stored, object: () => value }
 }
 
 /** One object in the form that was asked for. */

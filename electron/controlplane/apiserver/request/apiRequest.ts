@@ -30,7 +30,7 @@ export interface ApiResponse {
   body: Uint8Array | string
   joined?: JoinedBody
   stream?: AsyncIterable<Uint8Array | string>
-  /** What `joined` says, for who shares objects. */
+  /** What `joined` or `body` says, for who shares objects. */
   object?: () => unknown
   /** A watch for who shares objects, in place of `stream`. */
   events?: AsyncIterable<readonly WatchedObject[]>
