@@ -115,6 +115,8 @@ function connectClient(target: SshTarget, signal: AbortSignal, sock?: ClientChan
           return target.hostKeys.includes(presented)
         },
       })
+      // Handshake and commands are small packets to and fro: none waits for the other end's late acknowledgement of the one before.
+      .setNoDelay(true)
   })
 }
 

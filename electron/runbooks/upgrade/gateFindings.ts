@@ -8,6 +8,9 @@ import { extraArguments, KUBELET_FLAG_FILES, wordsOf, type Minors } from './flag
 
 const KUBELET_CONFIG = '/var/lib/kubelet/config.yaml'
 const MANIFESTS = '/etc/kubernetes/manifests'
+const GATED_COMPONENTS = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler']
+/** All files of a node that are looked at for flags and gates. */
+export const FLAG_AND_GATE_FILES = [...KUBELET_FLAG_FILES, KUBELET_CONFIG, ...GATED_COMPONENTS.map((component) => `${MANIFESTS}/${component}.yaml`)]
 const SYSTEM = '/api/v1/namespaces/kube-system/configmaps'
 /** `--feature-gates=A=true,B=false` as a word of a command line or of a manifest's list. */
 const FLAG = /--feature-gates[= ]["']?([\w=,]+)/g
@@ -62,7 +65,7 @@ export async function nodeGateFindings(
       found.push(blocking(removed, 'the kubelet', `is passed to it in ${file} on ${name}`, `edit ${file} before the upgrade`))
   for (const removed of removedGates(gatesOfConfig(await read(KUBELET_CONFIG)), minors))
     found.push(rewritten(removed, { component: 'the kubelet', file: KUBELET_CONFIG, name }))
-  for (const component of ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'])
+  for (const component of GATED_COMPONENTS)
     for (const removed of removedGates(gatesOfFlags(await read(`${MANIFESTS}/${component}.yaml`)), minors))
       found.push(rewritten(removed, { component, file: `${MANIFESTS}/${component}.yaml`, name }))
   return found

@@ -5,12 +5,13 @@ import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { minorOf, servedResources } from '#shared/kubernetes/schema/served.ts'
 import type { ClusterApi } from '../clusterApi.ts'
 import type { NodeShell, NodeShellFactory } from '../nodeShell/nodeShell.ts'
+import { readAhead } from '../nodeShell/readAhead.ts'
 import { sideBySide } from '../sideBySide.ts'
 import { kubeadmDataPath, readEtcdManifest } from '../restore/etcdManifest.ts'
 import { addonFindings } from './addonFindings.ts'
 import { certificateFindings } from './certificateFindings.ts'
 import { configuredFlagFindings, kubeletFlagFindings, type Minors } from './flagFindings.ts'
-import { configuredGateFindings, nodeGateFindings } from './gateFindings.ts'
+import { configuredGateFindings, FLAG_AND_GATE_FILES, nodeGateFindings } from './gateFindings.ts'
 import { manifestEditFindings } from './manifestEdits.ts'
 import { isControlPlane } from './plan.ts'
 import { webhookFindings } from './webhookFindings.ts'
@@ -34,7 +35,7 @@ const QUOTA_WARNING_RATIO = 0.8
 const DISK_BLOCKING_BYTES = 1024 * MIB
 const DISK_WARNING_BYTES = 4096 * MIB
 /** `df -P` of a node: what the upgrade writes to. */
-const DISK = 'df -Pk /var/lib/etcd /var/lib/kubelet /etc/kubernetes 2>/dev/null'
+const DISK = 'df -Pk /var/lib/etcd /var/lib/kubelet /etc/kubernetes'
 /** Objects of one kind that are named; the rest are counted. */
 const NAMED = 3
 
@@ -64,9 +65,9 @@ async function onNodes(
   const kubeadmPath = kubeadmDataPath(configuration)
   const found = await sideBySide(nodes, async (node): Promise<UpgradeFinding[]> => {
     const name = node.metadata.name ?? ''
-    let shell: NodeShell
+    let connected: NodeShell
     try {
-      shell = await shells(name, { signal })
+      connected = await shells(name, { signal })
     } catch (error) {
       signal.throwIfAborted()
       return [
@@ -78,6 +79,7 @@ async function onNodes(
       ]
     }
     try {
+      const shell = await readAhead(connected, [DISK, ...(minors.from === minors.to ? [] : FLAG_AND_GATE_FILES.map((file) => `cat ${file}`))], { signal })
       const found = [
         ...diskFindings(name, (await shell.run(DISK, { signal })).stdout),
         ...(await kubeletFlagFindings(shell, { name, minors, signal })),
@@ -94,7 +96,7 @@ async function onNodes(
       signal.throwIfAborted()
       return [{ level: 'blocking', title: `nothing can be run on node ${name}`, cure: error instanceof Error ? error.message : String(error) }]
     } finally {
-      shell.close()
+      connected.close()
     }
   })
   return [...configuredFlagFindings(configuration, minors), ...(await configuredGateFindings(api, configuration, { minors, signal })), ...found.flat()]
