@@ -12,7 +12,7 @@ import type { ApiResource } from '../registry/apiResources.ts'
 import { deletedStatus, deleteObject, parseDeleteOptions } from '../registry/deletion.ts'
 import { conversionFault } from '../registry/conversionFault.ts'
 import { badRequest, notFound, undecodable } from '../registry/failures.ts'
-import { apply, patched, patchTypesOf } from '../registry/patching.ts'
+import { apply, isStatusPatch, patched, patchTypesOf, withPatchedStatus } from '../registry/patching.ts'
 import type { RestStore, WriteContext } from '../registry/restStore.ts'
 import { allowsCreateOnUpdate } from '../registry/strategy.ts'
 import { encoded, isSelected, listKindOf, objectResponse, parseSelection, readable } from './listing.ts'
@@ -176,16 +176,19 @@ export async function patch(
       const { object, created } = await apply(rest, resource, namespace, name, patchRequest, context)
       return { ...objectResponse(object, resource, rest.nowMs(), request.query, negotiated, created ? 201 : 200), warnings: context.warnings }
     }
+    const live = rest.find(resource, namespace, name)?.object
+    const sharing = isStatusPatch(patchRequest, resource, subresource, live)
     const object = await rest.update(
       resource,
       namespace,
       name,
       (current) => {
+        if (sharing) return withPatchedStatus(current, patchRequest, resource)
         const result = patched(current, patchRequest, resource)
         // Only a version that the patch itself names is a lock.
         return result
       },
-      { retry: true, canonical: true },
+      sharing ? { retry: true, shares: true, preconditions: { uid: live?.metadata.uid } } : { retry: true, canonical: true },
       context,
     )
     return { ...objectResponse(object, resource, rest.nowMs(), request.query, negotiated), warnings: context.warnings }

@@ -73,6 +73,32 @@ export function patched(current: KubeObject, { type, patch, onUnknown }: PatchRe
   return canonical.object
 }
 
+/** Kinds whose status is patched all the time, and has nothing that is set when it is left out. */
+const OFTEN_TOLD = new Set(['pods', 'nodes'])
+
+/**
+ * Whether a patch is one of the status alone of such an object, as kubelets send it: then the rest of the object stays as it is stored, and need not
+ * be copied, brought into form and compared.
+ */
+export function isStatusPatch({ type, patch }: PatchRequest, resource: ApiResource, subresource: string, live: KubeObject | undefined): boolean {
+  if (subresource !== 'status' || type !== 'application/merge-patch+json' || resource.group !== '' || !OFTEN_TOLD.has(resource.plural)) return false
+  if (!isObject(patch) || !isObject(patch['status']) || live === undefined) return false
+  const { metadata = {}, status: _, ...rest } = patch
+  if (Object.keys(rest).length > 0 || !isObject(metadata)) return false
+  return Object.entries(metadata).every(([field, value]) => field === 'uid' && value === live.metadata.uid)
+}
+
+/** The stored object with a patched status. @throws StatusError as `patched` */
+export function withPatchedStatus(current: KubeObject, { type, patch, onUnknown }: PatchRequest, resource: ApiResource): KubeObject {
+  const status = applyMergePatch(current['status'], isObject(patch) ? patch['status'] : undefined)
+  const { apiVersion = '', kind = '', metadata } = current
+  const canonical = canonicalize({ apiVersion, kind, metadata: { name: metadata.name ?? '' }, status }, resource.struct)
+  onUnknown(canonical.unknown, () => shownResult(current, type, patch))
+  const fault = conversionFault(canonical.object)
+  if (fault !== null) throw undecodable(shownResult(current, type, patch), fault)
+  return { ...current, status: canonical.object['status'] }
+}
+
 /** An error that upstream has no reason for. */
 function unnamed(message: string, cause?: unknown): StatusError {
   return new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, code: 500 }, { cause })
