@@ -85,7 +85,11 @@ export class PodManager {
   remove(object: KubeObject): void {
     const { uid = '', name = '', annotations } = object.metadata
     const worker = this.#workers.get(uid)
-    if (worker !== undefined) this.#drop(uid, worker)
+    if (worker !== undefined) {
+      // There is nothing left that could be told of its end.
+      worker.statusTarget = null
+      this.#drop(uid, worker)
+    }
     const fixed = this.#static.get(name)
     if (annotations?.[CONFIG_MIRROR] !== undefined && fixed?.statusTarget?.uid === uid) {
       fixed.statusTarget = null

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
@@ -409,7 +410,8 @@ export class PodWorker {
 
   /** What the pod left on the node's disk. */
   async #removeFiles(): Promise<void> {
-    for (const directory of [join(this.#options.podsDir, this.pod.metadata.uid ?? ''), this.#logsDir()])
+    // Most pods leave nothing, and looking is a tenth of what removing nothing takes.
+    for (const directory of [join(this.#options.podsDir, this.pod.metadata.uid ?? ''), this.#logsDir()].filter((each) => existsSync(each)))
       await rm(directory, { recursive: true, force: true }).catch((error: unknown) => {
         this.#options.logger.warn('pod files not removed', { directory, error: String(error) })
       })
