@@ -62,6 +62,7 @@ export class ControllerContext {
         indexers: {
           namespace: ({ metadata }) => [metadata.namespace ?? ''],
           controller: (object) => controllerUids(object),
+          ...(gvr.group === '' && gvr.resource === 'pods' ? { node: (pod: KubeObject) => (nodeNameOf(pod) === '' ? [] : [nodeNameOf(pod)]) } : {}),
           orphaned: (object) => (controllerUids(object).length === 0 ? [object.metadata.namespace ?? ''] : []),
         },
       })

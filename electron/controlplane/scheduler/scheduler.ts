@@ -105,7 +105,8 @@ class Scheduler {
     this.#decisions = options.decisions ?? new DecisionLog()
     const indexers = { namespace: ({ metadata }: KubeObject) => [metadata.namespace ?? ''] }
     const informer = (gvr: typeof PODS): Informer => new Informer({ client: this.#client, gvr, clock, random, logger, indexers })
-    this.#pods = informer(PODS)
+    const byNode = (pod: KubeObject): string[] => (nodeNameOf(pod) === '' ? [] : [nodeNameOf(pod)])
+    this.#pods = new Informer({ client: this.#client, gvr: PODS, clock, random, logger, indexers: { ...indexers, node: byNode } })
     this.#nodes = informer(NODES)
     this.#namespaces = informer(NAMESPACES)
     this.#claims = informer(PERSISTENT_VOLUME_CLAIMS)
@@ -179,7 +180,7 @@ class Scheduler {
     const info = this.#infos.get(name)
     if (info === undefined) {
       const made = new NodeInfo(node)
-      for (const pod of this.#pods.list()) if (nodeNameOf(pod) === name && !isFinished(pod)) made.add(pod)
+      for (const pod of this.#pods.byIndex('node', name)) if (!isFinished(pod)) made.add(pod)
       this.#infos.set(name, made)
       this.#order = null
     } else info.update(node)

@@ -57,7 +57,7 @@ export function nodeLifecycleController(context: ControllerContext): Controller 
     else if (nodeNameOf(object) !== '') evictions.add(keyOf(object))
   })
 
-  const podsOn = (node: string): KubeObject[] => pods.list().filter((pod) => nodeNameOf(pod) === node)
+  const podsOn = (node: string): KubeObject[] => pods.byIndex('node', node)
 
   async function syncNode(key: string, signal: AbortSignal): Promise<void> {
     const node = nodes.get('', key.slice(1))
