@@ -67,7 +67,7 @@ export async function serveNodeSsh({
   const server = new ssh2.Server({ hostKeys: [hostKey.private] }, (connection) => {
     connections.add(connection)
     // A command's end is several small packets: each would wait for the other end's late acknowledgement of the one before.
-    connection.setNoDelay(true)
+    ;(connection as Connection & { setNoDelay(on: boolean): void }).setNoDelay(true)
     let node: SimulatedNode | undefined
     connection.on('error', (error) => {
       logger.debug('ssh connection failed', { error: error.message })
