@@ -132,7 +132,7 @@ const WORKLOADS: Readonly<Record<string, Defaulter>> = {
   Node: (object, spec) => {
     defaultPodRanges(spec)
     const status = ensureObject(object, 'status')
-    if (isObject(status['capacity'])) setDefault(status, 'allocatable', { ...status['capacity'] })
+    if (isObject(status['capacity']) && !emptiedPaths(object).includes('status.allocatable')) setDefault(status, 'allocatable', { ...status['capacity'] })
     roundUpResources(status)
   },
   Namespace: (object, _, __, minor) => {

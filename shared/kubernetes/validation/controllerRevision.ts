@@ -1,7 +1,7 @@
 import type { KubeObject } from '../object.ts'
-import { required, type FieldError } from './fieldError.ts'
+import { invalid, required, withGoText, type FieldError } from './fieldError.ts'
 import type { Rules } from './kindRules.ts'
-import { immutable, metadataErrors, metadataUpdateErrors } from './metadata.ts'
+import { IMMUTABLE, metadataErrors, metadataUpdateErrors, sameValue } from './metadata.ts'
 import { subdomainName } from './names.ts'
 import { nonNegative } from './resources.ts'
 import { has } from './values.ts'
@@ -12,11 +12,18 @@ function* errors(revision: KubeObject): Iterable<FieldError> {
   yield* nonNegative(revision['revision'], 'revision')
 }
 
+/** Upstream holds the data as the bytes that were sent, without looking into them. */
+function goUnknown(data: unknown): string {
+  const bytes = [...new TextEncoder().encode(JSON.stringify(data))].map((byte) => `0x${byte.toString(16)}`)
+  return `runtime.Unknown{TypeMeta:runtime.TypeMeta{APIVersion:"", Kind:""}, Raw:[]uint8{${bytes.join(', ')}}, ContentEncoding:"", ContentType:"application/json"}`
+}
+
 export const controllerRevisionRules: Rules = {
   create: errors,
   *update(after, before) {
     yield* metadataUpdateErrors(after, before)
     yield* errors(after)
-    yield* immutable(after['data'], before['data'], 'data')
+    const { data } = after
+    if (!sameValue(data, before['data'])) yield invalid('data', has(data) ? withGoText(data, goUnknown(data)) : null, IMMUTABLE)
   },
 }

@@ -9,7 +9,7 @@ const MAX_ANNOTATION_BYTES = 256 * 1024
 const MAX_MANAGER_BYTES = 128
 /** A text is no longer in UTF-8 than so many times its length. */
 const MAX_BYTES_PER_UNIT = 3
-const IMMUTABLE = 'field is immutable'
+export const IMMUTABLE = 'field is immutable'
 const STANDARD_FINALIZERS = new Set(['kubernetes', 'orphan', 'foregroundDeletion'])
 
 export function* labelNameErrors(name: string, field: string): Iterable<FieldError> {

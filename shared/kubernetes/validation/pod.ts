@@ -1,7 +1,7 @@
 import { deepCopy, deepEqual, type JsonObject } from '../json.ts'
 import type { KubeObject } from '../object.ts'
-import { ipErrors, isDualStack } from './addresses.ts'
-import { duplicate, forbidden, invalid, notSupported, required, typed, type FieldError } from './fieldError.ts'
+import { ipErrors, isDualStack, parseAddress } from './addresses.ts'
+import { duplicate, forbidden, internal, invalid, notSupported, required, typed, type FieldError } from './fieldError.ts'
 import type { Rules } from './kindRules.ts'
 import { metadataErrors, metadataUpdateErrors, sameValue } from './metadata.ts'
 import { qualifiedNameErrors, rangeError, subdomainName } from './names.ts'
@@ -144,6 +144,7 @@ function* podIpErrors(status: JsonObject): Iterable<FieldError> {
   const ips = list.map((each) => text(each['ip']))
   for (const [index, ip] of ips.entries()) for (const detail of ipErrors(ip)) yield invalid(`status.podIPs[${String(index)}]`, ip, detail)
   if (ips.length <= 1) return
+  if (ips.some((ip) => parseAddress(ip) === null)) yield internal('status.podIPs', 'failed to check for dual stack with error:ip <nil> is invalid')
   if (!isDualStack(ips) || ips.length > 2) yield invalid('status.podIPs', typed('[]core.v1.PodIP', list), 'may specify no more than one IP for each IP family')
   for (const [index, ip] of ips.entries()) if (ips.indexOf(ip) < index) yield duplicate(`status.podIPs[${String(index)}]`, typed('core.v1.PodIP', list[index]))
 }

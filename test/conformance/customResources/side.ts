@@ -198,7 +198,8 @@ export function differences(real: unknown, ours: unknown, path = ''): string[] {
   const [first, second] = [String(JSON.stringify(real)), String(JSON.stringify(ours))]
   if (first === second) return []
   // Texts that show whole objects are alike for a long way.
-  const parting = [...first].findIndex((_, index) => first[index] !== second[index])
-  const from = Math.max(0, (parting < 0 ? first.length : parting) - 200)
+  let parting = 0
+  while (parting < first.length && first[parting] === second[parting]) parting += 1
+  const from = Math.max(0, parting - 200)
   return [`${path}\n      real ${first.slice(from, from + 700)}\n      ours ${second.slice(from, from + 700)}`]
 }

@@ -57,7 +57,8 @@ const BY_KIND: Readonly<Record<string, readonly GatedField[]>> = {
   PersistentVolumeClaim: [gated(24, 'spec.dataSource', (source) => !snapshotOrClaim(source))],
 }
 
-const POD_SPECS: Readonly<Record<string, Path>> = {
+/** Where the spec of a kind's pods stands. */
+export const POD_SPECS: Readonly<Record<string, Path>> = {
   Pod: ['spec'],
   PodTemplate: ['template', 'spec'],
   CronJob: ['spec', 'jobTemplate', 'spec', 'template', 'spec'],

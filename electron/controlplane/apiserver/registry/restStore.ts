@@ -2,8 +2,7 @@ import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
 import { trackUpdate } from '#shared/kubernetes/apply/fieldManager.ts'
-import { canonicalize, inFieldOrder } from '#shared/kubernetes/codec/canonical.ts'
-import { applyDefaults } from '#shared/kubernetes/defaults/defaults.ts'
+import { inFieldOrder } from '#shared/kubernetes/codec/canonical.ts'
 import { isTyped } from '#shared/kubernetes/customresource/typedErrors.ts'
 import { deepCopy, deepEqual } from '#shared/kubernetes/json.ts'
 import { groupVersion, type KubeObject, type ManagedFieldsEntry } from '#shared/kubernetes/object.ts'
@@ -20,6 +19,7 @@ import { mergeContext } from './mergeContext.ts'
 import { alreadyExists, badRequest, conflict, modified, notFound } from './failures.ts'
 import { generateName, newUid } from './names.ts'
 import { createErrors, updateErrors } from './objectErrors.ts'
+import { asRead, complete, inForm } from './objectForm.ts'
 import { trackScaledReplicas } from './scaledReplicas.ts'
 import { dropDisabledFields } from './disabledFields.ts'
 import { allowsUnconditionalUpdate, invalidTarget, prepareForCreate, prepareForStatusUpdate, prepareForUpdate, ttlSeconds } from './strategy.ts'
@@ -176,11 +176,11 @@ export class RestStore {
     }
   }
 
-  async #insert(resource: ApiResource, namespace: string, tracked: KubeObject, context: WriteContext): Promise<KubeObject> {
-    await this.#options.admission.validate({ operation: 'CREATE', resource, namespace, name: '', object: tracked, old: null, context })
-    const name = tracked.metadata.name ?? ''
-    // Upstream defaults again when it reads what it has written: a status that was reset gets its first phase.
-    complete(tracked, resource)
+  async #insert(resource: ApiResource, namespace: string, validated: KubeObject, context: WriteContext): Promise<KubeObject> {
+    await this.#options.admission.validate({ operation: 'CREATE', resource, namespace, name: '', object: validated, old: null, context })
+    const name = validated.metadata.name ?? ''
+    // A status that was reset gets its first phase.
+    const tracked = complete(asRead(validated, resource), resource)
     if (context.dryRun) {
       const taken = this.find(resource, namespace, name)
       if (taken !== undefined) throw alreadyExists(resource, name, taken.object.metadata.deletionTimestamp !== undefined)
@@ -264,7 +264,8 @@ export class RestStore {
   }
 
   /** @returns null when somebody else wrote in between */
-  async #replace(entry: Entry, before: KubeObject, tracked: KubeObject, resource: ApiResource, context: WriteContext): Promise<KubeObject | null> {
+  async #replace(entry: Entry, before: KubeObject, validated: KubeObject, resource: ApiResource, context: WriteContext): Promise<KubeObject | null> {
+    const tracked = asRead(validated, resource)
     if (tracked.metadata.deletionTimestamp !== undefined && (tracked.metadata.finalizers ?? []).length === 0 && canBeRemoved(tracked)) {
       if (context.dryRun) return tracked
       return (await this.store.remove(entry, context.signal)) === null ? null : tracked
@@ -363,18 +364,6 @@ function withoutRepeatedOwners({ metadata }: KubeObject, { warnings }: WriteCont
   metadata.ownerReferences = kept
   const warning = `.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${[...repeated].join(', ')}`
   if (!warnings.includes(warning)) warnings.push(warning)
-}
-
-/** Defaults the object itself. */
-function complete(object: KubeObject, resource: ApiResource): KubeObject {
-  if (resource.custom === undefined) applyDefaults(object, resource.kubernetesMinor)
-  else resource.custom.applyDefaults(object)
-  return object
-}
-
-/** What Go's types make of an object; a custom resource has none, and was pruned when it was read. */
-function inForm(object: KubeObject, resource: ApiResource): KubeObject {
-  return resource.custom === undefined ? canonicalize(object, resource.struct).object : object
 }
 
 /** Metadata that an update cannot change; what it tries to change of the rest, validation tells. */
