@@ -20,7 +20,7 @@ export interface Decoded {
   object: KubeObject
   /** `type:number` of fields that the table does not know. */
   unknown: string[]
-  /** Those fields themselves, which the object's JSON cannot hold: to be given to `encodeProtobuf` when it is written back. */
+  /** Those fields themselves, and what else the object's JSON cannot hold: to be given to `encodeProtobuf` when it is written back. */
   kept: UnknownFields | null
 }
 
@@ -63,13 +63,14 @@ export function decodeProtobuf(bytes: Uint8Array): Decoded {
  * A built-in object as protobuf with its envelope: what kube-apiserver keeps in etcd and sends to clients that ask for it.
  *
  * @param kept unknown fields of the object as it was read, of the same version; those of list items that went go too
+ * @param minor the release of the server that writes: what came later is left out when it is zero
  * @throws EncodeError when the kind is not in the table or a value does not fit its type
  */
-export function encodeProtobuf(object: KubeObject, kept: UnknownFields | null = null): Uint8Array<ArrayBuffer> {
+export function encodeProtobuf(object: KubeObject, kept: UnknownFields | null = null, minor?: number): Uint8Array<ArrayBuffer> {
   const [apiVersion, kind] = [object.apiVersion ?? '', object.kind ?? '']
   const struct = builtinSchema.typeOf(apiVersion, kind)
   if (struct === null) throw new EncodeError(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`)
-  const writer = new ProtobufWriter(2048)
+  const writer = new ProtobufWriter(2048, minor)
   writer.string(4, '')
   writer.string(3, '')
   writer.message(2, () => {

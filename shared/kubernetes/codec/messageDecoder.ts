@@ -39,7 +39,7 @@ export function decodeStruct(struct: StructType, bytes: Uint8Array, decoding: De
       kept.fields.push({ number: wire.number, bytes: reader.lastField() })
       continue
     }
-    kept = readField(struct, field, wire, { found, kept, decoding })
+    kept = readField(struct, field, wire, { found, kept, decoding, reader })
   }
   decoding.depth -= 1
   decoding.kept = kept
@@ -51,11 +51,13 @@ interface Message {
   found: Map<string, unknown>
   kept: UnknownFields | null
   decoding: Decoding
+  reader: ProtobufReader
 }
 
 /** @returns the message's unknown fields, with those within this field */
-function readField(struct: StructType, field: WireField, wire: WireValue, { found, kept, decoding }: Message): UnknownFields | null {
+function readField(struct: StructType, field: WireField, wire: WireValue, message: Message): UnknownFields | null {
   const { type } = field
+  const { found, kept, decoding } = message
   if (type.kind === 'list') {
     const items = (found.get(field.name) as unknown[] | undefined) ?? []
     found.set(field.name, items)
@@ -65,7 +67,8 @@ function readField(struct: StructType, field: WireField, wire: WireValue, { foun
     else {
       const item = decodeValue(type.of, wire, decoding)
       items.push(item)
-      return withNested(kept, decoding, () => placeOf(struct, field, item, items.length - 1))
+      const place = (): string => placeOf(struct, field, item, items.length - 1)
+      return isInexact(item) ? withExact(item, place(), message) : withNested(kept, decoding, place)
     }
     return kept
   }
@@ -79,7 +82,20 @@ function readField(struct: StructType, field: WireField, wire: WireValue, { foun
   }
   const value = decodeValue(type, wire, decoding)
   found.set(field.name, value)
+  if (isInexact(value)) return withExact(value, placeOf(struct, field, value), message)
   return withNested(kept, decoding, () => placeOf(struct, field, value))
+}
+
+/** An integer that was rounded; a fraction is as exact as it was written. */
+function isInexact(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)
+}
+
+/** Keeps the integer itself beside the number that stands for it. */
+function withExact(shown: number, place: string, { kept, reader }: Message): UnknownFields {
+  const all = kept ?? noUnknownFields()
+  all.exact.set(place, { shown, bytes: reader.lastField() })
+  return all
 }
 
 /** Takes over what the message decoded last has unknown. */

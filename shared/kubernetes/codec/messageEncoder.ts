@@ -14,9 +14,9 @@ export class EncodeError extends Error {
 
 /**
  * Writes a struct's fields as Go's generated code does, in descending order: plain scalars and structs also when they are zero,
- * pointers, lists and maps only when there.
+ * pointers, lists and maps only when there. What came after the writer's release is left out when it is zero.
  *
- * @param kept fields that the table does not know, which go back where they stood
+ * @param kept what the object cannot hold: unknown fields go back where they stood, integers that were rounded where they still are as they were read
  * @throws EncodeError when a value does not fit its type
  */
 export function encodeStruct(struct: StructType, value: unknown, writer: ProtobufWriter, kept: UnknownFields | null = null): void {
@@ -49,6 +49,7 @@ function encodeKnown(struct: StructType, object: Record<string, unknown>, writer
     }
     const value = Object.hasOwn(object, field.name) ? object[field.name] : undefined
     if ((value === undefined || value === null) && isLeftOut(field)) continue
+    if (isUnknownTo(writer, field, value)) continue
     if (field.type.kind === 'scalar') encodeScalar(field.type.scalar, field.number, value, writer)
     else if (field.type.kind === 'struct') encodeValue(field.type, field.number, value, writer)
     else encodeField(field, value, writer, null)
@@ -58,6 +59,11 @@ function encodeKnown(struct: StructType, object: Record<string, unknown>, writer
 /** Whether nothing is written when nothing is there. */
 function isLeftOut({ pointer, type }: WireField): boolean {
   return pointer || type.kind === 'list' || type.kind === 'map' || (type.kind === 'scalar' && type.scalar === 'bytes')
+}
+
+/** Whether the writing release does not have the field, and the value says nothing. */
+function isUnknownTo({ minor }: ProtobufWriter, { absentUntil }: WireField, value: unknown): boolean {
+  return absentUntil !== null && minor <= absentUntil && (value === undefined || value === null || value === '' || value === 0 || value === false)
 }
 
 /** Writes the last of the unknown fields, those with numbers above `number`. */
@@ -93,7 +99,10 @@ function encodeField(field: WireField, value: unknown, writer: ProtobufWriter, a
     if (!Array.isArray(value)) throw new EncodeError(`${field.name} must be a list`)
     const items = value as unknown[]
     const write = (target: number): void => {
-      for (let index = items.length - 1; index >= 0; index -= 1) encodeValue(type.of, target, items[index], writer, within(items[index], index))
+      for (let index = items.length - 1; index >= 0; index -= 1) {
+        const item = items[index]
+        if (!writeExact(field, item, index, writer, around)) encodeValue(type.of, target, item, writer, within(item, index))
+      }
     }
     if (field.wrapped)
       writer.message(number, () => {
@@ -108,7 +117,17 @@ function encodeField(field: WireField, value: unknown, writer: ProtobufWriter, a
     return
   }
   if (absent && (field.pointer || (type.kind === 'scalar' && type.scalar === 'bytes'))) return
+  if (isUnknownTo(writer, field, value) || writeExact(field, value, 0, writer, around)) return
   encodeValue(type, number, value, writer, within(value, 0))
+}
+
+/** Writes an integer beyond 2^53 as it was, when it was left alone. @returns whether it did */
+function writeExact(field: WireField, value: unknown, at: number, writer: ProtobufWriter, around: Around | null): boolean {
+  if (around === null || typeof value !== 'number' || around.kept.exact.size === 0) return false
+  const exact = around.kept.exact.get(placeOf(around.struct, field, value, at))
+  if (exact?.shown !== value) return false
+  writer.raw(exact.bytes)
+  return true
 }
 
 interface MapField {

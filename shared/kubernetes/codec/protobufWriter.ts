@@ -10,8 +10,11 @@ const MAX_COPIED = 256
 export class ProtobufWriter {
   #bytes: Uint8Array<ArrayBuffer>
   #start: number
+  /** The minor release as whose server it writes. */
+  readonly minor: number
 
-  constructor(capacity = 1024) {
+  constructor(capacity = 1024, minor = Number.POSITIVE_INFINITY) {
+    this.minor = minor
     this.#bytes = new Uint8Array(capacity)
     this.#start = capacity
   }

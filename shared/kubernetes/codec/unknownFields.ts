@@ -1,20 +1,22 @@
 import { isObject } from '../json.ts'
 import type { StructType, WireField } from '../schema/schema.ts'
 
-/** Protobuf fields of a message, and of those within it, that the table does not know: what a newer release wrote. */
+/** What of a protobuf message, and of those within it, the object's JSON cannot hold. */
 export interface UnknownFields {
-  /** In the order in which they stood, each with its tag. */
+  /** Fields that the table does not know, which a newer release wrote: in the order in which they stood, each with its tag. */
   fields: { number: number; bytes: Uint8Array }[]
+  /** Integers beyond 2^53, by `placeOf`: the number that stands for each in JSON, and the field as it was, with its tag. */
+  exact: Map<string, { shown: number; bytes: Uint8Array }>
   /** Of the messages within, by `placeOf`. */
   within: Map<string, UnknownFields>
 }
 
 export function noUnknownFields(): UnknownFields {
-  return { fields: [], within: new Map() }
+  return { fields: [], exact: new Map(), within: new Map() }
 }
 
 /**
- * Where a message stands in the one around it: items of a list by the key that merges them, so that they are found again when
+ * Where a message or number stands in the message around it: items of a list by the key that merges them, so that they are found again when
  * others come or go before them, and by their index where they have none.
  */
 export function placeOf(struct: StructType, field: WireField, value: unknown, at: number | string = 0): string {

@@ -45,6 +45,8 @@ export interface WireField {
   omitEmpty: boolean
   pointer: boolean
   embedded: boolean
+  /** The last minor release known not to have it, of a field that is written when it is zero too; null when none is. */
+  absentUntil: number | null
 }
 
 export interface StructType {
@@ -89,6 +91,7 @@ interface RawField {
   def?: unknown
   en?: string
   c?: string[]
+  after?: string
 }
 interface RawType {
   f?: Record<string, RawField>
@@ -120,6 +123,9 @@ const SCALARS = new Set<string>(['string', 'bool', 'int32', 'int64', 'float64', 
 function isScalar(text: string): text is Scalar {
   return SCALARS.has(text)
 }
+
+/** Of `1.20`. */
+const minorIn = (release: string): number => Number(release.slice(release.indexOf('.') + 1))
 
 function parseType(text: string): TypeRef {
   if (text.startsWith('[]')) return { kind: 'list', of: parseType(text.slice(2)) }
@@ -180,7 +186,10 @@ export class Schema {
       const embedded = key.startsWith('~')
       const type = parseType(each.t)
       if (each.n !== undefined)
-        wire.push({ number: each.n, name: key, type, wrapped: each.wrap === 1, omitEmpty: each.oe === 1, pointer: each.ptr === 1, embedded })
+        wire.push({
+          number: each.n, name: key, type, wrapped: each.wrap === 1, omitEmpty: each.oe === 1, pointer: each.ptr === 1, embedded,
+          absentUntil: each.after === undefined ? null : minorIn(each.after),
+        })
       if (embedded) {
         for (const field of (type.kind === 'struct' ? this.struct(type.name) : null)?.fields.values() ?? []) fields.set(field.name, field)
       } else fields.set(key, this.#field(key, type, each))

@@ -31,7 +31,13 @@ export class Side {
 
   async run(operation: Operation): Promise<Outcome> {
     const answer = await this.raw(operation)
-    const outcome: Outcome = { status: answer.status, body: this.normalized(answer.json ?? answer.text), warnings: warningsOf(answer) }
+    const body = this.normalized(answer.json ?? answer.text)
+    const outcome: Outcome = {
+      status: answer.status,
+      // Upstream's merge walks a Go map: members that an object had not come in random order.
+      body: operation.contentType === MERGE_PATCH && isObject(body) && body['kind'] === 'Status' ? withOrderedMembers(body) : body,
+      warnings: warningsOf(answer),
+    }
     this.remember(answer.json)
     return outcome
   }
@@ -113,6 +119,28 @@ export class Side {
         .sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : 1))
     return { ...value, metadata }
   }
+}
+
+const MERGE_PATCH = 'application/merge-patch+json'
+
+/** A refusal with the members of the object that its texts show in one order. */
+function withOrderedMembers(status: JsonObject): JsonObject {
+  return JSON.parse(JSON.stringify(status), (key, value: unknown) => {
+    if (key !== 'message' || typeof value !== 'string') return value
+    return value.replace(/(?<=Invalid value: )"\{(?:[^"\\]|\\.)*"/, (quoted) =>
+      JSON.stringify(JSON.stringify(ordered(JSON.parse(JSON.parse(quoted) as string)))),
+    )
+  }) as JsonObject
+}
+
+function ordered(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(ordered)
+  if (!isObject(value)) return value
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((name) => [name, ordered(value[name])]),
+  )
 }
 
 function identityOf(entry: JsonObject): string {

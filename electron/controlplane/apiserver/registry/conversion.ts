@@ -96,5 +96,6 @@ export function storedBytes(object: KubeObject, resource: ApiResource, previous:
   const { resourceVersion: _, selfLink: __, ...metadata } = object.metadata
   const stored: KubeObject = { ...object, metadata }
   const kept = previous?.apiVersion === object.apiVersion ? (previous?.unknown ?? null) : null
-  return resource.storageEncoding === 'json' ? encoder.encode(`${JSON.stringify(stored)}\n`) : encodeProtobuf(stored, kept)
+  if (resource.storageEncoding === 'json') return encoder.encode(`${JSON.stringify(stored)}\n`)
+  return encodeProtobuf(stored, kept, resource.kubernetesMinor)
 }
