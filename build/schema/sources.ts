@@ -10,11 +10,11 @@ export interface SourceRoot {
   path: string
 }
 
-/** One package of API types of one release. */
+/** One package of API types. */
 export interface ApiPackage extends GoPackage {
   proto: ProtoMessages
-  /** The release whose source has it, when that is not the table's own. */
-  from: string | null
+  /** The release of the sources that its structs come from, by name. */
+  releases: Map<string, string>
 }
 
 const FOLDERS = [
@@ -29,14 +29,30 @@ const FOLDERS = [
 ]
 
 /** The packages of API types below a root, by path. */
-export function readPackages({ version, path }: SourceRoot, isOwn: boolean): Map<string, ApiPackage> {
+export function readPackages({ version, path }: SourceRoot): Map<string, ApiPackage> {
   const found = new Map<string, ApiPackage>()
   for (const folder of FOLDERS)
     for (const file of protoFiles(join(path, folder))) {
       const read = readGoPackage(path, dirname(file))
-      found.set(read.path, { ...read, proto: readProtoFile(file), from: isOwn ? null : version })
+      found.set(read.path, { ...read, proto: readProtoFile(file), releases: new Map([...read.structs.keys()].map((name) => [name, version])) })
     }
   return found
+}
+
+/** A package with what only an earlier release of it has: types that were taken away, and what those name. */
+export function withEarlier(newer: ApiPackage, earlier: ApiPackage): ApiPackage {
+  const both = <Value>(choose: (each: ApiPackage) => ReadonlyMap<string, Value>): Map<string, Value> => new Map([...choose(earlier), ...choose(newer)])
+  // A type may have become another name of one that was the same.
+  const isGone = (name: string): boolean => !newer.aliases.has(name)
+  return {
+    ...newer,
+    imports: both(({ imports }) => imports),
+    structs: new Map([...[...earlier.structs].filter(([name]) => isGone(name)), ...newer.structs]),
+    aliases: both(({ aliases }) => aliases),
+    constants: both(({ constants }) => constants),
+    proto: both(({ proto }) => proto),
+    releases: new Map([...[...earlier.releases].filter(([name]) => isGone(name)), ...newer.releases]),
+  }
 }
 
 function protoFiles(folder: string): string[] {

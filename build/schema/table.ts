@@ -1,6 +1,6 @@
 import { marker, markers, type GoField, type GoStruct } from './goPackage.ts'
 import { readResources } from './resources.ts'
-import { readPackages, type ApiPackage, type SourceRoot } from './sources.ts'
+import { readPackages, withEarlier, type ApiPackage, type SourceRoot } from './sources.ts'
 import { isScalar, isSpecial, leafOf, locate, resolve, shorten, type Packages } from './types.ts'
 
 /** A field as `shared/kubernetes/schema/schema.ts` reads it; what is absent is so by default. */
@@ -56,11 +56,11 @@ export interface Table {
   types: Record<string, TypeRow>
 }
 
-/** Builds the table of one release, with the packages that only earlier ones have. */
+/** Builds the table of one release, with the types that only earlier ones have. */
 export class TableBuilder {
   readonly warnings: string[] = []
   readonly #roots: readonly SourceRoot[]
-  /** Of the newest root that has each. */
+  /** Of all roots, each type as the newest that has it. */
   readonly #packages = new Map<string, ApiPackage>()
   /** Of each root by itself, in the order given. */
   readonly #byRoot: Packages[]
@@ -69,8 +69,12 @@ export class TableBuilder {
   /** @param roots the table's own release, then earlier ones, newest first */
   constructor(roots: readonly SourceRoot[]) {
     this.#roots = roots
-    this.#byRoot = roots.map((root, index) => readPackages(root, index === 0))
-    for (const packages of this.#byRoot) for (const [path, each] of packages) if (!this.#packages.has(path)) this.#packages.set(path, each)
+    this.#byRoot = roots.map(readPackages)
+    for (const packages of this.#byRoot)
+      for (const [path, each] of packages) {
+        const newer = this.#packages.get(path)
+        this.#packages.set(path, newer === undefined ? each : withEarlier(newer, each))
+      }
   }
 
   build(): Table {
@@ -84,7 +88,7 @@ export class TableBuilder {
   }
 
   #typeRow(name: string, struct: GoStruct, owner: ApiPackage): TypeRow {
-    const row: TypeRow = { ...(owner.from === null ? {} : { from: owner.from }), f: {} }
+    const row: TypeRow = { ...this.#from(name, owner), f: {} }
     const structType = marker(struct.markers, 'structType')
     if (structType !== null) row.st = structType
     for (const field of struct.fields) {
@@ -94,6 +98,12 @@ export class TableBuilder {
       else row.f[field.inline ? `~${shorten(type)}` : field.jsonName] = this.#fieldRow(field, type, name, owner)
     }
     return row
+  }
+
+  /** Nothing for what the table's own release has. */
+  #from(name: string, { releases }: ApiPackage): { from?: string } {
+    const release = releases.get(name)
+    return release === undefined || release === this.#roots[0]?.version ? {} : { from: release }
   }
 
   #fieldRow(field: GoField, type: string, name: string, owner: ApiPackage): FieldRow {
@@ -140,9 +150,8 @@ export class TableBuilder {
 
   /** The newest of the earlier releases whose type has no field of that number; null when all have it, or have no such type. */
   #newestWithout(name: string, number: number, owner: ApiPackage): string | null {
-    if (owner.from !== null) return null
-    const index = this.#byRoot.findIndex((packages, at) => {
-      const struct = at === 0 ? undefined : packages.get(owner.path)?.structs.get(name)
+    const index = this.#byRoot.findIndex((packages) => {
+      const struct = packages.get(owner.path)?.structs.get(name)
       return struct !== undefined && !struct.fields.some(({ protobufNumber }) => protobufNumber === number)
     })
     return this.#roots[index]?.version ?? null
@@ -170,21 +179,20 @@ export class TableBuilder {
     return key
   }
 
-  #resourceRows(root: SourceRoot): ResourceRow[] {
-    const isOwn = root === this.#roots[0]
-    const own = [...this.#packages.values()].filter(({ from, version }) => version !== null && (isOwn ? from === null : from === root.version))
+  #resourceRows({ version: release, path: root }: SourceRoot): ResourceRow[] {
+    const own = [...this.#packages.values()].filter(({ version, releases }) => version !== null && [...releases.values()].includes(release))
     const ofFolder = (folder: string, version: string): ApiPackage | undefined =>
       own.find(({ path }) => {
         const [parent, leaf] = path.split('.').slice(-2)
         return leaf === version && (parent === folder || (folder === 'internal' && parent === 'apiserverinternal'))
       })
-    return readResources(root.path, (folder, version) => ofFolder(folder, version)?.group ?? null).flatMap((each) => {
-      const owner = own.find(({ group, version, structs }) => group === each.group && version === each.version && structs.has(each.kind))
+    return readResources(root, (folder, version) => ofFolder(folder, version)?.group ?? null).flatMap((each) => {
+      const owner = own.find(({ group, version, releases }) => group === each.group && version === each.version && releases.get(each.kind) === release)
       if (owner === undefined) return []
       const life = lifeOf(owner.structs.get(each.kind)?.markers ?? [])
       return [
         {
-          ...(isOwn ? {} : { from: root.version }),
+          ...this.#from(each.kind, owner),
           g: each.group,
           v: each.version,
           kind: each.kind,

@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
 import { decodeEnvelope, decodeProtobuf, encodeProtobuf } from '#shared/kubernetes/codec/codec.ts'
+import { deepEqual } from '#shared/kubernetes/json.ts'
+import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { builtinSchema } from '#shared/kubernetes/schema/schema.ts'
 
 /** Folders of upstream's own files, `RELEASE=PATH` comma-separated: each one `staging/src/k8s.io/api/testdata/HEAD` of that release. */
@@ -25,6 +28,31 @@ function goldensIn(folder: string): Golden[] {
   )
 }
 
+/** Without fields that the release had and later ones took away. */
+function withoutUnknown(object: KubeObject): KubeObject {
+  const struct = builtinSchema.typeOf(object.apiVersion ?? '', object.kind ?? '')
+  const copy = structuredClone(object)
+  for (const path of struct === null ? [] : canonicalize(object, struct).unknown) {
+    const steps = path.match(/[^.[\]]+/g) ?? []
+    const holder = steps.slice(0, -1).reduce<unknown>((value, step) => (value as Record<string, unknown>)[step], copy)
+    Reflect.deleteProperty(holder as object, steps.at(-1) ?? '')
+  }
+  return copy
+}
+
+/**
+ * Earlier releases write times of creation that are not set as null, which 1.34 and later leave out; and they do not have what 1.36 writes of
+ * every StatefulSet and of an IngressClass with parameters.
+ */
+function inNewestForm(object: KubeObject): unknown {
+  const { kind } = object
+  return JSON.parse(JSON.stringify(object), (key, value: unknown) => {
+    if (key === 'creationTimestamp' && value === null) return undefined
+    if (key === 'availableReplicas' && kind === 'StatefulSet' && value === 0) return undefined
+    return key === 'scope' && kind === 'IngressClass' && value === null ? undefined : value
+  })
+}
+
 describe.skipIf(FOLDERS.length === 0).each(FOLDERS)('protobuf as upstream writes it (DRYDOCK_API_TESTDATA): %s', (named) => {
   const [release = '', folder = ''] = named.split('=')
   const minor = Number(release.split('.')[1])
@@ -33,21 +61,15 @@ describe.skipIf(FOLDERS.length === 0).each(FOLDERS)('protobuf as upstream writes
     const { apiVersion, kind } = decodeEnvelope(bytes)
     return builtinSchema.typeOf(apiVersion, kind) !== null
   })
-  /** Fields that a release had and later ones took away are no part of the table; their JSON names are not known either. */
-  const whole = known.filter(({ bytes }) => decodeProtobuf(bytes).unknown.length === 0)
 
-  it(`knows ${String(known.length)} kinds of ${String(goldens.length)}, ${String(whole.length)} of them whole`, () => {
+  it(`knows ${String(known.length)} of ${String(goldens.length)} kinds`, () => {
     expect(known.length).toBeGreaterThan(0)
   })
 
-  it('decodes every file of a whole kind to its JSON', () => {
-    const wrong = whole.filter(({ bytes, json }) => {
-      try {
-        expect(decodeProtobuf(bytes).object).toEqual(json)
-        return false
-      } catch {
-        return true
-      }
+  it('decodes every file of a known kind to its JSON, as far as the table knows its fields', () => {
+    const wrong = known.filter(({ bytes, json }) => {
+      const { object } = decodeProtobuf(bytes)
+      return !deepEqual(inNewestForm(object), inNewestForm(withoutUnknown(json as KubeObject)))
     })
     expect(wrong.map(({ name }) => name)).toEqual([])
   })

@@ -56,7 +56,8 @@ export const LIFETIMES: Readonly<Record<string, { all: Lifetime; resources?: Rea
   'node.k8s.io/v1': { all: ALWAYS },
   'node.k8s.io/v1beta1': { all: [0, 24] },
   'policy/v1': { all: [21, null] },
-  'policy/v1beta1': { all: [0, 24] },
+  // Pod security policies are known for what stored objects hold, and not served: nothing here enforces them.
+  'policy/v1beta1': { all: [0, 24], resources: { podsecuritypolicies: OFF } },
   'rbac.authorization.k8s.io/v1': { all: ALWAYS },
   'rbac.authorization.k8s.io/v1beta1': { all: [0, 21] },
   'resource.k8s.io/v1': { all: [34, null] },
