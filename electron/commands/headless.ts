@@ -4,10 +4,11 @@ import { homedir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
-import { SystemClock } from '#shared/base/clock.ts'
+import { SystemClock, type Clock } from '#shared/base/clock.ts'
 import { SeededRandom } from '#shared/base/random.ts'
 import type { InputOf, MessageOf, OutputOf, RequestName, SubscriptionName } from '#shared/contract/contract.ts'
 import type { RunView, StepView } from '#shared/contract/runbooks.ts'
+import { timeLeftMs } from '#shared/planning/timeLeft.ts'
 import { Application } from '#electron/application.ts'
 import { ownProgram, version } from './ownProgram.ts'
 import { readPassword } from './readPassword.ts'
@@ -49,9 +50,11 @@ export function withRun(command: Command): Command {
 export class Headless {
   readonly application: Application
   readonly signal: AbortSignal
+  readonly #clock: Clock
 
-  private constructor(application: Application, signal: AbortSignal) {
+  private constructor(application: Application, { clock, signal }: { clock: Clock; signal: AbortSignal }) {
     this.application = application
+    this.#clock = clock
     this.signal = signal
   }
 
@@ -59,6 +62,7 @@ export class Headless {
   static async use(options: TargetOptions, work: (headless: Headless) => Promise<void>): Promise<void> {
     const interrupted = new AbortController()
     const sudoPassword = options.askSudoPassword === true ? await readPassword('Password for sudo on the nodes: ') : null
+    const clock = new SystemClock()
     const application = new Application({
       dataDir: resolve(options.dataDir ?? join(homedir(), '.local/share/drydock')),
       kubeconfigs: options.kubeconfig === undefined ? [] : [resolve(options.kubeconfig)],
@@ -70,7 +74,7 @@ export class Headless {
       ...(options.sshConfig === undefined ? {} : { sshConfigFile: resolve(options.sshConfig) }),
       shell: 'browser',
       version,
-      clock: new SystemClock(),
+      clock,
       random: new SeededRandom(randomBytes(4).readUInt32LE()),
       logger: stderrLogger(options.logLevel ?? 'error'),
     })
@@ -81,7 +85,7 @@ export class Headless {
     process.once('SIGTERM', stop)
     try {
       await application.start()
-      await work(new Headless(application, interrupted.signal))
+      await work(new Headless(application, { clock, signal: interrupted.signal }))
     } finally {
       process.removeListener('SIGINT', stop)
       process.removeListener('SIGTERM', stop)
@@ -150,11 +154,15 @@ export class Headless {
    */
   async follow(runId: string, { report, output }: TargetOptions): Promise<void> {
     const json = output === 'json'
-    const told = new Map<string, { state: StepView['state']; lines: number; waitingFor: string }>()
+    const told: Told = new Map()
+    const progress = new Progress(this.#clock)
     let run: RunView | null = null
     for await (const view of this.subscribe('runbooks.watchOne', { runId })) {
       run = view
-      if (!json) for (const step of view.steps) tell(step, told)
+      if (!json) {
+        for (const step of view.steps) tell(step, told)
+        progress.tell(view)
+      }
       if (['done', 'failed', 'aborted', 'interrupted'].includes(view.state)) break
     }
     if (!json && run?.state === 'interrupted') for (const { error } of run.steps) if (error !== '') process.stdout.write(`    stopped: ${error}\n`)
@@ -168,14 +176,44 @@ export class Headless {
   }
 }
 
-function tell(step: StepView, told: Map<string, { state: StepView['state']; lines: number; waitingFor: string }>): void {
-  const before = told.get(step.id) ?? { state: 'pending', lines: 0, waitingFor: '' }
-  if (step.state === 'running' && before.state !== 'running') process.stdout.write(`\n==> ${step.title}\n`)
-  for (const { text } of step.log.slice(before.lines)) process.stdout.write(`    ${text}\n`)
-  if (step.waitingFor !== '' && step.waitingFor !== before.waitingFor) process.stdout.write(`    … waiting for ${step.waitingFor}\n`)
-  if (step.state !== before.state && step.state !== 'running' && step.state !== 'pending')
+/** How often it is told how far a run has come. */
+const PROGRESS_MS = 15_000
+
+/** Tells now and then how far a run with many steps has come and how long it will still take, on standard error. */
+class Progress {
+  readonly #clock: Clock
+  #toldMs: number
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#toldMs = clock.now()
+  }
+
+  tell({ state, steps }: RunView): void {
+    const nowMs = this.#clock.now()
+    if (state !== 'running' || nowMs - this.#toldMs < PROGRESS_MS) return
+    this.#toldMs = nowMs
+    const ended = steps.filter((step) => step.state === 'done' || step.state === 'skipped').length
+    const leftMs = timeLeftMs(steps, nowMs)
+    const left =
+      leftMs === null ? '' : `, about ${leftMs < 90_000 ? `${String(Math.round(leftMs / 1000))} s` : `${String(Math.round(leftMs / 60_000))} min`} left`
+    process.stderr.write(`drydock: ${String(ended)} of ${String(steps.length)} steps done${left}\n`)
+  }
+}
+
+/** What was told of each step, and as which view: of thousands hardly any is another one than last time. */
+type Told = Map<string, { step: StepView; lines: number }>
+
+function tell(step: StepView, told: Told): void {
+  const before = told.get(step.id)
+  if (before?.step === step) return
+  const { state, waitingFor } = before?.step ?? { state: 'pending', waitingFor: '' }
+  if (step.state === 'running' && state !== 'running') process.stdout.write(`\n==> ${step.title}\n`)
+  for (const { text } of step.log.slice(before?.lines ?? 0)) process.stdout.write(`    ${text}\n`)
+  if (step.waitingFor !== '' && step.waitingFor !== waitingFor) process.stdout.write(`    … waiting for ${step.waitingFor}\n`)
+  if (step.state !== state && step.state !== 'running' && step.state !== 'pending')
     process.stdout.write(
       `    ${step.state}${step.error === '' ? '' : `: ${step.error}`}${step.startedAtMs === null || step.endedAtMs === null ? '' : ` (${((step.endedAtMs - step.startedAtMs) / 1000).toFixed(1)} s)`}\n`,
     )
-  told.set(step.id, { state: step.state, lines: step.log.length, waitingFor: step.waitingFor })
+  told.set(step.id, { step, lines: step.log.length })
 }
