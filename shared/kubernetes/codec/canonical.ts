@@ -45,6 +45,13 @@ function valueAt(object: unknown, path: string): unknown {
   )
 }
 
+/** Lets an object know what was written empty in a field that it has from a canonical one. */
+export function keepEmptied(object: KubeObject, canonical: KubeObject, field: string): KubeObject {
+  const emptied = emptiedPaths(canonical).filter((path) => path.startsWith(`${field}.`))
+  if (emptied.length > 0) EMPTIED.set(object, emptied)
+  return object
+}
+
 const JSON_STORED = ['apiextensions.', 'apiregistration.']
 
 /** A copy of a canonical object that knows the same of what was written. */
@@ -157,8 +164,9 @@ function absentValue({ type, pointer, omitEmpty, omitZero }: Field): unknown {
   if (type.kind === 'struct' && !pointer) return {}
   // Go's omitempty does not see that a time is zero.
   if (!pointer && !omitZero && type.kind === 'scalar' && (type.scalar === 'time' || type.scalar === 'microtime')) return null
-  // Nor that a quantity is.
+  // Nor that a quantity is, or a number or text.
   if (!pointer && type.kind === 'scalar' && type.scalar === 'quantity') return '0'
+  if (!pointer && type.kind === 'scalar' && type.scalar === 'intstr') return 0
   if (omitEmpty) return undefined
   return pointer ? null : zero(type, { unknown: [], depth: 0 })
 }

@@ -256,6 +256,7 @@ function assemble(struct: StructType, found: Map<string, unknown>, decoding: Dec
       if (
         isStruct ||
         !field.omitEmpty ||
+        (field.type.kind === 'scalar' && field.type.scalar === 'intstr') ||
         (field.type.kind === 'scalar' && (field.type.scalar === 'time' || field.type.scalar === 'microtime') && !field.omitZero)
       )
         if (!isEmbeddedOnly(struct, field.name)) result[field.name] = zero(field.type, decoding)

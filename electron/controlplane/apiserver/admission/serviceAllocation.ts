@@ -1,7 +1,7 @@
 import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import type { Random } from '#shared/base/random.ts'
-import { invalid, invalidStatus, typed, type FieldError } from '#shared/kubernetes/validation/fieldError.ts'
+import { invalid, invalidStatus, typed, worded, type FieldError } from '#shared/kubernetes/validation/fieldError.ts'
 import { externalTrafficErrors } from '#shared/kubernetes/validation/service.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { hasHealthCheck, hasNodePorts } from '../registry/serviceStrategy.ts'
@@ -65,7 +65,7 @@ export class ServiceAllocation implements AdmissionPlugin {
     const minor = resource.kubernetesMinor
     const given: (string | number)[] = []
     const refuse = (...errors: FieldError[]): never => {
-      throw new StatusError(invalidStatus({ group: '', kind: 'Service', name: object.metadata.name ?? '' }, errors))
+      throw new StatusError(invalidStatus({ group: '', kind: 'Service', name: object.metadata.name ?? '' }, worded(errors, minor)))
     }
     if (spec['type'] !== 'ExternalName') {
       if (minor >= DUAL_STACK_SINCE) defaultFamilies(spec)

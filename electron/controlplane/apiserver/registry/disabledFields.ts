@@ -31,9 +31,12 @@ const POD_SPEC: readonly GatedField[] = [
   // Upstream looks for the volumes of another driver there.
   { ...gated(21, 'volumes.*.ephemeral'), keptBy: 'csi' },
   gated(23, 'ephemeralContainers'),
-  gated(33, 'containers.*.securityContext.procMount'),
-  gated(33, 'initContainers.*.securityContext.procMount'),
 ]
+
+const CONTAINERS = ['initContainers', 'containers', 'ephemeralContainers']
+/** First minor release in which containers may ask for another mount of /proc. */
+const PROC_MOUNT_SINCE = 33
+const DEFAULT_PROC_MOUNT = 'Default'
 
 const snapshotOrClaim = (source: unknown): boolean =>
   isObject(source) &&
@@ -101,7 +104,18 @@ export function dropDisabledFields(after: KubeObject, before: KubeObject | null,
   if (resource.kind === 'Service' && minor < 21) trimAddresses(after, before)
   if (resource.kind === 'Node' && minor < 21) trimRanges(after, before)
   const podSpec = POD_SPECS[resource.kind]
-  if (podSpec !== undefined) drop(at(after, podSpec), before === null ? undefined : at(before, podSpec), POD_SPEC, minor)
+  if (podSpec === undefined) return
+  const old = before === null ? undefined : at(before, podSpec)
+  drop(at(after, podSpec), old, POD_SPEC, minor)
+  if (minor < PROC_MOUNT_SINCE) resetProcMounts(at(after, podSpec), old)
+}
+
+/** The field was once written by mistake, so that it becomes its default and does not go. @see pkg/api/pod/util.go dropDisabledProcMountField */
+function resetProcMounts(after: unknown, before: unknown): void {
+  const contexts = (spec: unknown): JsonObject[] => CONTAINERS.flatMap((list) => [...holders(spec, [list, '*', 'securityContext'])])
+  const asks = ({ procMount }: JsonObject): boolean => (procMount ?? null) !== null
+  if (contexts(before).some((each) => asks(each) && each['procMount'] !== DEFAULT_PROC_MOUNT)) return
+  for (const context of contexts(after)) if (asks(context)) context['procMount'] = DEFAULT_PROC_MOUNT
 }
 
 /** A service of one address family has one address. */

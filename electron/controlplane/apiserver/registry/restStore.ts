@@ -2,7 +2,7 @@ import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
 import { trackUpdate } from '#shared/kubernetes/apply/fieldManager.ts'
-import { inFieldOrder } from '#shared/kubernetes/codec/canonical.ts'
+import { inFieldOrder, keepEmptied } from '#shared/kubernetes/codec/canonical.ts'
 import { isTyped } from '#shared/kubernetes/customresource/typedErrors.ts'
 import { deepCopy, deepEqual } from '#shared/kubernetes/json.ts'
 import { groupVersion, type KubeObject, type ManagedFieldsEntry } from '#shared/kubernetes/object.ts'
@@ -243,7 +243,7 @@ export class RestStore {
     await admission.admit({ operation: 'UPDATE', resource, namespace, name, object: after, old: before, context })
     after.metadata = keepSystemFields(after, before, resource.namespaced)
     const statusOnly = context.subresource === 'status' || context.subresource === 'approval'
-    if (statusOnly) after = prepareForStatusUpdate(after, before, resource, context.subresource, this.now())
+    if (statusOnly) after = keepEmptied(prepareForStatusUpdate(after, before, resource, context.subresource, this.now()), after, 'status')
     else if (context.subresource === 'finalize') after = { ...before, spec: after['spec'] }
     else if (context.subresource !== 'binding') {
       prepareForUpdate(after, before, resource)

@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest'
+import type { KubeObject } from '#shared/kubernetes/object.ts'
+import { embeddedApiServer, embeddedServer, type Server } from '../../../../support/apiServers.ts'
+
+// As kube-apiserver 1.20.2 answered the same requests.
+
+const server = async (): Promise<Server> => embeddedServer(await embeddedApiServer('v1.20.2'), 'proof/1')
+
+it('gives a node its capacity for an allocatable written empty, which nobody owns then', async () => {
+  const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'a' }, status: { capacity: { cpu: '4' }, allocatable: {} } }
+  const { body } = await (await server()).call('POST', '/api/v1/nodes?fieldManager=alice', node)
+  const { status, metadata } = body as KubeObject & { status: object }
+  expect(status).toMatchObject({ capacity: { cpu: '4' }, allocatable: { cpu: '4' } })
+  expect(JSON.stringify(metadata.managedFields)).not.toContain('f:allocatable')
+})
+
+it('does so in a write of the status too', async () => {
+  const own = await server()
+  const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'a' }, status: { capacity: { cpu: '4' }, allocatable: { cpu: '3' } } }
+  await own.call('POST', '/api/v1/nodes', node)
+  const { body } = await own.call('PUT', '/api/v1/nodes/a/status', { ...node, status: { ...node.status, allocatable: {} } })
+  expect((body as { status: object }).status).toMatchObject({ allocatable: { cpu: '4' } })
+})
+
+const template = (container: object, spec: object = {}): object => ({
+  apiVersion: 'v1',
+  kind: 'PodTemplate',
+  metadata: { name: 'a' },
+  template: { metadata: {}, spec: { ...spec, containers: [{ name: 'web', image: 'web', ...container }] } },
+})
+
+it('sets a mount of /proc that it does not know to the default', async () => {
+  const sent = template({ securityContext: { procMount: 'Unmasked' } })
+  const { body } = await (await server()).call('POST', '/api/v1/namespaces/default/podtemplates', sent)
+  expect(body).toMatchObject({ template: { spec: { containers: [{ securityContext: { procMount: 'Default' } }] } } })
+})
+
+it('leaves out the empty address of an alias, which the template of a stateful set may have', async () => {
+  const pods = { metadata: { labels: { a: 'b' } }, spec: { hostAliases: [{ ip: '', hostnames: ['a'] }], containers: [{ name: 'web', image: 'web' }] } }
+  const spec = { serviceName: 'a', selector: { matchLabels: { a: 'b' } }, template: pods }
+  const sent = { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'a' }, spec }
+  const { body } = await (await server()).call('POST', '/apis/apps/v1/namespaces/default/statefulsets', sent)
+  expect((body as { spec: typeof spec }).spec.template.spec.hostAliases).toEqual([{ hostnames: ['a'] }])
+})
+
+it('tells the address out of range of a service as Go prints it', async () => {
+  const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'a' }, spec: { ports: [{ port: 1 }], clusterIP: '127.0.0.1' } }
+  const { body } = await (await server()).call('POST', '/api/v1/namespaces/default/services', service)
+  expect((body as { message: string }).message).toContain('Invalid value: []string{"127.0.0.1"}: failed to allocated ip:127.0.0.1')
+})
