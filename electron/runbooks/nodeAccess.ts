@@ -9,6 +9,9 @@ import { connectSsh } from './nodeShell/ssh.ts'
 import { sshTargetOf } from './nodeShell/sshConfig.ts'
 import { isControlPlane } from './upgrade/plan.ts'
 
+/** One process answers for all simulated nodes of a cluster, and is busy while thousands of pods come and go: none of them is out of reach for that. */
+const SIMULATED_READY_TIMEOUT_MS = 180_000
+
 /** Shells on the nodes of every cluster: simulated nodes by the SSH server of their process, others by the user's SSH configuration. */
 export class NodeAccess {
   readonly #registry: ClusterRegistry
@@ -64,6 +67,7 @@ export class NodeAccess {
           privateKey: readFileSync(endpoints.sshKeyFile, 'utf8'),
           hostKeys: [cluster.hostKey(endpoints)],
           sudo: false,
+          readyTimeoutMs: SIMULATED_READY_TIMEOUT_MS,
         },
         context,
       )

@@ -18,9 +18,9 @@ import { writeTwinSnapshot } from './load/twinSnapshot.ts'
 
 const NODES = Number(process.env['DRYDOCK_NODES'] ?? 1_000)
 const PODS = Number(process.env['DRYDOCK_PODS'] ?? 30_000)
-const WORKERS_AT_A_TIME = process.env['DRYDOCK_PARALLEL_WORKERS'] ?? '16'
+const WORKERS_AT_A_TIME = process.env['DRYDOCK_PARALLEL_WORKERS'] ?? '48'
 /** A rehearsal that takes longer is stopped and told as far as it came. */
-const LIMIT_SECONDS = Number(process.env['DRYDOCK_LIMIT_SECONDS'] ?? 900)
+const LIMIT_SECONDS = Number(process.env['DRYDOCK_LIMIT_SECONDS'] ?? 1_200)
 const [FROM, TO] = ['v1.35.8', 'v1.36.4']
 const REST_MS = 30_000
 const POLL_MS = 500

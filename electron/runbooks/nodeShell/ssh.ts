@@ -19,6 +19,8 @@ export interface SshTarget {
   sudoPassword?: string
   /** A host to go through. */
   jump?: SshTarget
+  /** How long it may take to answer the SSH handshake, in milliseconds. @default 15 s */
+  readyTimeoutMs?: number
 }
 
 /** How long a node may take to answer the SSH handshake. */
@@ -109,7 +111,7 @@ function connectClient(target: SshTarget, signal: AbortSignal, sock?: ClientChan
         ...(sock === undefined ? {} : { sock }),
         // Asks for a key of a type that is known, as OpenSSH does, where a host has several.
         algorithms: { serverHostKey: knownFirst(target.hostKeys) },
-        readyTimeout: READY_TIMEOUT_MS,
+        readyTimeout: target.readyTimeoutMs ?? READY_TIMEOUT_MS,
         hostVerifier: (key: Buffer) => {
           presented = key.toString('base64')
           return target.hostKeys.includes(presented)
