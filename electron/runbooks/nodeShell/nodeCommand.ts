@@ -10,12 +10,16 @@ const RECONNECT_MS = 90_000
 const RECONNECT_PAUSE_MS = 2_000
 /** Lines of a failed command that its error repeats. */
 const LAST_LINES = 3
+/** Taken on the node's disk before a command starts: what it says, and how it ends, is kept there. */
+const ROOM_BYTES = 64 * 1024
+/** What programs say of a disk without room; a shell's own `echo` says it in other words. */
+const NO_ROOM = /[Nn]o space left on device/
 
 /**
  * Runs commands on a node as root, in order, each exactly once for the run: a command is a unit of systemd's own, so it goes on
  * when the connection or Drydock ends, and who comes back finds it running or finds how it ended.
  * A command whose failure was told is run anew when its step is tried again.
- * @throws when one exits non-zero, with the last lines it said; when the node stays out of reach
+ * @throws when one exits non-zero, with the last lines it said; when the node stays out of reach; when its disk is full: nothing was begun then
  */
 export async function runOnNode(shells: NodeShellFactory, node: string, commands: readonly string[], context: StepContext): Promise<void> {
   const connection = new Reconnecting(shells, node, context)
@@ -28,6 +32,7 @@ export async function runOnNode(shells: NodeShellFactory, node: string, commands
 }
 
 const fileName = (text: string): string => text.replaceAll(/[^a-zA-Z0-9.-]+/g, '_')
+const lastLine = (text: string): string => text.trim().split('\n').at(-1) ?? ''
 const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
 interface Once {
@@ -42,6 +47,10 @@ async function runOnce(connection: Reconnecting, { node, command, folder }: Once
   const begun = await connection.run(beginScript({ command, folder, unit }), { signal })
   const answer = begun.stdout.trim().split('\n').at(-1) ?? ''
   if (answer === 'no-systemd') throw new Error(`${node} has no systemd-run: Drydock runs commands on nodes as units of systemd. Nothing was run there`)
+  if (begun.exitCode !== 0 && NO_ROOM.test(begun.stderr))
+    throw new Error(
+      `the disk of ${LEDGER} on ${node} is full (${lastLine(begun.stderr)}), and what a command says and how it ends is kept there. «${command}» was not run; what ran before stands`,
+    )
   if (begun.exitCode !== 0 || !['began', 'known'].includes(answer))
     throw new Error(`${node}: «${command}» could not be started: ${(begun.stderr || begun.stdout).trim()}`)
   log(answer === 'began' ? `${node}# ${command}` : `${node}# ${command} (begun before; not run again)`)
@@ -51,32 +60,41 @@ async function runOnce(connection: Reconnecting, { node, command, folder }: Once
     const [head = '', ...body] = look.stdout.split('\n')
     const state = /^drydock (\w+)$/.exec(head)?.[1] ?? ''
     output.push(body.join('\n'))
+    const full = NO_ROOM.test(look.stderr) ? `. The disk of ${LEDGER} on ${node} is full (${lastLine(look.stderr)})` : ''
     if (/^\d+$/.test(state)) {
       output.end()
       if (state === '0') return
-      throw new Error(`«${command}» on ${node} ended with exit code ${state}: ${output.last(LAST_LINES)}`)
+      throw new Error(
+        `«${command}» on ${node} ended with exit code ${state}: ${output.last(LAST_LINES) || 'it said nothing'}${full === '' ? '' : `${full}: what it said may be cut short`}`,
+      )
     }
     if (state === 'lost')
       throw new Error(
-        `«${command}» on ${node} was cut off, and how far it came is not known (was the node restarted?). Look at the node, then retry: it is run anew`,
+        full === ''
+          ? `«${command}» on ${node} was cut off, and how far it came is not known (was the node restarted?). Look at the node, then retry: it is run anew`
+          : `«${command}» on ${node} has ended, and how is not known, as it could not be written down${full}. Look at the node: the command is run anew on retry`,
       )
+    if (state !== 'running')
+      throw new Error(`${node}: how «${command}» stands cannot be read: ${lastLine(look.stderr) || `exit code ${String(look.exitCode)}`}`)
     await clock.sleep(POLL_MS, { signal })
   }
 }
 
 /**
  * Starts the command unless its folder is there: `mkdir` decides between two who try. A unit that never came to its first line
- * is started again; one whose failure was told is put aside.
+ * is started again; one whose failure was told is put aside. Room on the disk is taken first and given back when the command has ended, so that
+ * its end can be written down whatever it has filled; a script that is not there whole is never run.
  */
 function beginScript({ command, folder, unit }: { command: string; folder: string; unit: string }): string {
-  const script = `export DEBIAN_FRONTEND=noninteractive; : > ${folder}/began; ( ${command} ) > ${folder}/output 2>&1; echo $? > ${folder}/code.part; mv ${folder}/code.part ${folder}/code`
-  return `mkdir -p ${LEDGER}; chmod 700 ${LEDGER}
+  const script = `export DEBIAN_FRONTEND=noninteractive; true > ${folder}/began || exit 1; ( ${command} ) > ${folder}/output 2>&1; code=$?; rm -f ${folder}/room; echo $code > ${folder}/code.part && mv ${folder}/code.part ${folder}/code`
+  return `mkdir -p ${LEDGER} && chmod 700 ${LEDGER} || exit 1
 if [ -e ${folder}/told ]; then mv ${folder} ${folder}.$(date +%s); fi
-mkdir -p ${folder}
+mkdir -p ${folder} || exit 1
 if [ -e ${folder}/began ]; then echo known
 elif systemctl is-active ${unit} > /dev/null 2>&1; then echo known
 else
-  printf '%s\\n' ${quote(script)} > ${folder}/script
+  head -c ${String(ROOM_BYTES)} /dev/zero > ${folder}/room || { rm -f ${folder}/room; exit 1; }
+  printf '%s\\n' ${quote(script)} > ${folder}/script.part && mv ${folder}/script.part ${folder}/script || exit 1
   systemd-run --quiet --collect --unit=${unit} sh ${folder}/script
   started=$?
   if [ $started -eq 0 ]; then echo began
@@ -86,7 +104,7 @@ else
 fi`
 }
 
-/** Its first line tells how the command stands, the rest is output that was not told yet. What has failed is marked as told. */
+/** Its first line tells how the command stands, the rest is output that was not told yet. What has failed is marked as told, and whether the disk has room is tried. */
 function lookScript({ folder, unit, from }: { folder: string; unit: string; from: number }): string {
   return `state=running
 if [ ! -e ${folder}/code ]; then
@@ -94,7 +112,7 @@ if [ ! -e ${folder}/code ]; then
 fi
 if [ -e ${folder}/code ]; then state=$(cat ${folder}/code); fi
 if [ $state != running ]; then
-  if [ $state != 0 ]; then : > ${folder}/told; fi
+  if [ $state != 0 ]; then true > ${folder}/told; head -c 4096 /dev/zero > ${folder}/room; rm -f ${folder}/room; fi
 fi
 echo "drydock $state"
 if [ -e ${folder}/output ]; then tail -c +${String(from)} ${folder}/output; fi`

@@ -28,7 +28,10 @@ export async function uploadMember(
   const part = `${target}.part`
   const run = async (command: string, input?: NodeJS.ReadableStream): Promise<string> => {
     const { exitCode, stdout, stderr } = await shell.run(command, { signal, ...(input === undefined ? {} : { input }) })
-    if (exitCode !== 0) throw new Error(`the restored data was not stored on the node: «${command}» ended with exit code ${String(exitCode)}: ${stderr.trim()}`)
+    if (exitCode !== 0)
+      throw new Error(
+        `the restored data was not stored on the node: «${command}» ended with exit code ${String(exitCode)}: ${stderr.trim()}. The present data and the control plane were not touched`,
+      )
     return stdout
   }
   try {
@@ -45,11 +48,18 @@ export async function uploadMember(
       else await run(`cat > ${path}`, createReadStream(local, { end: length - 1 }))
       await run(`truncate -s ${String(size)} ${path} && chmod 600 ${path}`)
       const stored = Number((await run(`wc -c < ${path}`)).trim())
-      if (stored !== size) throw new Error(`${path} has ${String(stored)} bytes on the node, not ${String(size)}: is its disk full? Nothing was changed`)
+      if (stored !== size)
+        throw new Error(
+          `${path} has ${String(stored)} bytes on the node, not ${String(size)}: is its disk full? The present data and the control plane were not touched`,
+        )
       bytes += size
     }
     await run(`sync && mv ${part} ${target}`)
     return { revision, bytes }
+  } catch (error) {
+    // What is there in part helps nobody, and etcd on the same disk needs the room. A node that is gone keeps it until the next try.
+    if (!signal.aborted) await shell.run(`rm -rf ${part}`, { signal }).catch(() => undefined)
+    throw error
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo, type Server } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +8,7 @@ import { newKey } from '#electron/controlplane/nodeSsh.ts'
 import { writeManifests } from '#electron/controlplane/kubeadm/manifests.ts'
 import { ensureKubernetesPki } from '#electron/pki/kubernetesPki.ts'
 import { hasProgram, runProgram, type CommandResult } from '../peers.ts'
+import { writePrograms } from './programs.ts'
 import { CONTAINERS, type KubeletSettings } from './settings.ts'
 
 const kubelet = fileURLToPath(new URL('./kubelet.ts', import.meta.url))
@@ -54,29 +55,6 @@ export async function canHaveNode(): Promise<boolean> {
   return code === 0 && process.getuid?.() === 0 && existsSync(SSHD) && ['ip', 'nsenter', 'kubectl'].every(hasProgram)
 }
 
-const script = (lines: string[]): string => `#!/bin/sh\n${lines.join('\n')}\n`
-
-/** A unit is a process group of its own, with a file that names it. */
-function programsOf(unitLog: string): Record<string, string> {
-  return {
-    'systemd-run': script([
-      'unit=; for each in "$@"; do case $each in --unit=*) unit=${each#--unit=};; esac; done',
-      'while [ $# -gt 0 ]; do case $1 in --*) shift;; *) break;; esac; done',
-      `mkdir -p /run/units; echo "$unit" >> ${unitLog}`,
-      'setsid "$@" > /dev/null 2>&1 < /dev/null &',
-      'echo $! > "/run/units/$unit"',
-    ]),
-    systemctl: script([
-      'case $1 in',
-      'is-active) [ -e "/run/units/$2" ] && kill -0 "$(cat "/run/units/$2")" 2> /dev/null;;',
-      'restart) exit 0;;',
-      '*) echo "systemctl: $1 is not known here" >&2; exit 1;;',
-      'esac',
-    ]),
-    crictl: script([`[ "$1" = ps ] && exec cat ${CONTAINERS}`, 'echo "crictl: $1 is not known here" >&2; exit 1']),
-  }
-}
-
 function writeFiles({ directory, name, kubernetesVersion }: RealNodeOptions, authorizedKey: string, hostKey: string): void {
   const kubernetesDir = join(directory, 'etc/kubernetes')
   for (const each of ['etc/kubernetes', 'etc-work', 'var-lib', 'bin']) mkdirSync(join(directory, each), { recursive: true })
@@ -101,10 +79,7 @@ function writeFiles({ directory, name, kubernetesVersion }: RealNodeOptions, aut
     serviceSubnet: SERVICES,
     podSubnet: '10.244.0.0/16',
   })
-  for (const [program, text] of Object.entries(programsOf(join(directory, 'units.log')))) {
-    writeFileSync(join(directory, 'bin', program), text)
-    chmodSync(join(directory, 'bin', program), 0o755)
-  }
+  writePrograms(join(directory, 'bin'), { units: '/run/units', unitLog: join(directory, 'units.log'), containers: CONTAINERS })
   writeFileSync(join(directory, 'host'), hostKey, { mode: 0o600 })
   writeFileSync(join(directory, 'authorized_keys'), `${authorizedKey}\n`)
   const sshdConfig = [

@@ -50,7 +50,7 @@ const cat: Program = async (context) => {
 /** `head -c N`, `tail -c N` and `tail -c +N`, which begins at the Nth byte. */
 async function sliceBytes(program: 'head' | 'tail', context: ProcessContext, { fromStart, count }: { fromStart: boolean; count: number }): Promise<number> {
   const paths = context.args.filter((arg, index) => !arg.startsWith('-') && context.args[index - 1] !== '-c')
-  const parts: Buffer[] = paths.map((path) => readFileSync(context.files.host(path, context.workingDirectory)))
+  const parts: Buffer[] = paths.map((path) => (path === '/dev/zero' ? Buffer.alloc(count) : readFileSync(context.files.host(path, context.workingDirectory))))
   if (paths.length === 0) for (let bytes = await context.input.readBytes(); bytes !== null; bytes = await context.input.readBytes()) parts.push(bytes)
   const all = Buffer.concat(parts)
   context.out(program === 'head' ? all.subarray(0, count) : fromStart ? all.subarray(Math.max(0, count - 1)) : all.subarray(Math.max(0, all.length - count)))
