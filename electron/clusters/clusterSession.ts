@@ -107,8 +107,7 @@ export class ClusterSession {
   async #failed(error: unknown, signal: AbortSignal): Promise<void> {
     const delayMs = this.#backoff.next()
     const retryAtMs = this.#options.clock.now() + delayMs
-    const message =
-      error instanceof Error ? (error.name === 'TimeoutError' ? `no answer within ${String(PROBE_TIMEOUT_MS / 1000)} s` : error.message) : String(error)
+    const message = isTimeout(error) ? `no answer within ${String(PROBE_TIMEOUT_MS / 1000)} s` : error instanceof Error ? error.message : String(error)
     const before = this.#connection
     if (error instanceof StatusError && (error.code === 401 || error.code === 403)) this.#set({ state: 'denied', message })
     else if (before.state === 'live' || before.state === 'stale') this.#set({ state: 'stale', freshAtMs: before.freshAtMs, message, retryAtMs })
@@ -203,4 +202,9 @@ export class ClusterSession {
     })
     return { feed, users: 0, stop, cancelLinger: () => undefined, ended: feed.run({ signal: stop.signal }) }
   }
+}
+
+/** A request under way that is ended for it says so only as its cause. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'TimeoutError' || (error.name === 'AbortError' && isTimeout(error.cause)))
 }
