@@ -82,13 +82,16 @@ async function runOnce(connection: Reconnecting, { node, command, folder }: Once
 
 /**
  * Starts the command unless its folder is there: `mkdir` decides between two who try. A unit that never came to its first line
- * is started again; one whose failure was told is put aside. Room on the disk is taken first and given back when the command has ended, so that
+ * is started again; one whose failure was told is put aside, when its unit has come to its last line too. Room on the disk is taken first and given back when the command has ended, so that
  * its end can be written down whatever it has filled; a script that is not there whole is never run.
  */
 function beginScript({ command, folder, unit }: { command: string; folder: string; unit: string }): string {
   const script = `export DEBIAN_FRONTEND=noninteractive; true > ${folder}/began || exit 1; ( ${command} ) > ${folder}/output 2>&1; code=$?; rm -f ${folder}/room; echo $code > ${folder}/code.part && mv ${folder}/code.part ${folder}/code`
   return `mkdir -p ${LEDGER} && chmod 700 ${LEDGER} || exit 1
-if [ -e ${folder}/told ]; then mv ${folder} ${folder}.$(date +%s); fi
+if [ -e ${folder}/told ]; then
+  while systemctl is-active ${unit} > /dev/null 2>&1; do sleep 1; done
+  mv ${folder} ${folder}.$(date +%s)
+fi
 mkdir -p ${folder} || exit 1
 if [ -e ${folder}/began ]; then echo known
 elif systemctl is-active ${unit} > /dev/null 2>&1; then echo known
@@ -144,10 +147,12 @@ class Followed {
     return this.#lines.slice(-count).join(' / ')
   }
 
+  /** Of what was written over at a terminal, such as apt's progress, the last stands. */
   #tell(line: string): void {
-    if (line.trim() === '') return
-    this.#lines.push(line.trimEnd())
-    this.#log(line.trimEnd())
+    const text = line.trimEnd().split('\r').at(-1) ?? ''
+    if (text.trim() === '') return
+    this.#lines.push(text)
+    this.#log(text)
   }
 }
 

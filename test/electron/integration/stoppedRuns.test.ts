@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ssh2 from 'ssh2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -6,12 +6,14 @@ import { outcomeOf, type ClusterOutcome } from '#test/support/killing/clusterOut
 import { Drydock } from '#test/support/killing/killedCommand.ts'
 import { hasProgram, temporaryDirectory } from '#test/support/peers.ts'
 import { startCluster, type RunningCluster } from '#test/support/runningCluster.ts'
+import { canHaveSudoUser, makeSudoUser } from '#test/support/sudoUser.ts'
 
 const NODES = ['controlplane', 'node01']
 
 /** Each run has to stop at the step that cannot go on, say what happened, and leave what comes after it alone. */
 describe.skipIf(!hasProgram('kubectl'))('a run that cannot go on', () => {
   const directory = temporaryDirectory('stopped-runs')
+  const place = temporaryDirectory('stopped-runs-sudo')
   const dataDir = join(directory, 'cluster')
   const file = (path: string): string => join(dataDir, 'nodes/controlplane', path)
   let cluster: RunningCluster
@@ -45,6 +47,35 @@ describe.skipIf(!hasProgram('kubectl'))('a run that cannot go on', () => {
     expect(stdout).toContain('the host key is not the one that is known for it')
     expect(stderr).toContain('nothing was changed')
     expect(await outcome()).toEqual(before)
+  })
+
+  it.skipIf(!canHaveSudoUser)('takes the password that sudo asks for on a node from standard input', { timeout: 90_000 }, async () => {
+    const user = await makeSudoUser(place)
+    try {
+      user.allow('ALL')
+      const sshKey = join(place, 'id')
+      writeFileSync(sshKey, user.privateKey, { mode: 0o600 })
+      const own = new Drydock({ ...cluster, sshKey }, place, { nodes: NODES, sshPort: user.port, hostKey: user.hostKey, user: user.name })
+      const plan = (input: string): ReturnType<Drydock['run']> => own.run(['upgrade', 'plan', '--to', 'v1.36.4', '--ask-sudo-password'], { input })
+      const logged = (): string => (existsSync(user.sudoLog) ? readFileSync(user.sudoLog, 'utf8') : '')
+
+      expect(await plan('')).toMatchObject({ code: 1, stderr: 'drydock: nothing was changed: no password was given\n' })
+      const wrong = await plan('wrong\n')
+      expect(wrong.code, wrong.stderr).toBe(3)
+      expect(wrong.stdout).toContain('BLOCKING: nothing can be run on node controlplane')
+      expect(wrong.stdout).toContain(`sudo does not take the password that was given for ${user.name}. Nothing was run there`)
+      expect(logged()).toContain('incorrect password attempt')
+      // What sudo lets pass has nothing before its folder.
+      expect(logged()).not.toMatch(/ : PWD=/)
+
+      const right = await plan(`${user.password}\nnot this\n`)
+      expect(right.stdout).toContain('COMPONENT')
+      expect(right.stdout).not.toContain('nothing can be run on node')
+      expect(logged()).toMatch(/ : PWD=.* ; USER=root ; COMMAND=\S*sh -c '?df -Pk/)
+      for (const text of [right.stdout, right.stderr, logged()]) expect(text).not.toContain(user.password)
+    } finally {
+      user.remove()
+    }
   })
 
   it('stops where a package is not found, with apt’s own words, the control plane untouched', { timeout: 120_000 }, async () => {

@@ -63,10 +63,11 @@ export class Drydock {
     )
   }
 
-  run(args: string[], { kills }: { kills?: string } = {}): Promise<CommandResult> {
+  run(args: string[], { kills, input }: { kills?: string; input?: string } = {}): Promise<CommandResult> {
     const loaded = kills === undefined ? [] : ['--import', preload]
     return runProgram(process.execPath, [...NODE_OPTIONS, ...loaded, cli, ...args, ...this.#target], {
       timeoutMs: 600_000,
+      ...(input === undefined ? {} : { input }),
       env: { ...this.#environment, ...(kills === undefined ? {} : { DRYDOCK_TEST_KILLS: kills }) },
     })
   }

@@ -94,6 +94,12 @@ describe.skipIf(!(await canMount()))('commands on a node whose disk is full', ()
     expect(logs).toEqual(['node01# echo again', 'again'])
   })
 
+  it('tell of a progress that is written over its last state alone', { timeout: 60_000 }, async () => {
+    logs.length = 0
+    await run('progress', String.raw`printf '(Reading ... 5%%\r(Reading ... 100%%\r(Reading ... done\nnext\r\n'`)
+    expect(logs.slice(1)).toEqual(['(Reading ... done', 'next'])
+  })
+
   it('whose end could not be written down are told as ended, not as running', { timeout: 60_000 }, async () => {
     // The room that is kept for the end is taken by others in the moment it is given back.
     const steal = `rm ${MOUNTED}/drydock/runs/run/stolen-1/room; cat /dev/zero > ${MOUNTED}/filler 2> /dev/null`
