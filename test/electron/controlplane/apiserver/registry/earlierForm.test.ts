@@ -48,3 +48,12 @@ it('tells the address out of range of a service as Go prints it', async () => {
   const { body } = await (await server()).call('POST', '/api/v1/namespaces/default/services', service)
   expect((body as { message: string }).message).toContain('Invalid value: []string{"127.0.0.1"}: failed to allocated ip:127.0.0.1')
 })
+
+it('writes the port of a backend of v1beta1 that is no service, and tells who owns it', async () => {
+  const backend = { resource: { apiGroup: 'x.io', kind: 'A', name: 'b' } }
+  const sent = { apiVersion: 'networking.k8s.io/v1beta1', kind: 'Ingress', metadata: { name: 'a' }, spec: { backend } }
+  const { body } = await (await server()).call('POST', '/apis/networking.k8s.io/v1beta1/namespaces/default/ingresses', sent)
+  const { spec, metadata } = body as KubeObject & { spec: object }
+  expect(spec).toEqual({ backend: { ...backend, servicePort: 0 } })
+  expect(JSON.stringify(metadata.managedFields)).toContain('f:servicePort')
+})
