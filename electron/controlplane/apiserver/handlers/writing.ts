@@ -12,6 +12,7 @@ import type { ApiResource } from '../registry/apiResources.ts'
 import { deletedStatus, deleteObject, parseDeleteOptions } from '../registry/deletion.ts'
 import { conversionFault } from '../registry/conversionFault.ts'
 import { badRequest, notFound, undecodable } from '../registry/failures.ts'
+import { renewedLease } from './leaseRenewal.ts'
 import { apply, isStatusPatch, patched, patchTypesOf, withPatchedStatus } from '../registry/patching.ts'
 import type { RestStore, WriteContext } from '../registry/restStore.ts'
 import { allowsCreateOnUpdate } from '../registry/strategy.ts'
@@ -125,6 +126,11 @@ export async function update(
   negotiated: Negotiated,
 ): Promise<ApiResponse> {
   const context = writeContext(request, subresource)
+  const renewed = renewal(rest, { resource, namespace, name, subresource }, request, context)
+  if (renewed !== null) {
+    const object = await rest.update(resource, namespace, name, () => renewed, { retry: false, managed: true, shares: true }, context)
+    return { ...objectResponse(object, resource, rest.nowMs(), request.query, negotiated), warnings: context.warnings }
+  }
   const sent = decodeSent(request, resource, context)
   if ((sent.metadata.name ?? '') === '') throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`)
   if (sent.metadata.name !== name) throw badRequest(`the name of the object (${sent.metadata.name ?? ''}) does not match the name on the URL (${name})`)
@@ -145,6 +151,15 @@ export async function update(
     context,
   )
   return { ...objectResponse(object, resource, rest.nowMs(), request.query, negotiated), warnings: context.warnings }
+}
+
+/** The Lease as a kubelet of this process renews it; null for any other update. */
+function renewal(rest: RestStore, { resource, namespace, name, subresource }: ResourceTarget, request: ApiRequest, context: WriteContext): KubeObject | null {
+  // Who shares objects writes JSON of objects, which have no field twice.
+  if (request.shares !== true || subresource !== '' || resource.plural !== 'leases') return null
+  const live = rest.find(resource, namespace, name)?.object
+  const { value } = decodeBody(request.body, request.headers['content-type'])
+  return renewedLease(value, live, resource, { manager: context.fieldManager, now: rest.now() })
 }
 
 export async function patch(
