@@ -205,6 +205,9 @@ function prove({ shells }: Work, node: string): Step {
           )
         log(`${server} on ${node} serves ${servedSerial}, as its file; good until ${new Date(servedNotAfterMs ?? 0).toISOString().slice(0, 10)}`)
       }
+      log(
+        `copies of admin.conf elsewhere, such as ~/.kube/config, have the certificate of before until its end: copy /etc/kubernetes/admin.conf of ${node} anew`,
+      )
     },
   }
 }

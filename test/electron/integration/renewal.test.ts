@@ -41,6 +41,7 @@ describe('renewing the certificates of a cluster by its runbook', () => {
 
     const { code, stdout, stderr } = await drydock.run(['certs', 'renew', '--yes'])
     expect(code, stdout + stderr).toBe(0)
+    expect(stdout).toContain('copies of admin.conf elsewhere, such as ~/.kube/config, have the certificate of before until its end')
     expect(serialOf('apiserver.crt')).not.toBe(before.api)
     expect(serialOf('ca.crt')).toBe(before.ca)
     expect(await servedSerial(cluster.apiUrl)).toBe(serialOf('apiserver.crt'))
