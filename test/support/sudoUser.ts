@@ -64,7 +64,8 @@ export async function makeSudoUser(directory: string): Promise<SudoUser> {
     remove: () => {
       sshd.kill()
       spawnSync('rm', ['-f', sudoers])
-      spawnSync('userdel', [name])
+      // By force, as a session that is just ending would keep the user.
+      spawnSync('userdel', ['-f', name])
     },
   }
 }
