@@ -10,6 +10,7 @@ import type { InputOf, MessageOf, OutputOf, RequestName, SubscriptionName } from
 import type { RunView, StepView } from '#shared/contract/runbooks.ts'
 import { timeLeftMs } from '#shared/planning/timeLeft.ts'
 import { Application } from '#electron/application.ts'
+import { goingOn } from './goingOn.ts'
 import { ownProgram, version } from './ownProgram.ts'
 import { readPassword } from './readPassword.ts'
 import { stderrLogger } from './stderrLogger.ts'
@@ -152,7 +153,8 @@ export class Headless {
    * Shows a run until it stops, then writes its report.
    * Exit codes: 0 done, 1 failed for good (aborted), 3 stopped and waiting for a decision.
    */
-  async follow(runId: string, { report, output }: TargetOptions): Promise<void> {
+  async follow(runId: string, options: TargetOptions): Promise<void> {
+    const { report, output } = options
     const json = output === 'json'
     const told: Told = new Map()
     const progress = new Progress(this.#clock)
@@ -170,7 +172,7 @@ export class Headless {
     if (json) process.stdout.write(`${JSON.stringify(run, null, 2)}\n`)
     else process.stdout.write(`\n${run?.title ?? runId}: ${run?.state ?? 'unknown'}\n`)
     if (run?.state === 'failed' || run?.state === 'interrupted' || run === null) {
-      if (!json) process.stdout.write(`To go on: drydock runbook resume ${runId}\nTo give up and undo what can be undone: drydock runbook abort ${runId}\n`)
+      if (!json) process.stdout.write(goingOn(runId, options))
       process.exitCode = 3
     } else process.exitCode = run.state === 'done' ? 0 : 1
   }

@@ -1,5 +1,6 @@
 import type { StepContext } from '../runbook.ts'
 import { ConnectionCut, type CommandOutcome, type NodeShell, type NodeShellFactory } from './nodeShell.ts'
+import { quote } from './shellWord.ts'
 
 /** Where a node keeps what runbooks ran on it: a folder for each command, so that none is run twice. */
 const LEDGER = '/var/lib/drydock/runs'
@@ -33,7 +34,6 @@ export async function runOnNode(shells: NodeShellFactory, node: string, commands
 
 const fileName = (text: string): string => text.replaceAll(/[^a-zA-Z0-9.-]+/g, '_')
 const lastLine = (text: string): string => text.trim().split('\n').at(-1) ?? ''
-const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
 interface Once {
   node: string

@@ -3,6 +3,7 @@ import type { Client } from 'ssh2'
 import type { CommandOutcome, RunOptions } from './nodeShell.ts'
 import type { SshTarget } from './ssh.ts'
 import { runCommand } from './sshCommand.ts'
+import { quote } from './shellWord.ts'
 
 /** Nothing, as the shell runs it: whether sudo lets it pass is all that is asked. */
 const NOTHING = ':'
@@ -73,8 +74,4 @@ const withPassword = (command: string): string => `sudo -k -S -p '' sh -c ${quot
 async function* fed(password: string, input: NodeJS.ReadableStream | undefined): AsyncGenerator<string | Buffer> {
   yield `${password}\n`
   if (input !== undefined) yield* input as AsyncIterable<string | Buffer>
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`
 }
