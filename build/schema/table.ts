@@ -1,30 +1,8 @@
+import type { FieldRow } from '#shared/kubernetes/schema/schema.ts'
 import { marker, markers, type GoField, type GoStruct } from './goPackage.ts'
 import { readResources } from './resources.ts'
 import { readPackages, withEarlier, type ApiPackage, type SourceRoot } from './sources.ts'
 import { isScalar, isSpecial, leafOf, locate, resolve, shorten, type Packages } from './types.ts'
-
-/** A field as `shared/kubernetes/schema/schema.ts` reads it; what is absent is so by default. */
-interface FieldRow {
-  n?: number
-  t: string
-  r?: 1
-  oe?: 1
-  oz?: 1
-  ptr?: 1
-  wrap?: 1
-  lt?: string
-  lk?: string[]
-  mt?: string
-  st?: string
-  ps?: string
-  pk?: string
-  def?: unknown
-  en?: string
-  fg?: string
-  c?: string[]
-  /** The newest of the given releases that does not know it yet; told of fields that Go always writes. */
-  after?: string
-}
 
 interface TypeRow {
   from?: string

@@ -74,14 +74,15 @@ export interface ResourceFacts {
   categories: string[]
 }
 
-interface RawField {
-  t: string
+/** A field as the table has it (build/schema/ writes it, protobuf's and Go's own words shortened); what is absent is so by default. */
+export interface FieldRow {
   n?: number
-  wrap?: number
+  t: string
   r?: number
   oe?: number
   oz?: number
   ptr?: number
+  wrap?: number
   lt?: string
   lk?: string[]
   mt?: string
@@ -90,11 +91,13 @@ interface RawField {
   pk?: string
   def?: unknown
   en?: string
+  fg?: string
   c?: string[]
+  /** The newest of the given releases that does not know it yet; told of fields that Go always writes. */
   after?: string
 }
 interface RawType {
-  f?: Record<string, RawField>
+  f?: Record<string, FieldRow>
   inl?: string[]
   st?: string
 }
@@ -201,7 +204,7 @@ export class Schema {
     }
   }
 
-  #field(name: string, type: TypeRef, raw: RawField): Field {
+  #field(name: string, type: TypeRef, raw: FieldRow): Field {
     const strategies = raw.ps?.split(',') ?? []
     const fallback = strategies.includes('merge') ? (raw.pk === undefined ? 'set' : 'map') : 'atomic'
     const listType = raw.lt ?? fallback

@@ -1,24 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { etcdManifest as manifest } from '#test/support/etcdManifest.ts'
 import { kubeadmDataPath, readEtcdManifest } from '#electron/runbooks/restore/etcdManifest.ts'
-
-const manifest = (path: string): string => `apiVersion: v1
-kind: Pod
-metadata: {name: etcd, namespace: kube-system}
-spec:
-  containers:
-  - name: etcd
-    command:
-    - etcd
-    - --data-dir=/var/lib/etcd
-    - --initial-advertise-peer-urls=https://10.0.0.11:2380
-    - --name=cp1
-    volumeMounts:
-    - {mountPath: /var/lib/etcd, name: etcd-data}
-    - {mountPath: /etc/kubernetes/pki/etcd, name: etcd-certs}
-  volumes:
-  - {name: etcd-certs, hostPath: {path: /etc/kubernetes/pki/etcd, type: DirectoryOrCreate}}
-  - {name: etcd-data, hostPath: {path: ${path}, type: DirectoryOrCreate}}
-`
 
 describe('readEtcdManifest', () => {
   it('finds the member and where its data is on the node, whatever the path inside the container', () => {

@@ -2,18 +2,9 @@ import { existsSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import type { ClusterApi } from '#electron/runbooks/clusterApi.ts'
 import { readRestorePlan } from '#electron/runbooks/restore/restorePlan.ts'
+import { etcdManifest as manifest } from '#test/support/etcdManifest.ts'
 import { runProgram, temporaryDirectory } from '#test/support/peers.ts'
 
-const manifest = (path: string): string => `apiVersion: v1
-kind: Pod
-metadata: {name: etcd, namespace: kube-system}
-spec:
-  containers:
-  - name: etcd
-    command: [etcd, --data-dir=/var/lib/etcd, --initial-advertise-peer-urls=https://10.0.0.11:2380, --name=cp1]
-    volumeMounts: [{mountPath: /var/lib/etcd, name: etcd-data}]
-  volumes: [{name: etcd-data, hostPath: {path: ${path}, type: DirectoryOrCreate}}]
-`
 const backup = { id: 'b', path: '/b.db', clusterName: 'c', createdAtMs: 0, fileSizeBytes: 1, verdict: 'good', objectCounts: {} }
 
 /** What stands in the way of a restore on this machine, whose etcd manifest and kubeadm's idea of the data's place are given. */
