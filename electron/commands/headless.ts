@@ -9,6 +9,7 @@ import { SeededRandom } from '#shared/base/random.ts'
 import type { InputOf, MessageOf, OutputOf, RequestName, SubscriptionName } from '#shared/contract/contract.ts'
 import type { RunView, StepView } from '#shared/contract/runbooks.ts'
 import { timeLeftMs } from '#shared/planning/timeLeft.ts'
+import { workedMs } from '#shared/planning/workedTime.ts'
 import { Application } from '#electron/application.ts'
 import { goingOn } from './goingOn.ts'
 import { ownProgram, version } from './ownProgram.ts'
@@ -215,7 +216,7 @@ function tell(step: StepView, told: Told): void {
   if (step.waitingFor !== '' && step.waitingFor !== waitingFor) process.stdout.write(`    … waiting for ${step.waitingFor}\n`)
   if (step.state !== state && step.state !== 'running' && step.state !== 'pending')
     process.stdout.write(
-      `    ${step.state}${step.error === '' ? '' : `: ${step.error}`}${step.startedAtMs === null || step.endedAtMs === null ? '' : ` (${((step.endedAtMs - step.startedAtMs) / 1000).toFixed(1)} s)`}\n`,
+      `    ${step.state}${step.error === '' ? '' : `: ${step.error}`}${step.spells.length === 0 || step.endedAtMs === null ? '' : ` (${(workedMs(step.spells, step.endedAtMs) / 1000).toFixed(1)} s)`}\n`,
     )
   told.set(step.id, { step, lines: step.log.length })
 }

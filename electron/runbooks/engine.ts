@@ -9,7 +9,7 @@ import { Journal, JournalError, readJournals, type JournalRecord } from './journ
 import type { ClusterIdentity, Runbook, Step, StepContext } from './runbook.ts'
 import { rehearsalOf } from './rehearsals.ts'
 import { failureText } from './stepFailure.ts'
-import { applyRecord, createdView, foldJournal, withStep } from './runView.ts'
+import { applyRecord, createdView, foldJournal, standingStill, withStep } from './runView.ts'
 
 export interface EngineOptions {
   /** Where the journals are. */
@@ -27,6 +27,9 @@ export interface EngineOptions {
 
 /** A run in such a state keeps others off its cluster. */
 const UNENDED: ReadonlySet<RunView['state']> = new Set(['planned', 'running', 'waiting', 'interrupted'])
+
+/** How often a run shows in its journal that it goes on: when it was killed is known as closely. */
+const SIGN_OF_LIFE_MS = 15_000
 
 interface Run {
   view: RunView
@@ -180,6 +183,7 @@ export class RunbookEngine {
     const steps = await this.#runbook(run.view.runbook).steps(run.input as never)
     const hold = await this.#hold(run)
     try {
+      this.#append(run, { type: 'aborting', atMs: this.#options.clock.now() })
       await this.#undo(run, steps, hold.lost)
       this.#append(run, { type: 'ended', atMs: this.#options.clock.now(), state: 'aborted' })
     } finally {
@@ -233,11 +237,28 @@ export class RunbookEngine {
   }
 
   async #drive(run: Run, steps: Step[], signal: AbortSignal): Promise<void> {
+    const ended = new AbortController()
+    void this.#showLife(run, ended.signal)
     try {
       await this.#steps(run, steps, signal)
     } catch (error) {
       if (!(error instanceof JournalError)) throw error
       this.#stopUnjournalled(run, error)
+    } finally {
+      ended.abort()
+    }
+  }
+
+  async #showLife(run: Run, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    try {
+      for (;;) {
+        await clock.sleep(SIGN_OF_LIFE_MS, { signal })
+        this.#append(run, { type: 'working', atMs: clock.now() })
+      }
+    } catch (error) {
+      // A journal that cannot be written stops the run at its next transition.
+      if (!signal.aborted) this.#options.logger.warn('no sign of life was written', { run: run.view.id, error: failureText(error) })
     }
   }
 
@@ -246,7 +267,8 @@ export class RunbookEngine {
     this.#options.logger.error('a run was stopped', { run: run.view.id, error: error.message })
     const text = `${error.message}. Nothing was begun after that. Make room on its disk, then resume`
     const step = run.view.steps.find(({ state }) => state === 'running' || state === 'pending') ?? run.view.steps.at(-1)
-    this.#show(run, { ...withStep(run.view, step?.id ?? '', (view) => ({ ...view, error: text })), state: 'interrupted' })
+    const stopped = standingStill(run.view, this.#options.clock.now())
+    this.#show(run, { ...withStep(stopped, step?.id ?? '', (view) => ({ ...view, error: text })), state: 'interrupted' })
   }
 
   async #steps(run: Run, steps: Step[], signal: AbortSignal): Promise<void> {
@@ -276,7 +298,7 @@ export class RunbookEngine {
     if (!stopped) return true
     const atMs = this.#options.clock.now()
     // A closing engine leaves the journal as a kill would: the step is entered again on resume.
-    if (signal.reason instanceof EngineClosed) this.#show(run, { ...run.view, state: 'interrupted' })
+    if (signal.reason instanceof EngineClosed) this.#show(run, { ...standingStill(run.view, atMs), state: 'interrupted' })
     else if (signal.reason instanceof RunPaused) this.#append(run, { type: 'paused', atMs })
     else if (!(signal.reason instanceof RunAborted)) this.#append(run, { type: 'ended', atMs, state: 'failed' })
     return false

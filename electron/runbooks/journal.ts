@@ -31,6 +31,10 @@ export type JournalRecord =
     }
   | { type: 'started'; atMs: number }
   | { type: 'resumed'; atMs: number }
+  /** What can be undone is going to be. */
+  | { type: 'aborting'; atMs: number }
+  /** A sign of life, written now and then while steps are worked on. */
+  | { type: 'working'; atMs: number }
   | { type: 'stepStarted'; atMs: number; step: string }
   | { type: 'stepLog'; atMs: number; step: string; text: string }
   | { type: 'stepDone'; atMs: number; step: string }
@@ -47,7 +51,7 @@ export class JournalError extends Error {
 
 /**
  * The journal of one run: JSON lines in `<id>.jsonl`. A transition is on disk (fdatasync) before `append` returns, so what a
- * process was doing when it was killed can be read afterwards. Log lines go with the next transition.
+ * process was doing when it was killed can be read afterwards. Log lines and signs of life go with the next transition.
  */
 export class Journal {
   readonly #descriptor: number
@@ -81,7 +85,7 @@ export class Journal {
       const written = writeSync(this.#descriptor, line)
       this.#torn = written < Buffer.byteLength(line)
       if (this.#torn) throw new Error('ENOSPC: no space left on device')
-      if (record.type !== 'stepLog') fdatasyncSync(this.#descriptor)
+      if (record.type !== 'stepLog' && record.type !== 'working') fdatasyncSync(this.#descriptor)
     } catch (error) {
       throw new JournalError(`the journal ${this.#path} cannot be written (${error instanceof Error ? error.message : String(error)})`, { cause: error })
     }

@@ -1,4 +1,5 @@
-import type { RunView, StepView, UpgradeFinding } from '#shared/contract/runbooks.ts'
+import type { RunView, UpgradeFinding } from '#shared/contract/runbooks.ts'
+import { workedMs, type Spell } from '#shared/planning/workedTime.ts'
 
 export interface Rehearsal {
   runId: string
@@ -11,8 +12,7 @@ const HOUR_MS = 3_600_000
 /** A cluster changes: what was rehearsed longer ago than this says little. */
 const STALE_MS = 7 * 24 * HOUR_MS
 
-const tookMs = ({ startedAtMs, endedAtMs }: Pick<StepView, 'startedAtMs' | 'endedAtMs'>): number =>
-  startedAtMs === null || endedAtMs === null ? 0 : endedAtMs - startedAtMs
+const tookMs = ({ spells, endedAtMs }: { spells: readonly Spell[]; endedAtMs: number | null }): number => (endedAtMs === null ? 0 : workedMs(spells, endedAtMs))
 
 /** The newest run of the same on a twin of the same cluster that came to its end without a step left out; null without one. */
 export function rehearsalOf(

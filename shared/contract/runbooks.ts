@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import type { DrainPlan } from '#shared/planning/drain/drainPlan.ts'
+import type { Spell } from '#shared/planning/workedTime.ts'
 import { request, subscription } from './channel.ts'
 import { clusterId } from './clusters.ts'
 
@@ -19,8 +20,11 @@ export interface StepView {
   /** The step in the operator's own tools. */
   commands: string[]
   state: StepState
+  /** When it was first entered. */
   startedAtMs: number | null
   endedAtMs: number | null
+  /** When it was worked on, oldest first: what lies between a stop, or a kill, and the resume is in none. */
+  spells: Spell[]
   expectedMs: number
   /** How long it took when the same was rehearsed on a twin of this cluster; null when it was not. */
   rehearsedMs: number | null
@@ -48,6 +52,10 @@ export interface RunView {
   createdAtMs: number
   startedAtMs: number | null
   endedAtMs: number | null
+  /** When it was gone on with, oldest first: what it stood still, for a decision or as its process had gone, is in none. */
+  spells: Spell[]
+  /** When its journal was last written: the last sign of life of a process that has gone. */
+  lastRecordAtMs: number
   steps: StepView[]
   /** Times the run went on after its process had gone. */
   resumed: number

@@ -1,8 +1,10 @@
+import { workedMs, type Spell } from './workedTime.ts'
+
 /** A step as far as its times go. */
 export interface TimedStep {
   state: string
-  startedAtMs: number | null
-  endedAtMs: number | null
+  /** When it was worked on, oldest first. */
+  spells: readonly Spell[]
   /** How long such a step usually takes, in milliseconds. */
   expectedMs: number
   /** How long it took in a rehearsal; null without one. */
@@ -18,7 +20,7 @@ const weightOf = ({ expectedMs, rehearsedMs }: TimedStep): number => Math.max(1,
 
 /**
  * How long a run will still take if it goes on as it did lately: what is expected of the steps ahead, by the pace of the last ones that ended.
- * Steps side by side count as they went.
+ * Steps side by side count as they went; time in which nothing was worked on does not count.
  *
  * @returns milliseconds; null while too little is known, and when nothing is left
  */
@@ -26,14 +28,23 @@ export function timeLeftMs(steps: readonly TimedStep[], nowMs: number): number |
   const ended: { startedAtMs: number; endedAtMs: number; weight: number }[] = []
   let ahead = 0
   for (const step of steps) {
-    const { state, startedAtMs, endedAtMs } = step
-    if (state === 'done' && startedAtMs !== null && endedAtMs !== null) ended.push({ startedAtMs, endedAtMs, weight: weightOf(step) })
+    const { state, spells } = step
+    const [first, last] = [spells[0], spells.at(-1)]
+    if (state === 'done' && first !== undefined && last !== undefined)
+      ended.push({ startedAtMs: first.fromMs, endedAtMs: last.toMs ?? nowMs, weight: weightOf(step) })
     else if (state === 'pending') ahead += weightOf(step)
-    else if (state === 'running') ahead += Math.max(0, weightOf(step) - (nowMs - (startedAtMs ?? nowMs)))
+    else if (state === 'running') ahead += Math.max(0, weightOf(step) - workedMs(spells, nowMs))
   }
   if (ended.length < LEAST || ahead === 0) return null
   const latest = ended.sort((a, b) => a.endedAtMs - b.endedAtMs).slice(-LATEST)
   const sinceMs = Math.min(...latest.map(({ startedAtMs }) => startedAtMs))
-  const tookMs = Math.max(1, nowMs - sinceMs)
+  const tookMs = Math.max(
+    1,
+    workedMs(
+      steps.flatMap(({ spells }) => spells),
+      nowMs,
+      sinceMs,
+    ),
+  )
   return (ahead * tookMs) / latest.reduce((sum, { weight }) => sum + weight, 0)
 }

@@ -56,6 +56,7 @@ export const changes = {
     abortText: 'The running step is stopped, and steps that can be taken back are, last one first. The rest stays as it is.',
     waiting: 'Waiting for {what}',
     took: 'took {age}',
+    stood: 'stood still for {age}',
     left: 'about {age} left',
     expected: 'usually {age}',
     running: 'running for {age}',

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
-import { appendFileSync, readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { FakeClock } from '#shared/base/clock.ts'
 import { silentLogger } from '#shared/base/logger.ts'
+import { workedMs } from '#shared/planning/workedTime.ts'
 import { RunbookEngine } from '#electron/runbooks/engine.ts'
 import { reportMarkdown } from '#electron/runbooks/report.ts'
 import type { Runbook, Step } from '#electron/runbooks/runbook.ts'
@@ -17,12 +18,12 @@ function step(id: string, changes: Partial<Step> = {}): Step {
   return { id, title: `Step ${id}`, description: `does ${id}`, commands: [`kubectl ${id}`], expectedMs: 1000, action: async () => undefined, ...changes }
 }
 
-function engineWith(steps: Step[], directory = join(root, String(++sequence))): RunbookEngine {
+function engineWith(steps: Step[], directory = join(root, String(++sequence)), clock = new FakeClock()): RunbookEngine {
   const runbook: Runbook<object> = { name: 'test', title: () => 'Test run', cluster: () => ({ id: 'c1', name: 'cluster one' }), steps: async () => steps }
   const engine = new RunbookEngine({
     directory,
     runbooks: [runbook],
-    clock: new FakeClock(),
+    clock,
     logger: silentLogger,
     newId: () => `run-${String(++sequence)}`,
     hold: freeHold,
@@ -30,6 +31,13 @@ function engineWith(steps: Step[], directory = join(root, String(++sequence))): 
   })
   engine.open()
   return engine
+}
+
+/** Moves time on once the engine has come to where it waits. */
+async function pass(clock: FakeClock, byMs: number): Promise<void> {
+  await clock.advance(0)
+  await clock.advance(0)
+  await clock.advance(byMs)
 }
 
 describe('RunbookEngine', () => {
@@ -166,6 +174,84 @@ describe('RunbookEngine', () => {
     const second = engineWith([step('a')], directory)
     expect(second.get(id).state).toBe('done')
     await second.close()
+  })
+
+  it('counts the time in which a run was worked on, not what it stood still', async () => {
+    const clock = new FakeClock()
+    const directory = join(root, 'standstill')
+    let work: 'hangs' | 'fails' | 'works' = 'hangs'
+    const waits = step('b', {
+      action: async ({ signal }) => {
+        await clock.sleep(work === 'hangs' ? 600_000 : 20_000, { signal })
+        if (work === 'fails') throw new Error('disk full')
+      },
+    })
+    const steps = [step('a', { action: async ({ signal }) => clock.sleep(5_000, { signal }) }), waits, step('c')]
+    const first = engineWith(steps, directory, clock)
+    const id = await first.start('test', {})
+    await pass(clock, 5_000)
+    await pass(clock, 61_000)
+    // What a kill leaves is the journal as it is at that moment.
+    const killed = readFileSync(join(directory, `${id}.jsonl`))
+    await first.close()
+    writeFileSync(join(directory, `${id}.jsonl`), killed)
+    await pass(clock, 3_600_000)
+
+    const second = engineWith(steps, directory, clock)
+    // Its last sign of life was given a minute after the beginning, 55 s into the step.
+    expect(second.get(id)).toMatchObject({ state: 'interrupted', spells: [{ toMs: second.get(id).lastRecordAtMs }] })
+    expect(workedMs(second.get(id).steps[1]?.spells ?? [], clock.now())).toBe(55_000)
+    work = 'fails'
+    await second.resume(id)
+    await pass(clock, 20_000)
+    const failed = await second.settled(id)
+    expect(failed.state).toBe('failed')
+    await pass(clock, 7_200_000)
+    work = 'hangs'
+    await second.resume(id)
+    await pass(clock, 4_000)
+    await second.pause(id)
+    await pass(clock, 1_800_000)
+    work = 'works'
+    await second.resume(id)
+    await pass(clock, 20_000)
+    const view = await second.settled(id)
+    expect(view.state).toBe('done')
+    expect(view.steps.map(({ spells }) => workedMs(spells, clock.now()))).toEqual([5_000, 99_000, 0])
+    expect(workedMs(view.spells, clock.now())).toBe(104_000)
+    const report = reportMarkdown(view)
+    expect(report).toContain('- Outcome: **done** in 104.0 s')
+    expect(report).toContain('- Stood still: 12606.0 s, which no time below counts')
+    expect(report).toContain('| Step b | done | 99.0 s | 1.0 s |')
+    await second.close()
+
+    const third = engineWith(steps, directory, clock)
+    expect(third.get(id)).toEqual(view)
+    await third.close()
+  })
+
+  it('counts no standstill before an abort', async () => {
+    const clock = new FakeClock()
+    const directory = join(root, 'aborted-late')
+    const undone = step('a', { action: ({ signal }) => clock.sleep(600_000, { signal }), undo: ({ signal }) => clock.sleep(3_000, { signal }) })
+    const first = engineWith([undone], directory, clock)
+    const id = await first.start('test', {})
+    await pass(clock, 30_000)
+    const killed = readFileSync(join(directory, `${id}.jsonl`))
+    await first.close()
+    writeFileSync(join(directory, `${id}.jsonl`), killed)
+    await pass(clock, 3_600_000)
+    const second = engineWith([undone], directory, clock)
+    const aborted = second.abort(id)
+    await pass(clock, 3_000)
+    await aborted
+    await second.close()
+    const third = engineWith([undone], directory, clock)
+    const { state, spells, steps } = third.get(id)
+    expect(state).toBe('aborted')
+    expect(workedMs(spells, clock.now())).toBe(33_000)
+    expect(workedMs(steps[0]?.spells ?? [], clock.now())).toBe(30_000)
+    await third.close()
   })
 
   it('goes on where it was after SIGKILL, entering no finished step again', async () => {

@@ -3,12 +3,14 @@ import { timeLeftMs, type TimedStep } from '#shared/planning/timeLeft.ts'
 
 const step = (startedAtMs: number | null, endedAtMs: number | null, change: Partial<TimedStep> = {}): TimedStep => ({
   state: endedAtMs !== null ? 'done' : startedAtMs !== null ? 'running' : 'pending',
-  startedAtMs,
-  endedAtMs,
+  spells: startedAtMs === null ? [] : [{ fromMs: startedAtMs, toMs: endedAtMs }],
   expectedMs: 10_000,
   rehearsedMs: null,
   ...change,
 })
+
+/** Killed after 4 s, and gone on with for 6 s. */
+const killedAt = (fromMs: number, index: number): { fromMs: number; toMs: number } => ({ fromMs, toMs: fromMs + (index === 0 ? 4_000 : 6_000) })
 
 describe('the time a run will still take', () => {
   it('goes by the pace of the steps that ended', () => {
@@ -28,6 +30,25 @@ describe('the time a run will still take', () => {
     const done = [0, 1, 2, 3].map((index) => step(index * 10_000, (index + 1) * 10_000))
     expect(timeLeftMs([...done, step(40_000, null), step(null, null)], 44_000)).toBeCloseTo(16_000 * 1.1)
     expect(timeLeftMs([...done, step(40_000, null), step(null, null)], 80_000)).toBe(20_000)
+  })
+
+  it('leaves out the time in which nothing was worked on', () => {
+    // The third was killed after 4 of its 10 s, and gone on with an hour later.
+    const done = [
+      step(0, 10_000),
+      step(10_000, 20_000),
+      step(null, null, { state: 'done', spells: [20_000, 3_624_000].map(killedAt) }),
+      step(3_630_000, 3_640_000),
+    ]
+    expect(timeLeftMs([...done, step(null, null), step(null, null)], 3_640_000)).toBe(20_000)
+    const resumed = step(null, null, {
+      state: 'running',
+      spells: [
+        { fromMs: 3_640_000, toMs: 3_644_000 },
+        { fromMs: 9_000_000, toMs: null },
+      ],
+    })
+    expect(timeLeftMs([...done, resumed], 9_003_000)).toBeCloseTo(3_000 * (47 / 40))
   })
 
   it('is not told when too little is known, or nothing is left', () => {
