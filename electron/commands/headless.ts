@@ -81,7 +81,7 @@ export class Headless {
       logger: stderrLogger(options.logLevel ?? 'error'),
     })
     const stop = (name: NodeJS.Signals): void => {
-      interrupted.abort(new Error(`stopped by ${name}; go on with: drydock runbook resume ID`))
+      interrupted.abort(new Error(`stopped by ${name}`))
     }
     process.once('SIGINT', stop)
     process.once('SIGTERM', stop)
@@ -151,7 +151,7 @@ export class Headless {
   }
 
   /**
-   * Shows a run until it stops, then writes its report.
+   * Shows a run until it stops, or until the command is told to end, then writes its report.
    * Exit codes: 0 done, 1 failed for good (aborted), 3 stopped and waiting for a decision.
    */
   async follow(runId: string, options: TargetOptions): Promise<void> {
@@ -166,7 +166,12 @@ export class Headless {
         for (const step of view.steps) tell(step, told)
         progress.tell(view)
       }
-      if (['done', 'failed', 'aborted', 'interrupted'].includes(view.state)) break
+      if (STOPPED.has(view.state)) break
+    }
+    // It goes no further, as the application ends with the command.
+    if (run !== null && !STOPPED.has(run.state)) {
+      run = { ...run, state: 'interrupted' }
+      process.stderr.write(`\ndrydock: ${this.signal.aborted ? (this.signal.reason as Error).message : 'the run is not followed any longer'}\n`)
     }
     if (!json && run?.state === 'interrupted') for (const { error } of run.steps) if (error !== '') process.stdout.write(`    stopped: ${error}\n`)
     if (report !== undefined) writeFileSync(report, (await this.invoke('runbooks.report', { runId })).markdown)
@@ -179,6 +184,8 @@ export class Headless {
   }
 }
 
+/** A run in such a state does nothing more by itself. */
+const STOPPED: ReadonlySet<RunView['state']> = new Set(['done', 'failed', 'aborted', 'interrupted'])
 /** How often it is told how far a run has come. */
 const PROGRESS_MS = 15_000
 
