@@ -3,6 +3,7 @@ import { enableCompileCache } from 'node:module'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { quietWarnings } from './platform/warnings.ts'
 
 /**
  * The `drydock` command. Each command's module is loaded only when it is asked for, so that `drydock snapshot status` does
@@ -49,6 +50,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
+quietWarnings()
 main(process.argv).catch((error: unknown) => {
   const known = error as { code?: unknown; message?: string }
   if (typeof known.code !== 'string' || !known.code.startsWith('commander.')) {

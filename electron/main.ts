@@ -8,10 +8,12 @@ import { stderrLogger } from './commands/stderrLogger.ts'
 import { startUtility } from './desktop/clusterProcess.ts'
 import { registerScheme, servePageFiles, stayOffTheNetwork } from './desktop/page.ts'
 import { guard, openWindow, servePorts } from './desktop/window.ts'
+import { quietWarnings } from './platform/warnings.ts'
 
 // The desktop app. Everything but windows is the application, which knows nothing of Electron.
 
 const outDir = join(app.getAppPath(), 'out')
+quietWarnings()
 registerScheme()
 app.enableSandbox()
 app.on('web-contents-created', (_event, contents) => {
