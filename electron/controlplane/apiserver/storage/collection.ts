@@ -1,5 +1,6 @@
 import { Emitter } from '#shared/base/emitter.ts'
 import type { Entry } from './entry.ts'
+import { KeyList } from './keyList.ts'
 
 /** A change of one collection. For DELETED `entry` is the last state with the delete's revision. */
 export interface StoreEvent {
@@ -25,14 +26,13 @@ export class Collection {
   readonly #listeners = new Emitter<StoreEvent>()
   readonly #nodeListeners: Listeners = new Map()
   readonly #keyListeners: Listeners = new Map()
-  #keys: string[] = []
+  readonly #keys = new KeyList()
   /** Keys of pods by the node they are bound to. */
   readonly #byNode = new Map<string, Set<string>>()
   /** Whether there are entries whose node only reading them tells. */
   #unplaced = false
+  /** Whether the keys are still to be put in order. */
   #keysStale = false
-  /** Whether somebody may be going through the keys: then a change makes new ones. */
-  #keysLent = false
   #history: StoreEvent[] = []
   #historyBytes = 0
   #oldest: number
@@ -56,9 +56,7 @@ export class Collection {
 
   /** Entries whose key starts with `prefix` and is not before `start`, in key order. */
   *range(prefix: string, start = prefix): Generator<Entry> {
-    const keys = this.#sorted()
-    for (let index = lowerBound(keys, start < prefix ? prefix : start); index < keys.length; index++) {
-      const key = keys[index] ?? ''
+    for (const key of this.#sorted().from(start < prefix ? prefix : start)) {
       if (!key.startsWith(prefix)) return
       const entry = this.#entries.get(key)
       if (entry !== undefined) yield entry
@@ -160,10 +158,8 @@ export class Collection {
 
   put(entry: Entry): void {
     const previous = this.#entries.get(entry.key) ?? null
-    if (previous === null) {
-      // Kept in order one by one: sorting tens of thousands of keys anew for each list would take longer than the list.
-      if (!this.#keysStale) this.#ownKeys().splice(lowerBound(this.#keys, entry.key), 0, entry.key)
-    }
+    // Kept in order one by one: sorting tens of thousands of keys anew for each list would take longer than the list.
+    if (previous === null && !this.#keysStale) this.#keys.add(entry.key)
     this.#place(entry, previous ?? undefined)
     this.#entries.set(entry.key, entry)
     this.#tell({ type: previous === null ? 'ADDED' : 'MODIFIED', entry, previous, revision: entry.modRevision })
@@ -175,7 +171,7 @@ export class Collection {
     if (previous === undefined) return
     this.#entries.delete(key)
     this.#place(undefined, previous)
-    if (!this.#keysStale) this.#ownKeys().splice(lowerBound(this.#keys, key), 1)
+    if (!this.#keysStale) this.#keys.remove(key)
     const entry = last(previous)
     this.#tell({ type: 'DELETED', entry, previous, revision: entry.modRevision })
   }
@@ -217,18 +213,11 @@ export class Collection {
     this.#historyBytes = kept.reduce((sum, { entry }) => sum + entry.json.length, 0)
   }
 
-  #sorted(): string[] {
+  #sorted(): KeyList {
     if (this.#keysStale) {
-      this.#keys = [...this.#entries.keys()].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+      this.#keys.fill([...this.#entries.keys()].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)))
       this.#keysStale = false
     }
-    this.#keysLent = true
-    return this.#keys
-  }
-
-  #ownKeys(): string[] {
-    if (this.#keysLent) this.#keys = [...this.#keys]
-    this.#keysLent = false
     return this.#keys
   }
 }
@@ -241,15 +230,4 @@ function subscribed(listeners: Listeners, key: string, listener: (event: StoreEv
     stop()
     if (emitter.size === 0 && listeners.get(key) === emitter) listeners.delete(key)
   }
-}
-
-function lowerBound(keys: readonly string[], key: string): number {
-  let low = 0
-  let high = keys.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((keys[middle] ?? '') < key) low = middle + 1
-    else high = middle
-  }
-  return low
 }
