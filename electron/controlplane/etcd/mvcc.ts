@@ -26,6 +26,8 @@ export const inInterval = (interval: KeyInterval, key: BinaryText): boolean =>
   interval.only ? key === interval.start : key >= interval.start && (interval.end === null || key < interval.end)
 
 const CACHED_BYTES = 64 * 1024 * 1024
+/** Of which so many are given up together. */
+const FORGOTTEN_BYTES = CACHED_BYTES / 16
 const RECENT_ROWS = 20_000
 const RECENT_BYTES = 32 * 1024 * 1024
 
@@ -227,8 +229,10 @@ export class Mvcc {
   #remember(packed: number, kv: KeyValue): void {
     this.#cache.set(packed, kv)
     this.#cachedBytes += kv.value.length + kv.key.length + 200
+    if (this.#cachedBytes <= CACHED_BYTES) return
+    // Many at once: a map goes past the places of those that have left it each time it is asked for its first.
     for (const [oldest] of this.#cache) {
-      if (this.#cachedBytes <= CACHED_BYTES) break
+      if (this.#cachedBytes <= CACHED_BYTES - FORGOTTEN_BYTES) break
       this.#forget(oldest)
     }
   }

@@ -4,6 +4,8 @@ import type { Entry } from './entry.ts'
 
 /** JSON of entries that were read lately and are kept. */
 const KEPT_BYTES = 64 * 1024 * 1024
+/** Of which so many are given up together. */
+const FORGOTTEN_BYTES = KEPT_BYTES / 16
 
 /** Reads entries when somebody wants them and keeps those used lately. */
 export class EntryReader {
@@ -22,8 +24,10 @@ export class EntryReader {
     const entry = this.#read(lazy.key, lazy.place)
     this.#kept.set(lazy, entry)
     this.#keptBytes += entry.json.length
+    if (this.#keptBytes <= KEPT_BYTES) return entry
+    // Many at once: a map goes past the places of those that have left it each time it is asked for its first.
     for (const [oldest, { json }] of this.#kept) {
-      if (this.#keptBytes <= KEPT_BYTES || oldest === lazy) break
+      if (this.#keptBytes <= KEPT_BYTES - FORGOTTEN_BYTES || oldest === lazy) break
       this.#kept.delete(oldest)
       this.#keptBytes -= json.length
     }
