@@ -1,5 +1,5 @@
 import { deepEqual, type JsonObject } from '#shared/kubernetes/json.ts'
-import { matchesLabelSelector } from '#shared/kubernetes/labelSelector.ts'
+import { matchesLabelSelector, matchesRequirements, selectorRequirements } from '#shared/kubernetes/labelSelector.ts'
 import type { GroupVersionResource, KubeObject } from '#shared/kubernetes/object.ts'
 import { PODS, REPLICA_SETS } from '#electron/client/resources.ts'
 import {
@@ -23,9 +23,23 @@ import { claimPods } from '../../claimPods.ts'
 import { Expectations } from '../../expectations.ts'
 import { errorText, isNamespaceTerminating, PodControl } from '../../podControl.ts'
 import { rankForDeletion } from '../../podRank.ts'
+import { PodTallies, type PodTally } from '../../podTallies.ts'
 
 /** Most pods made or removed in one round. */
 const BURST = 500
+
+type Labels = KubeObject['metadata']['labels']
+
+/** What a set has. Its pods themselves are gone through only when they are asked for. */
+interface Counts {
+  replicas: number
+  fullyLabeled: number
+  ready: number
+  available: number
+  /** Ready, but not for long enough to be available. */
+  awaited: boolean
+  active(): readonly KubeObject[]
+}
 
 interface Failure {
   reason: 'FailedCreate' | 'FailedDelete'
@@ -40,6 +54,7 @@ export function replicaSetController(
   const { client, clock } = context
   const sets = context.informer(options.gvr)
   const pods = context.informer(PODS)
+  const tallies = new PodTallies(pods, options.kind)
   const events = context.recorder(`${options.name}-controller`)
   const control = new PodControl(context, events)
   const expectations = new Expectations(clock)
@@ -47,7 +62,8 @@ export function replicaSetController(
 
   const selectorOf = (set: KubeObject): unknown =>
     options.kind === 'ReplicationController' ? { matchLabels: objectAt(specOf(set)['selector']) } : specOf(set)['selector']
-  const matches = (set: KubeObject, pod: KubeObject): boolean => matchesLabelSelector(selectorOf(set), pod.metadata.labels ?? {})
+  const matches = (set: KubeObject, { metadata: { labels } }: KubeObject): boolean => matchesLabelSelector(selectorOf(set), labels ?? {})
+  const minReadySeconds = (set: KubeObject): number => countAt(specOf(set)['minReadySeconds'])
 
   function ownerKey(pod: KubeObject): string | null {
     const ref = controllerRef(pod)
@@ -76,19 +92,60 @@ export function replicaSetController(
       expectations.forget(key)
       return
     }
-    const owned = await claimPods(context, set, { pods, matches: (pod) => matches(set, pod) }, signal)
-    const active = owned.filter(isPodActive)
-    queue.weigh(key, owned.length)
+    const counts = await count(key, set, signal)
     let failure: Failure | null = null
-    if (!isDeleting(set) && expectations.satisfied(key)) failure = await manage(key, set, active, signal)
-    await writeStatus(set, active, failure, signal)
+    if (!isDeleting(set) && expectations.satisfied(key)) failure = await manage(key, set, counts, signal)
+    await writeStatus(set, counts, failure, signal)
     if (failure !== null) throw failure.error
-    const minReady = countAt(specOf(set)['minReadySeconds'])
-    if (minReady > 0 && active.some((pod) => isPodReady(pod) && !isPodAvailable(pod, minReady, clock.now()))) queue.addAfter(key, minReady * 1000)
+    if (counts.awaited) queue.addAfter(key, minReadySeconds(set) * 1000)
   }
 
-  async function manage(key: string, set: KubeObject, active: readonly KubeObject[], signal: AbortSignal): Promise<Failure | null> {
-    const difference = active.length - countAt(specOf(set)['replicas'])
+  /** Claims the set's pods and counts them. */
+  async function count(key: string, set: KubeObject, signal: AbortSignal): Promise<Counts> {
+    const isFull = fullyLabeledBy(set)
+    if (minReadySeconds(set) === 0 && nothingToClaim(set)) {
+      const own = tallies.of(set.metadata.uid ?? '')
+      const sum = (of: (tally: PodTally) => number): number => own.reduce((total, tally) => total + of(tally), 0)
+      const owned = sum((tally) => tally.pods)
+      const ready = sum((tally) => tally.ready)
+      queue.weigh(key, owned)
+      return {
+        replicas: sum(({ active }) => active),
+        fullyLabeled: sum(({ labels, active }) => (isFull(labels) ? active : 0)),
+        ready,
+        available: ready,
+        awaited: false,
+        active: () => pods.byIndex('controller', set.metadata.uid ?? '').filter(isPodActive),
+      }
+    }
+    const owned = await claimPods(context, set, { pods, matches: (pod) => matches(set, pod) }, signal)
+    queue.weigh(key, owned.length)
+    const active = owned.filter(isPodActive)
+    const ready = active.filter(isPodReady)
+    const nowMs = clock.now()
+    const available = ready.filter((pod) => isPodAvailable(pod, minReadySeconds(set), nowMs)).length
+    return {
+      replicas: active.length,
+      fullyLabeled: active.filter(({ metadata }) => isFull(metadata.labels)).length,
+      ready: ready.length,
+      available,
+      awaited: available < ready.length,
+      active: () => active,
+    }
+  }
+
+  /** Whether all pods that are the set's match, and none that is nobody's does. */
+  function nothingToClaim(set: KubeObject): boolean {
+    const requirements = selectorRequirements(selectorOf(set))
+    const matches = (labels: Labels): boolean => requirements !== null && matchesRequirements(requirements, labels ?? {})
+    return (
+      tallies.of(set.metadata.uid ?? '').every(({ labels }) => matches(labels)) &&
+      !pods.byIndex('orphaned', set.metadata.namespace ?? '').some(({ metadata: { labels } }) => matches(labels))
+    )
+  }
+
+  async function manage(key: string, set: KubeObject, counts: Counts, signal: AbortSignal): Promise<Failure | null> {
+    const difference = counts.replicas - countAt(specOf(set)['replicas'])
     if (difference < 0) {
       const missing = Array.from({ length: Math.min(-difference, BURST) }, () => podFromTemplate(specOf(set)['template'], set))
       expectations.expectCreations(key, missing.length)
@@ -98,7 +155,10 @@ export function replicaSetController(
       return isNamespaceTerminating(failure) ? null : { reason: 'FailedCreate', error: failure }
     }
     if (difference === 0) return null
-    const victims = rankForDeletion(active, { minor: context.minor, related: relatedPods(set) }).slice(0, Math.min(difference, BURST))
+    const active = counts.active()
+    const surplus = Math.min(active.length - countAt(specOf(set)['replicas']), BURST)
+    if (surplus <= 0) return null
+    const victims = rankForDeletion(active, { minor: context.minor, related: relatedPods(set) }).slice(0, surplus)
     expectations.expectDeletions(
       key,
       victims.map(({ metadata }) => metadata.uid ?? ''),
@@ -124,20 +184,13 @@ export function replicaSetController(
     return siblings.flatMap((each) => pods.byIndex('controller', each.metadata.uid ?? '')).filter(isPodActive)
   }
 
-  async function writeStatus(set: KubeObject, counted: readonly KubeObject[], failure: Failure | null, signal: AbortSignal): Promise<void> {
-    const template = objectAt(objectAt(objectAt(specOf(set)['template'])['metadata'])['labels'])
-    const minReady = countAt(specOf(set)['minReadySeconds'])
-    const wanted = Object.entries(template)
-    const nowMs = clock.now()
-    const ready = counted.filter(isPodReady)
-    const available = ready.filter((pod) => isPodAvailable(pod, minReady, nowMs)).length
-    const labeled = counted.filter((pod) => wanted.every(([key, value]) => pod.metadata.labels?.[key] === value)).length
+  async function writeStatus(set: KubeObject, counts: Counts, failure: Failure | null, signal: AbortSignal): Promise<void> {
     const conditions = withFailure(objectsAt(statusOf(set)['conditions']), failure)
     const status = {
-      replicas: counted.length,
-      ...(labeled === 0 ? {} : { fullyLabeledReplicas: labeled }),
-      ...(ready.length === 0 ? {} : { readyReplicas: ready.length }),
-      ...(available === 0 ? {} : { availableReplicas: available }),
+      replicas: counts.replicas,
+      ...(counts.fullyLabeled === 0 ? {} : { fullyLabeledReplicas: counts.fullyLabeled }),
+      ...(counts.ready === 0 ? {} : { readyReplicas: counts.ready }),
+      ...(counts.available === 0 ? {} : { availableReplicas: counts.available }),
       observedGeneration: set.metadata.generation ?? 0,
       ...(conditions.length === 0 ? {} : { conditions }),
     }
@@ -154,6 +207,12 @@ export function replicaSetController(
   }
 
   return { name: options.name, run: (signal) => queue.run(signal) }
+}
+
+/** Whether labels are all that the set's template has. */
+function fullyLabeledBy(set: KubeObject): (labels: Labels) => boolean {
+  const wanted = Object.entries(objectAt(objectAt(objectAt(specOf(set)['template'])['metadata'])['labels']))
+  return (labels) => wanted.every(([key, value]) => labels?.[key] === value)
 }
 
 function withoutTerminating({ terminatingReplicas: _, ...status }: Record<string, unknown>): Record<string, unknown> {
