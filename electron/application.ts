@@ -66,6 +66,8 @@ export interface ApplicationOptions {
   embedded?: boolean
   /** Without it no scheduled backups run. @default true */
   schedules?: boolean
+  /** Without it usage is sampled only of clusters whose usage somebody asks for: for commands, which show none. @default true */
+  keepsUsage?: boolean
   /** False leaves $KUBECONFIG and ~/.kube/config alone. @default true */
   userKubeconfigs?: boolean
   clusterCommand: ClusterCommand
@@ -119,7 +121,7 @@ export class Application {
       command: options.clusterCommand,
       registry: this.#registry,
       onEmbeddedStarted: () => {
-        this.#samplers.of(EMBEDDED)
+        if (options.keepsUsage !== false) this.#samplers.of(EMBEDDED)
       },
       clock,
       logger,
@@ -222,7 +224,7 @@ export class Application {
         },
         // Usage is kept from the moment a cluster is looked at.
         opened: (clusterId) => {
-          this.#samplers.of(clusterId)
+          if (options.keepsUsage !== false) this.#samplers.of(clusterId)
         },
       }),
       objectHandlers(this.#registry, clock),

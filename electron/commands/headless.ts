@@ -71,6 +71,7 @@ export class Headless {
       userKubeconfigs: false,
       embedded: false,
       schedules: false,
+      keepsUsage: false,
       clusterCommand: ownProgram,
       ...(sudoPassword === null ? {} : { sudoPassword }),
       ...(options.sshConfig === undefined ? {} : { sshConfigFile: resolve(options.sshConfig) }),
