@@ -1,4 +1,4 @@
-import { deepEqual } from '#shared/kubernetes/json.ts'
+import { deepEqual, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { newControllerRef, objectAt, specOf } from '../../controller.ts'
 import { createdMs, newSetReplicas, REVISION, REVISION_HISTORY, revisionOf, sizeAnnotations } from './replicas.ts'
@@ -17,13 +17,13 @@ const NOT_COPIED = new Set([
 
 /** Equal pod templates, the label with the hash left out. */
 export function sameTemplate(set: KubeObject, deployment: KubeObject): boolean {
-  const template = structuredClone(objectAt(specOf(set)['template']))
-  const metadata = objectAt(template['metadata'])
-  const labels = objectAt(metadata['labels'])
-  Reflect.deleteProperty(labels, HASH)
-  const wanted = structuredClone(objectAt(specOf(deployment)['template']))
-  Reflect.deleteProperty(objectAt(objectAt(wanted['metadata'])['labels']), HASH)
-  return deepEqual(template, wanted)
+  return deepEqual(withoutHash(specOf(set)['template']), withoutHash(specOf(deployment)['template']))
+}
+
+function withoutHash(template: unknown): JsonObject {
+  const { metadata } = objectAt(template)
+  const { [HASH]: hash, ...labels } = objectAt(objectAt(metadata)['labels'])
+  return hash === undefined ? objectAt(template) : { ...objectAt(template), metadata: { ...objectAt(metadata), labels } }
 }
 
 /** The oldest set of the current template. */
