@@ -30,6 +30,7 @@ import {
 } from '#electron/client/resources.ts'
 import { RestClient } from '#electron/client/restClient.ts'
 import { DecisionLog } from './decisionLog.ts'
+import { ImageNodes } from './imageNodes.ts'
 import { NominatedPods } from './nominatedPods.ts'
 import { choosePreemption } from './preemption.ts'
 import { SchedulingQueue } from './schedulingQueue.ts'
@@ -81,6 +82,7 @@ class Scheduler {
   readonly #budgets: Informer
   readonly #view: SchedulingView
   readonly #infos = new Map<string, NodeInfo>()
+  readonly #imageNodes = new ImageNodes()
   /** The same in the order in which they are looked at; made anew after one came or went. */
   #order: readonly NodeInfo[] | null = null
   /** Pods placed here whose binding the API server has not told yet, by uid. */
@@ -128,6 +130,7 @@ class Scheduler {
         replicaSets: this.#replicaSets.byIndex('namespace', namespace),
         statefulSets: this.#statefulSets.byIndex('namespace', namespace),
       }),
+      nodesWithImage: (image) => this.#imageNodes.count(image),
       minor: minorOf(options.kubernetesVersion),
       volumes: {
         claim: (namespace, claim) => this.#claims.get(namespace, claim),
@@ -172,18 +175,21 @@ class Scheduler {
 
   #nodeChanged(type: 'add' | 'update' | 'delete', node: KubeObject, old: KubeObject | undefined): void {
     const name = node.metadata.name ?? ''
+    const info = this.#infos.get(name)
+    const images = info?.images
     if (type === 'delete') {
+      this.#imageNodes.changed(images)
       this.#infos.delete(name)
       this.#order = null
       return
     }
-    const info = this.#infos.get(name)
     if (info === undefined) {
       const made = new NodeInfo(node)
       for (const pod of this.#pods.byIndex('node', name)) if (!isFinished(pod)) made.add(pod)
       this.#infos.set(name, made)
       this.#order = null
     } else info.update(node)
+    this.#imageNodes.changed(images, this.#infos.get(name)?.images)
     // A heartbeat makes room for nobody.
     const relevant =
       old === undefined ||

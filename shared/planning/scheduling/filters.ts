@@ -37,6 +37,8 @@ export interface CycleState {
   view: SchedulingView
   /** All nodes, also those that do not fit: topologies are counted over them. */
   nodes: readonly NodeInfo[]
+  /** Nodes with pods that have rules about other pods. */
+  ruled: readonly NodeInfo[]
   /** Those that have something to ask of a node for this pod, in upstream's order. */
   filters: readonly Filter[]
 }
@@ -48,6 +50,8 @@ export interface SchedulingView {
   volumes: VolumeView
   /** The objects of a namespace by which workloads spread. */
   workloads(namespace: string): Workloads
+  /** On how many nodes an image is; without it all nodes are asked for each pod. */
+  nodesWithImage?(image: string): number
   /** The minor release whose words are used. */
   minor: number
 }
@@ -55,6 +59,7 @@ export interface SchedulingView {
 /** Looks over all nodes once for a pod. */
 export function prepareCycle(pod: KubeObject, nodes: readonly NodeInfo[], view: SchedulingView): CycleState {
   const requests = podRequests(pod)
+  const ruled = nodes.filter(({ podsWithAffinity }) => podsWithAffinity.size > 0)
   const { affinity, antiAffinity } = view.terms.of(pod)
   const valuesOf = (topologyKey: string, key: string | null, matches: (other: KubeObject) => boolean): Set<string> => {
     const values = new Set<string>()
@@ -83,11 +88,12 @@ export function prepareCycle(pod: KubeObject, nodes: readonly NodeInfo[], view: 
     antiAffinity,
     affinityValues: together.map((values) => (isFirst ? null : values)),
     antiAffinityValues: antiAffinity.required.map((term) => valuesOf(term.topologyKey, term.key, (other) => term.matches(other))),
-    repelled: repelledTopologies(pod, nodes, view.terms),
+    repelled: repelledTopologies(pod, ruled, view.terms),
     spread: hardSpread(pod, nodes),
     volumes: podVolumes(pod, view.volumes),
     view,
     nodes,
+    ruled,
   }
   return { ...state, filters: FILTERS.filter(({ isAsked }) => isAsked(state)).map(({ filter }) => filter) }
 }
@@ -102,10 +108,10 @@ export function askedOnce(pod: KubeObject): (term: PodTerm) => boolean {
   }
 }
 
-function repelledTopologies(pod: KubeObject, nodes: readonly NodeInfo[], terms: AffinityTerms): Map<string, Set<string>> {
+function repelledTopologies(pod: KubeObject, ruled: readonly NodeInfo[], terms: AffinityTerms): Map<string, Set<string>> {
   const repelled = new Map<string, Set<string>>()
   const matches = askedOnce(pod)
-  for (const info of nodes)
+  for (const info of ruled)
     for (const term of info.rules(terms).repels) {
       const value = info.labels[term.topologyKey]
       if (value === undefined || !matches(term)) continue

@@ -14,6 +14,13 @@ const hasPodAffinity = (pod: KubeObject): boolean => {
   return isObject(affinity) && (isObject(affinity['podAffinity']) || isObject(affinity['podAntiAffinity']))
 }
 
+/** Whether a pod that has changed counts as it did before: then it was most likely told how its containers are. */
+const countsAlike = (known: KubeObject, pod: KubeObject): boolean =>
+  known.metadata.namespace === pod.metadata.namespace &&
+  known.metadata.deletionTimestamp === pod.metadata.deletionTimestamp &&
+  deepEqual(known.metadata.labels, pod.metadata.labels) &&
+  deepEqual(known['spec'], pod['spec'])
+
 function imagesOf(node: KubeObject): Map<string, number> {
   const images = new Map<string, number>()
   for (const { names, sizeBytes } of objectsAt(objectAt(node['status'])['images']))
@@ -82,8 +89,15 @@ export class NodeInfo {
   }
 
   add(pod: KubeObject): void {
-    this.remove(pod)
     const key = keyOf(pod)
+    const known = this.pods.get(key)
+    if (known !== undefined && countsAlike(known, pod)) {
+      this.pods.delete(key)
+      this.pods.set(key, pod)
+      if (this.podsWithAffinity.delete(key)) this.podsWithAffinity.set(key, pod)
+      return
+    }
+    this.remove(pod)
     this.pods.set(key, pod)
     if (hasPodAffinity(pod)) {
       this.podsWithAffinity.set(key, pod)

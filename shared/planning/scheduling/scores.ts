@@ -58,9 +58,10 @@ function byHighest(raw: readonly number[], { reverse }: { reverse: boolean }): n
 const imageName = (name: string): string => (name.lastIndexOf(':') <= name.lastIndexOf('/') ? `${name}:latest` : name)
 
 /** Images of the pod that a node has, by size and by how many nodes have them. */
-function imageLocality({ pod, nodes }: CycleState, feasible: readonly NodeInfo[]): Points {
+function imageLocality({ pod, nodes, view }: CycleState, feasible: readonly NodeInfo[]): Points {
   const wanted = objectsAt(specOf(pod)['containers']).map((container) => imageName(textAt(container['image'])))
   const having = wanted.map((image) => {
+    if (view.nodesWithImage !== undefined) return view.nodesWithImage(image)
     let count = 0
     for (const { images } of nodes) if (images.size > 0 && images.has(image)) count++
     return count
@@ -93,7 +94,7 @@ function preferAvoidPods({ pod }: CycleState, feasible: readonly NodeInfo[]): Po
 
 /** Preferences of the pod for where others run, and of those that run for this one; what one requires of it counts 1. */
 function interPodAffinity(state: CycleState, feasible: readonly NodeInfo[]): Points {
-  const { pod, nodes, affinity, antiAffinity, view } = state
+  const { pod, nodes, ruled, affinity, antiAffinity, view } = state
   const sums = new Map<string, Map<string, number>>()
   const add = (info: NodeInfo, topologyKey: string, amount: number): void => {
     const value = info.labels[topologyKey]
@@ -103,12 +104,13 @@ function interPodAffinity(state: CycleState, feasible: readonly NodeInfo[]): Poi
     values.set(value, (values.get(value) ?? 0) + amount)
   }
   const matches = askedOnce(pod)
-  for (const info of nodes) {
-    if (info.pods.size === 0) continue
-    for (const term of affinity.preferred) add(info, term.topologyKey, term.weight * info.count(term.key, (other) => term.matches(other)))
-    for (const term of antiAffinity.preferred) add(info, term.topologyKey, -term.weight * info.count(term.key, (other) => term.matches(other)))
-    for (const { term, points } of info.rules(view.terms).prefers) if (matches(term)) add(info, term.topologyKey, points)
-  }
+  if (affinity.preferred.length + antiAffinity.preferred.length > 0)
+    for (const info of nodes) {
+      if (info.pods.size === 0) continue
+      for (const term of affinity.preferred) add(info, term.topologyKey, term.weight * info.count(term.key, (other) => term.matches(other)))
+      for (const term of antiAffinity.preferred) add(info, term.topologyKey, -term.weight * info.count(term.key, (other) => term.matches(other)))
+    }
+  for (const info of ruled) for (const { term, points } of info.rules(view.terms).prefers) if (matches(term)) add(info, term.topologyKey, points)
   if (sums.size === 0) return 0
   const raw = feasible.map(({ labels }) => {
     let sum = 0

@@ -137,7 +137,7 @@ export function spreadPoints(
     if (topologyKey === HOSTNAME) return { constraint, counts: null, weight: Math.log(eligible.length + 2) }
     const counts = new Map<string, number>()
     for (const { labels } of eligible) if (labels[topologyKey] !== undefined) counts.set(labels[topologyKey], 0)
-    for (const info of nodes) {
+    for (const info of counts.size === 0 ? [] : nodes) {
       if (info.pods.size === 0) continue
       const value = info.labels[topologyKey]
       const before = value === undefined ? undefined : counts.get(value)
