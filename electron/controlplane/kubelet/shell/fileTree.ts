@@ -50,10 +50,11 @@ export class FileTree {
     let existing = target.replace(/(.)\/$/, '$1')
     // A link to nothing is there: what it points to would be made.
     const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined
-    while (!isThere(existing) && existing.length > base.length) existing = dirname(existing)
-    if (isThere(existing)) {
+    let found = isThere(existing)
+    for (; !found && existing.length > base.length; found = isThere(existing)) existing = dirname(existing)
+    if (found) {
       const real = realOf(existing)
-      const root = realpathSync(base)
+      const root = realpathSync.native(base)
       if (real !== root && !real.startsWith(root + sep)) throw new FileFault(`${path}: Permission denied`)
     }
     return target.replace(/(.)\/$/, '$1')
@@ -107,10 +108,10 @@ export function patternExpression(pattern: string): RegExp {
   return new RegExp(`^${source}$`, 's')
 }
 
-/** Where a path leads; '' for a link to nothing. */
+/** Where a path leads; '' for a link to nothing. Asked of the system in one call: Node's own way looks at each directory of the path. */
 function realOf(path: string): string {
   try {
-    return realpathSync(path)
+    return realpathSync.native(path)
   } catch {
     return ''
   }
