@@ -55,9 +55,10 @@ const isEnum = (kind: FieldKind): kind is readonly string[] => Array.isArray(kin
  * out, as proto3 does.
  *
  * @param room bytes left free before the message, for a frame's head
+ * @param memory gives so many bytes, of whatever content
  */
-export function encodeMessage(table: MessageTable, message: Plain, room = 0): Uint8Array {
-  const target = { bytes: new Uint8Array(room + sizeOf(table, message)), at: room }
+export function encodeMessage(table: MessageTable, message: Plain, room = 0, memory = (size: number) => new Uint8Array(size)): Uint8Array {
+  const target = { bytes: memory(room + sizeOf(table, message)), at: room }
   writeMessage(table, message, target)
   return target.bytes
 }

@@ -7,6 +7,7 @@ const MAX_MESSAGE_BYTES = 2 * 1024 * 1024
 
 /** Writes the head of a message that was encoded with `FRAME_HEAD` bytes of room. */
 export function framed(bytes: Uint8Array): Uint8Array {
+  bytes[0] = 0
   new DataView(bytes.buffer, bytes.byteOffset, FRAME_HEAD).setUint32(1, bytes.length - FRAME_HEAD)
   return bytes
 }

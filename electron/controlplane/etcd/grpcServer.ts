@@ -21,6 +21,8 @@ export interface GrpcServerOptions {
   methods: ReadonlyMap<string, GrpcMethod>
   /** Plain answers over HTTP/1.1 on the same port; null = 404. */
   http1: (path: string) => { type: string; body: string } | null
+  /** A message was sent, and its memory is free. Not called for those that could not be. */
+  onSent: (message: Framed) => void
   port: number
   /** PEM texts; clients must show a certificate of this CA. */
   tls: { certificate: string; key: string; clientCa: string }
@@ -40,7 +42,7 @@ export interface GrpcServer {
  * gRPC over HTTP/2 with mutual TLS on 127.0.0.1, by the protocol's description (grpc/doc/PROTOCOL-HTTP2.md). It does what etcd's
  * clients need, on Node's HTTP/2 alone: compressed messages are refused, deadlines are the client's to keep.
  */
-export async function serveGrpc({ methods, http1, port, tls, onFault }: GrpcServerOptions): Promise<GrpcServer> {
+export async function serveGrpc({ methods, http1, onSent, port, tls, onFault }: GrpcServerOptions): Promise<GrpcServer> {
   const sessions = new Set<ServerHttp2Session>()
   const sockets = new Set<TLSSocket>()
   const closed = new AbortController()
@@ -69,8 +71,8 @@ export async function serveGrpc({ methods, http1, port, tls, onFault }: GrpcServ
       }
       if (headers['content-type']?.startsWith('application/grpc') !== true) stream.respond({ ':status': 415 }, { endStream: true })
       else if (method === undefined) refuse(stream, new GrpcError(GRPC.UNIMPLEMENTED, unknownMethod(path, methods)))
-      else if ('unary' in method) answerUnary(stream, method.unary, gone.signal, fault)
-      else answerStreaming(stream, method.streaming, closed.signal, fault)
+      else if ('unary' in method) answerUnary(stream, method.unary, { signal: gone.signal, fault, onSent })
+      else answerStreaming(stream, method.streaming, { signal: closed.signal, fault, onSent })
     })
   })
   grpc.on('sessionError', () => undefined)
@@ -144,11 +146,17 @@ function respond(stream: ServerHttp2Stream, trailers: () => Record<string, strin
   })
 }
 
+interface Answering {
+  /** The connection is gone, or the server is closed. */
+  signal: AbortSignal
+  fault: (error: unknown) => void
+  onSent: (message: Framed) => void
+}
+
 function answerUnary(
   stream: ServerHttp2Stream,
   handle: (request: Uint8Array, signal: AbortSignal) => Promise<Framed>,
-  signal: AbortSignal,
-  fault: (error: unknown) => void,
+  { signal, fault, onSent }: Answering,
 ): void {
   const reader = new FrameReader()
   const fail = (error: unknown): void => {
@@ -165,7 +173,10 @@ function answerUnary(
       handle(request, signal).then((message) => {
         if (stream.destroyed) return
         respond(stream, () => trailersOf(null))
-        stream.end(message)
+        stream.write(message, (error) => {
+          if (error === null || error === undefined) onSent(message)
+        })
+        stream.end()
       }, fail)
     } catch (error) {
       fail(error)
@@ -176,8 +187,7 @@ function answerUnary(
 function answerStreaming(
   stream: ServerHttp2Stream,
   handle: (requests: AsyncIterable<Uint8Array>, send: Send, signal: AbortSignal) => Promise<void>,
-  closed: AbortSignal,
-  fault: (error: unknown) => void,
+  { signal: closed, fault, onSent }: Answering,
 ): void {
   const gone = new AbortController()
   stream.on('close', () => {
@@ -187,7 +197,10 @@ function answerStreaming(
   respond(stream, () => trailersOf(outcome))
   const send: Send = (message) => {
     gone.signal.throwIfAborted()
-    return stream.write(message) ? Promise.resolve() : drained(stream)
+    const sent = (error?: Error | null): void => {
+      if (error === null || error === undefined) onSent(message)
+    }
+    return stream.write(message, sent) ? Promise.resolve() : drained(stream)
   }
   handle(framesOf(stream), send, AbortSignal.any([gone.signal, closed])).then(
     () => stream.end(),

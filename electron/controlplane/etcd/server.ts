@@ -7,6 +7,7 @@ import { ETCD_VERSION } from './embeddedEtcd.ts'
 import { FRAME_HEAD, framed } from './grpcFrames.ts'
 import { serveGrpc, type Framed, type GrpcMethod } from './grpcServer.ts'
 import { GRPC, GrpcError } from './grpcStatus.ts'
+import { MessageMemory } from './messageMemory.ts'
 
 const CODES: Record<EtcdErrorCode, number> = {
   InvalidArgument: GRPC.INVALID_ARGUMENT,
@@ -37,6 +38,9 @@ export interface EtcdServer {
   setServingCertificate(serving: { certificate: string; key: string }): void
   close(): Promise<void>
 }
+
+/** For all servers of the process. */
+const memory = new MessageMemory()
 
 type Unary = (request: Plain, signal: AbortSignal) => Promise<Plain>
 type Bidi = (requests: AsyncIterable<Plain>, send: (message: Plain) => Promise<void>, signal: AbortSignal) => Promise<void>
@@ -72,6 +76,9 @@ export async function serveEtcd({ etcd, port, tls, logger }: EtcdServerOptions):
     return await serveGrpc({
       methods,
       http1: plainAnswer,
+      onSent: (message) => {
+        memory.give(message)
+      },
       port,
       tls,
       onFault: (method, error) => {
@@ -197,7 +204,7 @@ function grpcMethod(method: Method): GrpcMethod {
       throw new GrpcError(GRPC.INTERNAL, `grpc: error unmarshalling request: ${(error as Error).message}`)
     }
   }
-  const write = (message: Plain): Framed => framed(encodeMessage(method.response, message, FRAME_HEAD))
+  const write = (message: Plain): Framed => framed(encodeMessage(method.response, message, FRAME_HEAD, (size) => memory.take(size)))
   if ('unary' in method) {
     const { unary: handle } = method
     return { unary: (bytes, signal) => handle(read(bytes), signal).then(write, rethrow) }

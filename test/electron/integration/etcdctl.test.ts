@@ -29,6 +29,17 @@ describe.skipIf(!hasProgram('etcdctl') || !hasProgram('etcd'))('real etcdctl and
     expect(await etcdctl('get', 'test/a')).toBe('')
   })
 
+  it('answers large ranges at once, each with its own bytes', async () => {
+    const value = (letter: string): string => letter.repeat(1_200_000)
+    const letters = [...'abcdefgh']
+    for (const letter of letters) expect((await cluster.etcdctl(['put', `large/${letter}`], { input: value(letter) })).code).toBe(0)
+    for (let round = 0; round < 3; round++) {
+      const read = await Promise.all(letters.map((letter) => etcdctl('get', `large/${letter}`, '--print-value-only')))
+      for (const [index, letter] of letters.entries()) expect(read[index] === `${value(letter)}\n`, `large/${letter}`).toBe(true)
+    }
+    await etcdctl('del', '--prefix', 'large/')
+  })
+
   it('runs a transaction by its compares', async () => {
     await etcdctl('put', 'txn', 'old')
     const { stdout } = await cluster.etcdctl(['txn'], { input: 'value("txn") = "old"\n\nput txn new\n\nput txn wrong\n\n' })
