@@ -69,7 +69,10 @@ function* errors(secret: KubeObject): Iterable<FieldError> {
 export function* immutableDataErrors(after: KubeObject, before: KubeObject, members: readonly string[]): Iterable<FieldError> {
   if (before['immutable'] !== true) return
   if (after['immutable'] !== true) yield forbidden('immutable', FIXED)
-  for (const member of members) if (!sameValue(after[member], before[member]) || emptiedPaths(after).includes(member)) yield forbidden(member, FIXED)
+  // Bytes of no length come as none from an apply configuration, which Go tells from those that are stored.
+  const emptied = emptiedPaths(after)
+  for (const member of members)
+    if (!sameValue(after[member], before[member]) || emptied.some((path) => path === member || path.startsWith(`${member}.`))) yield forbidden(member, FIXED)
 }
 
 export const secretRules: Rules = {

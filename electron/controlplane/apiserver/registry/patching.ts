@@ -162,18 +162,19 @@ export async function apply(
     if (outcome.kind === 'applied') {
       const fault = conversionFault(outcome.object)
       if (fault !== null) throw unnamed(`failed to convert to unversioned: ${fault}`)
+      if (outcome.object === live) return live
       // What is left of metadata after the last label went says no more than that there are none.
-      return custom === undefined || outcome.object === live
-        ? outcome.object
+      return custom === undefined
+        ? canonicalize(outcome.object, resource.struct, { fromMaps: true }).object
         : ({ ...outcome.object, metadata: canonicalMetadata(outcome.object.metadata).metadata } as KubeObject)
     }
     throw new StatusError(failure(409, 'Conflict', outcome.message, { causes: outcome.causes }))
   }
   if (missing) {
     if ((metadata.name ?? '') === '') throw undeterminable(name)
-    return { object: await rest.create(resource, namespace, merge(null), context, { managed: true }), created: true }
+    return { object: await rest.create(resource, namespace, merge(null), context, { managed: true, canonical: true }), created: true }
   }
-  const options = { retry: true, managed: true, preconditions: { uid: metadata.uid, resourceVersion: metadata.resourceVersion } }
+  const options = { retry: true, managed: true, canonical: true, preconditions: { uid: metadata.uid, resourceVersion: metadata.resourceVersion } }
   return { object: await rest.update(resource, namespace, name, merge, options, context), created: false }
 }
 
