@@ -7,6 +7,7 @@ import { embeddedApiServer, embeddedServer, remoteServer, type Answer, type Serv
 import { differences, stableStatus } from './validation/comparison.ts'
 import { jsonPatch, mergePatch, partOf } from './patches/patchMaker.ts'
 import { ownersOf, stableOwned } from './patches/owners.ts'
+import { withOrderedManagers } from './shownManagers.ts'
 import { Mutator, PeerSchema } from './validation/mutation.ts'
 import { SAMPLES, type Sample } from './validation/objects.ts'
 
@@ -61,14 +62,17 @@ function pathOf({ resource, namespaced }: Sample): string {
   return namespaced ? `${root}/namespaces/${NAMESPACE}/${plural}` : `${root}/${plural}`
 }
 
+/** An object that a refusal shows, but for what each server gives it. */
+const shownAlike = (text: string): string => withOrderedManagers(text).replace(/(resourceVersion\\+":\\+")\d+/g, '$1R')
+
 /** Releases before 1.21 keep one array for all paths of a conflict, and write over those that they have told: only who and how many is right. */
 function conflictsByManager(status: JsonObject): JsonObject {
   const details = isObject(status['details']) ? status['details'] : {}
   const causes = (Array.isArray(details['causes']) ? (details['causes'] as string[]) : []).map((each) =>
-    each.includes('|FieldManagerConflict|') ? each.slice(each.indexOf('|')) : each,
+    each.includes('|FieldManagerConflict|') ? each.slice(each.indexOf('|')) : shownAlike(each),
   )
   const conflict = causes.some((each) => each.startsWith('|FieldManagerConflict|'))
-  return { ...status, details: { ...details, causes: causes.sort() }, ...(conflict ? { message: '' } : {}) }
+  return { ...status, details: { ...details, causes: causes.sort() }, message: conflict ? '' : shownAlike(String(status['message'])) }
 }
 
 /** What is written to another server than the one it was read from: with that one's identity and address. */

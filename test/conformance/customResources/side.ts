@@ -1,5 +1,6 @@
 import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { ApiAnswer, ApiConnection } from '../../support/apiConnection.ts'
+import { identityOf, withOrderedManagers } from '../shownManagers.ts'
 
 /** A request that both servers get; bodies that name a version or uid are made for each side from what it answered before. */
 export interface Operation {
@@ -143,10 +144,6 @@ function ordered(value: unknown): unknown {
   )
 }
 
-function identityOf(entry: JsonObject): string {
-  return ['operation', 'manager', 'apiVersion', 'subresource'].map((field) => String(entry[field])).join(' ')
-}
-
 export function keyOf(object: JsonObject): string {
   const metadata = isObject(object['metadata']) ? object['metadata'] : {}
   return `${String(object['kind'])} ${String(metadata['name'])}`
@@ -182,25 +179,6 @@ function normalizedStatus(status: JsonObject): JsonObject {
     .replace(/selfType\d+/g, 'selfType')
     .replace(/ResourceVersion in record \(\d+\)/, 'ResourceVersion in record (R)')
   return { ...status, message, ...(details === undefined ? {} : { details }) }
-}
-
-/** The entries of an object that is shown within a text in one order, as `#normalizedObject` brings them, and without their times. */
-function withOrderedManagers(text: string): string {
-  const name = '\\"managedFields\\":'
-  const from = text.indexOf(name) + name.length
-  if (from < name.length) return text
-  let depth = 0
-  let end = from
-  do {
-    if (text[end] === '[') depth += 1
-    else if (text[end] === ']') depth -= 1
-    end += 1
-  } while (depth > 0 && end < text.length)
-  const entries = JSON.parse(JSON.parse(`"${text.slice(from, end)}"`) as string) as JsonObject[]
-  const ordered = entries
-    .map((entry) => ({ ...entry, ...(entry['time'] === undefined ? {} : { time: 'T' }) }))
-    .sort((a, b) => (identityOf(a) < identityOf(b) ? -1 : 1))
-  return text.slice(0, from) + JSON.stringify(JSON.stringify(ordered)).slice(1, -1) + text.slice(end)
 }
 
 /** Of an object that is shown within a text: without its times, version and uid. */

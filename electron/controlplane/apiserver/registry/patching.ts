@@ -1,15 +1,17 @@
 import { applyConfiguration } from '#shared/kubernetes/apply/fieldManager.ts'
 import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
 import { canonicalMetadata } from '#shared/kubernetes/customresource/embedded.ts'
-import { goJson, goPrinted } from '#shared/kubernetes/customresource/shown.ts'
+import { goPrinted } from '#shared/kubernetes/customresource/shown.ts'
 import { typedErrors, typedErrorsText } from '#shared/kubernetes/customresource/typedErrors.ts'
 import { deepCopy, isObject } from '#shared/kubernetes/json.ts'
 import { groupVersion, type KubeObject, type ObjectMeta } from '#shared/kubernetes/object.ts'
 import { applyJsonPatch, PatchError } from '#shared/kubernetes/patch/jsonPatch.ts'
 import { applyMergePatch } from '#shared/kubernetes/patch/mergePatch.ts'
+import { shownPatch } from '#shared/kubernetes/patch/shownPatch.ts'
 import { applyStrategicMergePatch } from '#shared/kubernetes/patch/strategicMergePatch.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
+import { shownForm } from '../storage/storedForm.ts'
 import type { ApiResource } from './apiResources.ts'
 import { conversionFault } from './conversionFault.ts'
 import { badRequest, notFound, undecodable } from './failures.ts'
@@ -67,9 +69,9 @@ export function patched(current: KubeObject, { type, patch, onUnknown }: PatchRe
   const whole = { ...object, apiVersion: current.apiVersion ?? '', kind: current.kind ?? '' }
   const canonical =
     resource.custom === undefined ? canonicalize(whole, resource.struct, { fromMaps: type.includes('strategic') }) : resource.custom.canonicalize(whole)
-  onUnknown(canonical.unknown, () => shownResult(current, type, patch))
+  onUnknown(canonical.unknown, () => shownResult(current, { type, patch }, resource))
   const fault = conversionFault(canonical.object)
-  if (fault !== null) throw type.includes('strategic') ? unnamed(fault) : undecodable(shownResult(current, type, patch), fault)
+  if (fault !== null) throw type.includes('strategic') ? unnamed(fault) : undecodable(shownResult(current, { type, patch }, resource), fault)
   return canonical.object
 }
 
@@ -93,9 +95,9 @@ export function withPatchedStatus(current: KubeObject, { type, patch, onUnknown 
   const status = applyMergePatch(current['status'], isObject(patch) ? patch['status'] : undefined)
   const { apiVersion = '', kind = '', metadata } = current
   const canonical = canonicalize({ apiVersion, kind, metadata: { name: metadata.name ?? '' }, status }, resource.struct)
-  onUnknown(canonical.unknown, () => shownResult(current, type, patch))
+  onUnknown(canonical.unknown, () => shownResult(current, { type, patch }, resource))
   const fault = conversionFault(canonical.object)
-  if (fault !== null) throw undecodable(shownResult(current, type, patch), fault)
+  if (fault !== null) throw undecodable(shownResult(current, { type, patch }, resource), fault)
   return { ...current, status: canonical.object['status'] }
 }
 
@@ -105,10 +107,11 @@ function unnamed(message: string, cause?: unknown): StatusError {
 }
 
 /** A patch of maps as it is; of JSON what it makes of the object's sorted members, with new ones after them. */
-function shownResult(current: KubeObject, type: string, patch: unknown): string {
+function shownResult(current: KubeObject, { type, patch }: Pick<PatchRequest, 'type' | 'patch'>, resource: ApiResource): string {
   if (type.includes('strategic')) return goPrinted(patch)
-  const sorted: unknown = JSON.parse(goJson(current))
-  return goJson(type.startsWith('application/json') ? applyJsonPatch(sorted, patch) : applyMergePatch(sorted, patch), { sorted: false })
+  return resource.custom === undefined
+    ? shownPatch(shownForm(deepCopy(current), resource.kubernetesMinor), type, patch, resource.struct)
+    : shownPatch(current, type, patch, null)
 }
 
 function undeterminable(name: string): StatusError {

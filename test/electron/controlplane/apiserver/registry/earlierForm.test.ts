@@ -57,3 +57,40 @@ it('writes the port of a backend of v1beta1 that is no service, and tells who ow
   expect(spec).toEqual({ backend: { ...backend, servicePort: 0 } })
   expect(JSON.stringify(metadata.managedFields)).toContain('f:servicePort')
 })
+
+it('takes bytes of no length, which an apply leaves alone, for a change of an immutable config map', async () => {
+  const own = await server()
+  const path = '/api/v1/namespaces/default/configmaps'
+  const map = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' } }
+  await own.call('POST', path, { ...map, immutable: true, data: { a: '1' }, binaryData: { c: '' } })
+  const { status, body } = await own.call(
+    'PATCH',
+    `${path}/a?fieldManager=bob&force=true`,
+    { ...map, data: { a: '2' }, binaryData: {} },
+    'application/apply-patch+yaml',
+  )
+  expect([status, (body as { message: string }).message]).toEqual([
+    422,
+    'ConfigMap "a" is invalid: [data: Forbidden: field is immutable when `immutable` is set, binaryData: Forbidden: field is immutable when `immutable` is set]',
+  ])
+})
+
+it('shows what a JSON patch made as far as the patch reaches with sorted members, and the rest in the order of fields', async () => {
+  const own = await server()
+  const path = '/apis/apps/v1/namespaces/default/daemonsets'
+  const pods = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'web', image: 'web', args: ['a'] }] } }
+  const set = { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: 'a' }, spec: { selector: { matchLabels: { a: 'b' } }, template: pods } }
+  await own.call('POST', path, set)
+  const operations = [
+    { op: 'replace', path: '/metadata/annotations/deprecated.daemonset.template.generation', value: 'x' },
+    { op: 'add', path: '/spec/template/spec/nodeSelector', value: { b: 'x', a: 'y' } },
+  ]
+  const { body } = await own.call('PATCH', `${path}/a`, operations, 'application/json-patch+json')
+  const { message } = body as { message: string }
+  const shown = JSON.parse(message.slice(message.indexOf('"{'), message.lastIndexOf('}": ') + 2)) as string
+  expect(Object.keys(JSON.parse(shown) as object)).toEqual(['apiVersion', 'kind', 'metadata', 'spec', 'status'])
+  expect(shown).toContain(
+    '"template":{"metadata":{"creationTimestamp":null,"labels":{"a":"b"}},"spec":{"containers":[{"name":"web","image":"web","args":["a"],"resources":{}',
+  )
+  expect(shown).toContain('"dnsPolicy":"ClusterFirst","nodeSelector":{"b":"x","a":"y"},"restartPolicy":"Always"')
+})
