@@ -2,6 +2,7 @@ import type { SchemaNode } from '../customresource/schemaNode.ts'
 import { setOwn, type JsonObject } from '../json.ts'
 import { builtinSchema, type Field, type Scalar, type StructType, type TypeRef } from '../schema/schema.ts'
 import type { ServedResource } from '../schema/served.ts'
+import { COMMON_FIELDS, COMMON_TYPES, KIND_FIELDS } from './commonFields.ts'
 import { customSchema } from './customSchema.ts'
 
 /** OpenAPI's name of a table type, as upstream names it: `io.k8s.api.apps.v1.Deployment`. */
@@ -53,6 +54,8 @@ export interface SchemaStyle {
   unions: boolean
 }
 
+const KIND = { apiVersion: { description: KIND_FIELDS.apiVersion, type: 'string' }, kind: { description: KIND_FIELDS.kind, type: 'string' } }
+
 /** Types that stand for JSON of several shapes, which OpenAPI leaves open. */
 const ANY_SHAPE = /^apiextensions\..*\.(JSON|JSONSchemaPropsOr(Array|Bool|StringArray))$/
 
@@ -100,7 +103,7 @@ export class Definitions {
     const named = (suffix: string, metadata: string, properties: JsonObject): JsonObject => ({
       'x-kubernetes-group-version-kind': [{ group, version, kind: `${kind}${suffix}` }],
       type: 'object',
-      properties: { ...properties, apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata: this.#whole(metadata) },
+      properties: { ...properties, ...KIND, metadata: { ...this.#whole(metadata), description: KIND_FIELDS.metadata } },
     })
     const reference = { $ref: `${this.#style.refs}${name}` }
     const open = { type: 'object', 'x-kubernetes-group-version-kind': [{ group, version, kind }] }
@@ -118,16 +121,18 @@ export class Definitions {
   #struct(struct: StructType): JsonObject {
     const properties: JsonObject = {}
     if (struct.typed) {
-      properties['apiVersion'] = { type: 'string' }
-      properties['kind'] = { type: 'string' }
+      Object.assign(properties, KIND)
     }
     const required: string[] = []
     for (const field of struct.fields.values()) {
-      setOwn(properties, field.name, this.#field(field))
+      const description = field.name === 'metadata' && struct.typed ? KIND_FIELDS.metadata : COMMON_FIELDS[struct.name]?.[field.name]
+      setOwn(properties, field.name, this.#field(field, description))
       if (field.required) required.push(field.name)
     }
     const kinds = this.#kinds.get(struct.name)
+    const description = COMMON_TYPES[struct.name]
     return {
+      ...(description === undefined ? {} : { description }),
       type: 'object',
       ...(required.length === 0 ? {} : { required: required.sort() }),
       ...(Object.keys(properties).length === 0 ? {} : { properties }),
@@ -136,9 +141,9 @@ export class Definitions {
     }
   }
 
-  #field(field: Field): JsonObject {
+  #field(field: Field, description: string | undefined): JsonObject {
     const schema = this.#type(field.type)
-    const extensions: JsonObject = {}
+    const extensions: JsonObject = description === undefined ? {} : { description }
     if (field.type.kind === 'list' && field.listTypeDeclared) extensions['x-kubernetes-list-type'] = field.listType
     if (field.listType === 'map' && field.listTypeDeclared && field.listMapKeys.length > 0) extensions['x-kubernetes-list-map-keys'] = field.listMapKeys
     if (field.atomic && field.type.kind !== 'list') extensions['x-kubernetes-map-type'] = 'atomic'
