@@ -76,7 +76,7 @@ function conflictsByManager(status: JsonObject): JsonObject {
 }
 
 /** What is written to another server than the one it was read from: with that one's identity and address. */
-function asOf(object: JsonObject, read: JsonObject | null, own: JsonObject | null): JsonObject {
+function asOf<T extends JsonObject | JsonObject[]>(object: T, read: JsonObject | null, own: JsonObject | null): T {
   const given = (each: JsonObject | null): (string | undefined)[] => {
     const [metadata, spec] = [each?.['metadata'], each?.['spec']] as (JsonObject | undefined)[]
     return [metadata?.['uid'], spec?.['clusterIP']].map((value) => (typeof value === 'string' && value.length > 8 ? value : undefined))
@@ -86,7 +86,7 @@ function asOf(object: JsonObject, read: JsonObject | null, own: JsonObject | nul
     const mine = given(own)[index]
     if (value !== undefined && mine !== undefined) text = text.replaceAll(value, mine)
   }
-  return JSON.parse(text) as JsonObject
+  return JSON.parse(text) as T
 }
 
 const OPERATION_NAMES = ['update', 'json', 'merge', 'strategic', 'apply', 'apply', 'force', 'status'] as const
@@ -162,6 +162,8 @@ describe.skipIf(PEER === '')('patches and server-side apply against a real kube-
         const outcome = right.status < 400 ? 'accepted' : right.status === 409 ? 'conflicts' : 'refused'
         counts[outcome] = (counts[outcome] ?? 0) + 1
         const found = differences(cleaned(left), cleaned(right))
+        // Without its controllers the peer has no tokens for a pod that is to have one.
+        if (isObject(right.body) && String(right.body['message']).startsWith('No API token found')) return null
         if (found.length > 0) {
           findings.push({ sequence: index, step, kind: sample.resource, operation, sent, differences: found })
           return null
@@ -202,7 +204,13 @@ describe.skipIf(PEER === '')('patches and server-side apply against a real kube-
           }
           case 'json': {
             const patch = jsonPatch(live ?? {}, wanted)
-            lives = await both(step, operation, patch, (server) => server.call('PATCH', `${path}?${query}`, patch, 'application/json-patch+json'), lives)
+            lives = await both(
+              step,
+              operation,
+              patch,
+              (server, current) => server.call('PATCH', `${path}?${query}`, asOf(patch, live ?? null, current), 'application/json-patch+json'),
+              lives,
+            )
             break
           }
           case 'merge':
@@ -212,7 +220,13 @@ describe.skipIf(PEER === '')('patches and server-side apply against a real kube-
               step,
               operation,
               patch,
-              (server) => server.call('PATCH', `${path}?${query}`, patch, `application/${operation === 'merge' ? 'merge' : 'strategic-merge'}-patch+json`),
+              (server, current) =>
+                server.call(
+                  'PATCH',
+                  `${path}?${query}`,
+                  asOf(patch, live ?? null, current),
+                  `application/${operation === 'merge' ? 'merge' : 'strategic-merge'}-patch+json`,
+                ),
               lives,
             )
             break

@@ -1,3 +1,4 @@
+import { stepsTo } from '../codec/canonical.ts'
 import { isObject } from '../json.ts'
 import { EMPTY, fromChildren, LEAF, union, type FieldSet } from './fieldSet.ts'
 import type { MergeType } from './mergeType.ts'
@@ -11,7 +12,7 @@ import { elementOf } from './typedValue.ts'
  * @param value the object that was written
  */
 export function emptiedLeaves(emptied: readonly string[], value: unknown, type: MergeType): FieldSet {
-  return emptied.reduce((set, path) => union(set, leafAt(path.match(/[^.[\]]+/g) ?? [], value, type)), EMPTY)
+  return emptied.reduce((set, path) => union(set, leafAt(stepsTo(value, path), value, type)), EMPTY)
 }
 
 function leafAt(steps: readonly string[], value: unknown, type: MergeType): FieldSet {

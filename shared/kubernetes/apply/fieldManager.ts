@@ -119,7 +119,12 @@ export function trackUpdate(live: KubeObject | null, updated: KubeObject, writer
 
 /** What an apply comes to: the object to write (equal to the live one when nothing changed), or who stands against it. */
 export type ApplyOutcome =
-  | { kind: 'applied'; object: KubeObject }
+  | {
+      kind: 'applied'
+      object: KubeObject
+      /** False when only who owns what has changed: upstream then goes on with the object as it was read. */
+      changed: boolean
+    }
   | { kind: 'conflict'; message: string; causes: StatusCause[] }
   /** The lists of one of the objects have items that are named alike, or not at all. */
   | { kind: 'untyped'; message: string }
@@ -189,11 +194,11 @@ export function applyConfiguration(
   // Upstream looks at the whole: an empty status that the main resource drops again is a change too.
   const sameObject = unchanged && (version4 || deepEqual(base, result))
   // Times alone are no change: an apply that says nothing new leaves the object as it is.
-  if (sameObject && live.metadata.managedFields !== undefined && sameOwnership(former, after)) return { kind: 'applied', object: live }
+  if (sameObject && live.metadata.managedFields !== undefined && sameOwnership(former, after)) return { kind: 'applied', object: live, changed: false }
   // Who changed nothing keeps the time at which they last did, or has none.
   const mine = after.get(key)
   const timed = sameObject && mine !== undefined && context.version4 !== true ? new Map(after).set(key, { ...mine, time: last?.time ?? '' }) : after
-  return { kind: 'applied', object: withManagers(result, capManagers(timed)) }
+  return { kind: 'applied', object: withManagers(result, capManagers(timed)), changed: !sameObject }
 }
 
 interface Conflict {

@@ -3,7 +3,7 @@ import { builtinSchema, type Field, type StructType, type TypeRef } from '../sch
 
 /** How apply sees a value: one unit, an object whose members are owned one by one, a list with keys, or a set. */
 export type MergeType =
-  | { kind: 'leaf' }
+  | { kind: 'leaf'; /** Of a list that is one unit, and whose items must be of their type nevertheless. */ items?: MergeType }
   | { kind: 'object'; member(name: string): MergeType; /** Whether the name is a declared field and no free key. */ named(name: string): boolean }
   | { kind: 'keyed'; keys: readonly string[]; /** Values of absent keys. */ defaults: Readonly<Record<string, unknown>>; item: MergeType }
   | { kind: 'set' }
@@ -44,7 +44,10 @@ function fieldMergeType(field: Field, early: boolean): MergeType {
   if (field.listType === 'set') return { kind: 'set' }
   // Before 1.21 the key of patches told the type of a list, whatever was declared besides.
   const keyed = field.listType === 'map' || (early && field.patchStrategies.includes('merge'))
-  if (!keyed || field.listMapKeys.length === 0) return LEAF_TYPE
+  if (!keyed || field.listMapKeys.length === 0) {
+    const { of } = field.type
+    return early && of.kind === 'struct' ? { kind: 'leaf', items: refMergeType(of, early) } : LEAF_TYPE
+  }
   const struct = field.type.of.kind === 'struct' ? builtinSchema.struct(field.type.of.name) : null
   const defaults: Record<string, unknown> = {}
   for (const key of field.listMapKeys) {

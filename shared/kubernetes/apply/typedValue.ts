@@ -77,6 +77,8 @@ export function typeFault(value: unknown, type: MergeType): string | null {
 
 /** Whether `typeFaults` has anything to tell, which it rarely has. */
 function hasFault(value: unknown, type: MergeType): boolean {
+  const within = type.kind === 'leaf' ? type.items : undefined
+  if (within !== undefined && Array.isArray(value)) return value.some((item) => hasFault(item, within))
   if (isLeaf(type, value) || type.kind === 'leaf' || value === undefined || value === null) return false
   if (type.kind === 'object') {
     const object = value as JsonObject
@@ -93,6 +95,9 @@ function hasFault(value: unknown, type: MergeType): boolean {
 }
 
 function* typeFaults(value: unknown, type: MergeType, path: readonly string[]): Generator<string> {
+  const within = type.kind === 'leaf' ? type.items : undefined
+  if (within !== undefined && Array.isArray(value))
+    for (const [index, item] of value.entries()) yield* typeFaults(item, within, [...path, `i:${String(index)}`])
   if (isLeaf(type, value) || type.kind === 'leaf') return
   if (type.kind === 'object') {
     for (const [name, each] of Object.entries(isObject(value) ? value : {})) yield* typeFaults(each, type.member(name), [...path, `f:${name}`])

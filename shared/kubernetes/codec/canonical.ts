@@ -37,13 +37,30 @@ export function emptiedPaths(canonical: object): readonly string[] {
 const isBare = (value: unknown): boolean =>
   value === undefined || value === null || value === '' || (Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0)
 
-/** @param path as in `spec.containers[0].ports` */
-function valueAt(object: unknown, path: string): unknown {
-  return (path.match(/[^.[\]]+/g) ?? []).reduce<unknown>(
-    (value, step) => (isObject(value) ? value[step] : Array.isArray(value) ? (value[Number(step)] as unknown) : undefined),
-    object,
-  )
+const child = (value: unknown, step: string): unknown =>
+  isObject(value) ? (Object.hasOwn(value, step) ? value[step] : undefined) : Array.isArray(value) ? (value[Number(step)] as unknown) : undefined
+
+/**
+ * The members and indexes on the way to what a path names. Keys of maps may have dots themselves: the longest that is there counts.
+ *
+ * @param path as in `spec.containers[0].ports`
+ */
+export function stepsTo(object: unknown, path: string): string[] {
+  const parts = path.match(/[^.[\]]+/g) ?? []
+  const steps: string[] = []
+  let value = object
+  for (let at = 0; at < parts.length;) {
+    let end = parts.length
+    while (end > at + 1 && child(value, parts.slice(at, end).join('.')) === undefined) end -= 1
+    const step = parts.slice(at, end).join('.')
+    steps.push(step)
+    value = child(value, step)
+    at = end
+  }
+  return steps
 }
+
+const valueAt = (object: unknown, path: string): unknown => stepsTo(object, path).reduce(child, object)
 
 /** Lets an object know what was written empty in a field that it has from a canonical one. */
 export function keepEmptied(object: KubeObject, canonical: KubeObject, field: string): KubeObject {

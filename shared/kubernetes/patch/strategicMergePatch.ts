@@ -127,7 +127,9 @@ function mergeList(existing: unknown[], patch: unknown[], field: Field, order: u
   }
   const itemOwner = field.type.kind === 'list' ? ownerOf(field.type.of) : null
   if (patch.some((item) => isObject(item) && item[DIRECTIVE] === 'replace')) {
-    return patch.filter((item) => !isObject(item) || item[DIRECTIVE] === undefined).map(strip)
+    const replaced = patch.filter((item) => !isObject(item) || item[DIRECTIVE] === undefined)
+    for (const item of replaced) keyOf(item, key)
+    return replaced.map(strip)
   }
   let merged = [...existing]
   for (const item of patch) {
@@ -144,6 +146,8 @@ function mergeList(existing: unknown[], patch: unknown[], field: Field, order: u
     if (at < 0) merged.push(result)
     else merged[at] = result
   }
+  // What is left alone must have a key as well.
+  for (const item of merged) keyOf(item, key)
   // Without an order of its own, the patch's items stand as the patch has them.
   const sequence = Array.isArray(order) ? order : patch.filter((item) => !isObject(item) || item[DIRECTIVE] === undefined)
   return sortByOrder(merged, sequence, existing, (item) => (isObject(item) ? item[key] : item), key)

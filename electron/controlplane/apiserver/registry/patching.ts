@@ -168,7 +168,7 @@ export async function apply(
       if (outcome.object === live) return live
       // What is left of metadata after the last label went says no more than that there are none.
       return custom === undefined
-        ? canonicalize(outcome.object, resource.struct, { fromMaps: true }).object
+        ? canonicalize(outcome.object, resource.struct, { fromMaps: outcome.changed }).object
         : ({ ...outcome.object, metadata: canonicalMetadata(outcome.object.metadata).metadata } as KubeObject)
     }
     throw new StatusError(failure(409, 'Conflict', outcome.message, { causes: outcome.causes }))
