@@ -56,6 +56,9 @@ function errorsOf(value: unknown, schema: SchemaNode, path: string): TypedError[
     case 'array':
       return listErrors(value, schema, path)
     case 'string':
+      // A text with a format may be any scalar here. @see kube-openapi pkg/schemaconv convertPrimitive
+      if (!['', 'byte'].includes(typeof schema['format'] === 'string' ? schema['format'] : ''))
+        return typeof value === 'object' ? [{ path, message: `expected any scalar, got ${goValue(value)}` }] : []
       return typeof value === 'string' ? [] : [{ path, message: `expected string, got &value.valueUnstructured{Value:${goSyntax(value)}}` }]
     case 'boolean':
       return typeof value === 'boolean' ? [] : [{ path, message: `expected boolean, got ${goValue(value)}` }]
