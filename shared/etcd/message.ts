@@ -57,7 +57,12 @@ const isEnum = (kind: FieldKind): kind is readonly string[] => Array.isArray(kin
  * @param room bytes left free before the message, for a frame's head
  * @param memory gives so many bytes, of whatever content
  */
-export function encodeMessage(table: MessageTable, message: Plain, room = 0, memory = (size: number) => new Uint8Array(size)): Uint8Array {
+export function encodeMessage(
+  table: MessageTable,
+  message: Plain,
+  room = 0,
+  memory: (size: number) => Uint8Array = (size) => new Uint8Array(size),
+): Uint8Array {
   const target = { bytes: memory(room + sizeOf(table, message)), at: room }
   writeMessage(table, message, target)
   return target.bytes
