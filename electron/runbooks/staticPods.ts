@@ -4,7 +4,7 @@ export type ControlPlaneComponent = (typeof CONTROL_PLANE_COMPONENTS)[number]
 
 const MANIFESTS = '/etc/kubernetes/manifests'
 /** Where manifests are while their components are stopped; outside the kubelet's folder. */
-const STOPPED = '/etc/kubernetes/drydock-stopped'
+export const STOPPED = '/etc/kubernetes/drydock-stopped'
 /** The kubelet looks at its folder every 20 s, and gives a container 30 s to end. */
 const GONE_SECONDS = 120
 
@@ -16,8 +16,8 @@ export function restartCommand(component: ControlPlaneComponent): string {
   const manifest = `${component}.yaml`
   return [
     'crictl ps > /dev/null || exit 1',
-    `mkdir -p ${STOPPED}`,
-    `if [ -e ${MANIFESTS}/${manifest} ]; then mv ${MANIFESTS}/${manifest} ${STOPPED}/; fi`,
+    `mkdir -p ${STOPPED} || exit 1`,
+    `if [ -e ${MANIFESTS}/${manifest} ]; then mv ${MANIFESTS}/${manifest} ${STOPPED}/ || exit 1; fi`,
     `[ -e ${STOPPED}/${manifest} ] || exit 0`,
     waitGone(component, `mv ${STOPPED}/${manifest} ${MANIFESTS}/; `),
     `mv ${STOPPED}/${manifest} ${MANIFESTS}/`,
@@ -28,13 +28,13 @@ export function restartCommand(component: ControlPlaneComponent): string {
 export function stopAllCommand(): string {
   return [
     'crictl ps > /dev/null || exit 1',
-    `mkdir -p ${STOPPED}`,
-    `for c in ${CONTROL_PLANE_COMPONENTS.join(' ')}; do if [ -e ${MANIFESTS}/$c.yaml ]; then mv ${MANIFESTS}/$c.yaml ${STOPPED}/; fi; done`,
+    `mkdir -p ${STOPPED} || exit 1`,
+    `for c in ${CONTROL_PLANE_COMPONENTS.join(' ')}; do if [ -e ${MANIFESTS}/$c.yaml ]; then mv ${MANIFESTS}/$c.yaml ${STOPPED}/ || exit 1; fi; done`,
     ...CONTROL_PLANE_COMPONENTS.map((component) => waitGone(component, '')),
   ].join('; ')
 }
 
 /** Puts the manifests of components back, so that the kubelet starts them. */
 export function startCommand(components: readonly ControlPlaneComponent[]): string {
-  return components.map((component) => `if [ -e ${STOPPED}/${component}.yaml ]; then mv ${STOPPED}/${component}.yaml ${MANIFESTS}/; fi`).join('; ')
+  return components.map((component) => `if [ -e ${STOPPED}/${component}.yaml ]; then mv ${STOPPED}/${component}.yaml ${MANIFESTS}/; fi`).join(' && ')
 }

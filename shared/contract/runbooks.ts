@@ -114,6 +114,8 @@ export interface RestorePlanNode {
   /** Where its data is, and where kubeadm would look for it. */
   dataPath: string
   kubeadmPath: string
+  /** Those of the two that are mount points or links: they stay, and `member` is moved within them. */
+  keptInPlace?: string[]
 }
 
 export interface RestorePlan {

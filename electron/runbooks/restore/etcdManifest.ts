@@ -9,6 +9,8 @@ export interface EtcdManifest {
   peerUrls: string
   /** Where the data is on the node: the hostPath that is mounted at `--data-dir`. */
   dataPath: string
+  /** `--wal-dir`; '' where the log is within the data. */
+  walDir: string
 }
 
 /** @throws Error that says what is missing */
@@ -25,7 +27,7 @@ export function readEtcdManifest(text: string): EtcdManifest {
   const found = { name: flag('name'), peerUrls: flag('initial-advertise-peer-urls'), dataPath: typeof path === 'string' ? path.replace(/\/+$/, '') : '' }
   const missing = Object.entries(found).find(([, value]) => value === '')
   if (missing !== undefined) throw new Error(`the etcd manifest tells no ${missing[0]}: is it one that kubeadm wrote?`)
-  return found
+  return { ...found, walDir: flag('wal-dir') }
 }
 
 /** Where kubeadm puts etcd's data, by the cluster's own configuration. It writes the manifest anew from this at each upgrade. */

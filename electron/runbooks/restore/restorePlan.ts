@@ -1,9 +1,11 @@
+import { dirname } from 'node:path'
 import type { RestorePlan, RestorePlanNode, UpgradeFinding } from '#shared/contract/runbooks.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { ClusterApi } from '../clusterApi.ts'
 import type { NodeShellFactory } from '../nodeShell/nodeShell.ts'
 import { isControlPlane, isReady } from '../upgrade/plan.ts'
+import { WAL_SEGMENT_BYTES } from '../../snapshot/dataDir/raftState.ts'
 import { kubeadmDataPath, readEtcdManifest } from './etcdManifest.ts'
 
 export interface RestoreInput {
@@ -18,6 +20,8 @@ export interface RestoreInput {
 const MANIFEST = '/etc/kubernetes/manifests/etcd.yaml'
 /** Free bytes a node needs for each byte of the snapshot: the new data, and room to grow until it is compacted. */
 const DISK_FACTOR = 3
+/** Besides: etcd takes the room of its write-ahead log's segment whole, and that of the next one with it. */
+const LOG_BYTES = 2 * WAL_SEGMENT_BYTES
 
 interface Backup {
   id: string
@@ -48,13 +52,21 @@ export async function readRestorePlan(api: ClusterApi, shells: NodeShellFactory,
         title: `etcd on ${name} keeps its data in ${dataPath}, kubeadm thinks in ${kubeadmPath}: the next upgrade would bring back what is there`,
         cure: `This restore puts the data into ${kubeadmPath} and the manifest back to it.`,
       })
-  for (const { name, mounts } of read)
-    for (const path of mounts)
+  for (const { name, keptInPlace } of read)
+    for (const path of keptInPlace)
+      findings.push({
+        level: 'note',
+        title: `${path} on ${name} is a disk of its own (a mount point) or a link, which stays where it is: only what etcd has in it is moved`,
+        cure: `The old data goes into a folder ${path}/before-RUN beside the new. Remove it when the restore has proved good: etcd warns of a folder it does not know at each start, and kubeadm copies it with the data before it upgrades etcd.`,
+      })
+  for (const { name, walDir } of read)
+    if (walDir !== '')
       findings.push({
         level: 'blocking',
-        title: `${path} on ${name} is a disk of its own (a mount point), which cannot be moved aside: the restore would stop halfway`,
-        cure: `Mount that disk at the folder above, with the data in a folder of it, or restore by hand with etcdutl into the mounted disk.`,
+        title: `etcd on ${name} keeps its write-ahead log apart (--wal-dir=${walDir}), where the old one would be read with the restored data`,
+        cure: 'Restore by hand with etcdutl snapshot restore --data-dir and --wal-dir, or take --wal-dir out of the manifest first, with the log moved to member/wal of the data.',
       })
+  const neededBytes = DISK_FACTOR * backup.fileSizeBytes + LOG_BYTES
   for (const { name, freeBytes } of read)
     if (freeBytes === null)
       findings.push({
@@ -62,15 +74,15 @@ export async function readRestorePlan(api: ClusterApi, shells: NodeShellFactory,
         title: `how much room ${name} has for etcd is not known`,
         cure: 'See df on the node: the old data is kept beside the new.',
       })
-    else if (freeBytes < DISK_FACTOR * backup.fileSizeBytes)
+    else if (freeBytes < neededBytes)
       findings.push({
         level: 'blocking',
-        title: `${name} has ${String(Math.round(freeBytes / 2 ** 20))} MiB free for etcd, the restore needs ${String(Math.round((DISK_FACTOR * backup.fileSizeBytes) / 2 ** 20))} MiB`,
+        title: `${name} has ${String(Math.floor(freeBytes / 2 ** 20))} MiB free for etcd, the restore needs ${String(Math.ceil(neededBytes / 2 ** 20))} MiB`,
         cure: 'Make room on its disk: the old data is kept beside the new.',
       })
   return {
     backup: { id: backup.id, path: backup.path, createdAtMs: backup.createdAtMs, clusterName: backup.clusterName, objectCounts: backup.objectCounts },
-    nodes: read.map(({ freeBytes: _freeBytes, mounts: _mounts, ...node }) => node),
+    nodes: read.map(({ freeBytes: _freeBytes, walDir: _walDir, ...node }) => node),
     readyNodes: nodes.filter(isReady).map(({ metadata }) => metadata.name ?? ''),
     findings,
   }
@@ -80,7 +92,7 @@ async function readNode(
   shells: NodeShellFactory,
   node: KubeObject,
   { kubeadmPath, signal }: { kubeadmPath: string; signal: AbortSignal },
-): Promise<RestorePlanNode & { freeBytes: number | null; mounts: string[] }> {
+): Promise<RestorePlanNode & { freeBytes: number | null; walDir: string; keptInPlace: string[] }> {
   const name = node.metadata.name ?? ''
   const shell = await shells(name, { signal })
   try {
@@ -90,8 +102,14 @@ async function readNode(
         failure(422, 'Invalid', `${name}: ${MANIFEST} cannot be read (${stderr.trim()}): is its etcd an external one? Those are restored where they run`),
       )
     const manifest = readEtcdManifest(stdout)
-    const disks = new Map<string, string>()
-    for (const path of new Set([manifest.dataPath, kubeadmPath])) disks.set(path, (await shell.run(`df -Pk ${path} | tail -1`, { signal })).stdout)
+    const keptInPlace: string[] = []
+    let freeBytes: number | null = null
+    for (const path of new Set([manifest.dataPath, kubeadmPath])) {
+      // A folder that is not there yet is made on the disk of the one above.
+      const row = (await shell.run(`if [ -e ${path} ]; then df -Pk ${path}; else df -Pk ${dirname(path)}; fi | tail -1`, { signal })).stdout
+      if (path === kubeadmPath) freeBytes = freeBytesOf(row)
+      if (mountPointOf(row) === path || (await shell.run(`[ -L ${path} ]`, { signal })).exitCode === 0) keptInPlace.push(path)
+    }
     const addresses = (node['status'] as { addresses?: { type: string; address: string }[] } | undefined)?.addresses ?? []
     return {
       name,
@@ -100,8 +118,9 @@ async function readNode(
       peerUrls: manifest.peerUrls,
       dataPath: manifest.dataPath,
       kubeadmPath,
-      freeBytes: freeBytesOf(disks.get(manifest.dataPath) ?? ''),
-      mounts: [...disks].flatMap(([path, row]) => (mountPointOf(row) === path ? [path] : [])),
+      keptInPlace,
+      freeBytes,
+      walDir: manifest.walDir,
     }
   } finally {
     shell.close()

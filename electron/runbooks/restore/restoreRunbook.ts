@@ -2,10 +2,11 @@ import type { RestorePlanNode } from '#shared/contract/runbooks.ts'
 import type { ClusterApi } from '../clusterApi.ts'
 import { runOnNode } from '../nodeShell/nodeCommand.ts'
 import type { NodeShell, NodeShellFactory } from '../nodeShell/nodeShell.ts'
-import type { Runbook, Step } from '../runbook.ts'
-import { startCommand, stopAllCommand } from '../staticPods.ts'
+import type { Runbook, Step, StepContext } from '../runbook.ts'
+import { CONTROL_PLANE_COMPONENTS, startCommand, stopAllCommand, STOPPED } from '../staticPods.ts'
 import { until } from '../until.ts'
 import { isReady } from '../upgrade/plan.ts'
+import { placesOf, swapBackCommand, swapCommand } from './dataPlaces.ts'
 import type { RestoreInput } from './restorePlan.ts'
 import { uploadMember } from './uploadMember.ts'
 
@@ -31,7 +32,6 @@ export interface RestoreDependencies {
 /** etcd's documentation: about a week of 1,500 writes a second, so that no revision a client has seen comes again. */
 const BUMP_REVISION = 1_000_000_000
 const START_TIMEOUT_MS = 300_000
-const STOPPED_MANIFEST = '/etc/kubernetes/drydock-stopped/etcd.yaml'
 /** Kinds that change by themselves all the time. */
 const RESTLESS = new Set([
   'events',
@@ -60,16 +60,17 @@ export function restoreRunbook(dependencies: RestoreDependencies): Runbook<Resto
       // Each is done on all nodes side by side, so that the cluster is down for no longer than one node takes, and on all before the next.
       const onEachNode = (group: string, step: (node: RestorePlanNode) => Step): Step[] =>
         input.nodes.map((node) => ({ ...step(node), lane: { group, name: node.name, parallel: input.nodes.length } }))
+      const inPlace = (step: Step): Step => withState(step, (runId) => swappedState(input, runId))
       return [
-        savePresent(work),
-        ...onEachNode('upload', (node) => upload(work, node)),
-        ...onEachNode('stop', (node) => stop(work, node)),
-        ...onEachNode('swap', (node) => swap(work, node)),
-        ...onEachNode('etcd', (node) => startEtcd(work, node)),
-        quorum(work),
-        ...onEachNode('kube-apiserver', (node) => startApiServer(work, node)),
-        ...onEachNode('rest', (node) => startRest(work, node)),
-        verify(work),
+        withState(savePresent(work), () => UNTOUCHED),
+        ...onEachNode('upload', (node) => withState(upload(work, node), () => UNTOUCHED)),
+        ...onEachNode('stop', (node) => withState(stop(work, node), () => stoppedState(node))),
+        ...onEachNode('swap', (node) => withState(swap(work, node), (runId) => swapState(node, runId))),
+        ...onEachNode('etcd', (node) => inPlace(startEtcd(work, node))),
+        inPlace(quorum(work)),
+        ...onEachNode('kube-apiserver', (node) => inPlace(startApiServer(work, node))),
+        ...onEachNode('rest', (node) => inPlace(startRest(work, node))),
+        inPlace(verify(work)),
       ]
     },
   }
@@ -82,8 +83,36 @@ interface Work {
   dependencies: RestoreDependencies
 }
 
-const newData = (node: RestorePlanNode, runId: string): string => `${node.kubeadmPath}.drydock-${runId}`
-const oldData = (path: string, runId: string): string => `${path}.before-${runId}`
+/** The step, whose failure tells what state things are in and what can be done besides going on. */
+function withState(step: Step, state: (runId: string) => string): Step {
+  const told = (work: ((context: StepContext) => Promise<void>) | undefined): ((context: StepContext) => Promise<void>) | undefined =>
+    work &&
+    (async (context) => {
+      try {
+        await work(context)
+      } catch (error) {
+        context.signal.throwIfAborted()
+        const text = error instanceof Error ? error.message : String(error)
+        throw new Error(`${text.replace(/\.$/, '')}. ${state(context.runId)}`, { cause: error })
+      }
+    })
+  const postcheck = told(step.postcheck)
+  return { ...step, action: told(step.action) ?? step.action, ...(postcheck === undefined ? {} : { postcheck }) }
+}
+
+const UNTOUCHED = 'The present data and the control plane were not touched'
+
+const stoppedState = ({ name, dataPath }: RestorePlanNode): string =>
+  `The data in ${dataPath} on ${name} is as it was. What of its control plane is stopped already has its manifest in ${STOPPED}; workloads run on. Resume goes on from here; abort starts it again`
+
+const swapState = (node: RestorePlanNode, runId: string): string => {
+  const { data, dataAside } = placesOf(node, runId)
+  return `The control plane on ${node.name} is stopped, its manifests are in ${STOPPED}; workloads run on. The old data is whole, in ${dataAside} or still in ${data}. Resume goes on from where it came to; abort puts the old data back and starts the control plane again`
+}
+
+/** From where the restored data is in place. */
+const swappedState = ({ nodes }: RestoreInput, runId: string): string =>
+  `The restored data is in place; the old data is whole, in ${nodes.map((node) => `${placesOf(node, runId).dataAside} on ${node.name}`).join(', ')}. What of the control plane does not run yet has its manifest in ${STOPPED}. Resume goes on from here; abort puts the old data back and starts the control plane again`
 
 function savePresent({ input, dependencies }: Work): Step {
   return {
@@ -107,7 +136,7 @@ function upload({ input, shells }: Work, node: RestorePlanNode): Step {
     title: `Bring the restored data to ${node.name}`,
     description: `A data directory is made from the backup, with ${String(BUMP_REVISION)} revisions added so that no watch misses a change, and is put beside the present one. etcd goes on meanwhile.`,
     commands: [
-      `etcdutl snapshot restore BACKUP --name ${node.member} --initial-cluster ${initialCluster} --initial-cluster-token drydock-RUN --initial-advertise-peer-urls ${node.peerUrls} --bump-revision ${String(BUMP_REVISION)} --mark-compacted --data-dir ${newData(node, 'RUN')}`,
+      `etcdutl snapshot restore BACKUP --name ${node.member} --initial-cluster ${initialCluster} --initial-cluster-token drydock-RUN --initial-advertise-peer-urls ${node.peerUrls} --bump-revision ${String(BUMP_REVISION)} --mark-compacted --data-dir ${placesOf(node, 'RUN').upload}`,
     ],
     expectedMs: 8_000,
     action: async ({ signal, log, runId }) => {
@@ -115,18 +144,19 @@ function upload({ input, shells }: Work, node: RestorePlanNode): Step {
       try {
         const { revision, bytes } = await uploadMember(shell, {
           snapshot: input.backup.path,
-          target: newData(node, runId),
+          target: placesOf(node, runId).upload,
           membership: { name: node.member, initialCluster, initialClusterToken: `drydock-${runId}`, initialAdvertisePeerUrls: node.peerUrls },
           bumpRevision: BUMP_REVISION,
           signal,
         })
-        log(`${node.name}: ${newData(node, runId)} holds revision ${String(revision)}, ${String(Math.ceil(bytes / 2 ** 20))} MiB`)
+        log(`${node.name}: ${placesOf(node, runId).upload} holds revision ${String(revision)}, ${String(Math.ceil(bytes / 2 ** 20))} MiB`)
       } finally {
         shell.close()
       }
     },
     undo: async ({ signal, runId }) => {
-      await runAll(shells, node.name, `rm -rf ${newData(node, runId)}`, signal)
+      const { upload: brought } = placesOf(node, runId)
+      await runAll(shells, node.name, `rm -rf ${brought} ${brought}.part`, signal)
     },
   }
 }
@@ -142,7 +172,7 @@ function stop({ shells }: Work, node: RestorePlanNode): Step {
     expectedMs: 35_000,
     action: (context) => runOnNode(shells, node.name, [command], context),
     undo: async ({ signal, log }) => {
-      await runAll(shells, node.name, startCommand(['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler']), signal)
+      await runAll(shells, node.name, startCommand(CONTROL_PLANE_COMPONENTS), signal)
       log(`the control plane on ${node.name} is started again`)
     },
   }
@@ -150,36 +180,15 @@ function stop({ shells }: Work, node: RestorePlanNode): Step {
 
 function swap({ shells }: Work, node: RestorePlanNode): Step {
   const { dataPath, kubeadmPath } = node
-  const command = (runId: string): string =>
-    [
-      `[ -e ${newData(node, runId)}/member/snap/db ]`,
-      `mv ${dataPath} ${oldData(dataPath, runId)}`,
-      ...(dataPath === kubeadmPath
-        ? []
-        : [
-            `if [ -e ${kubeadmPath} ]; then mv ${kubeadmPath} ${oldData(kubeadmPath, runId)}; fi`,
-            `cp ${STOPPED_MANIFEST} /etc/kubernetes/etcd.yaml.before-${runId}`,
-            `sed -i 's#path: ${dataPath}$#path: ${kubeadmPath}#' ${STOPPED_MANIFEST}`,
-            `{ diff /etc/kubernetes/etcd.yaml.before-${runId} ${STOPPED_MANIFEST} || true; }`,
-          ]),
-      `mv ${newData(node, runId)} ${kubeadmPath}`,
-      'sync',
-    ].join(' && ')
   return {
     id: `${node.name}/swap`,
     title: `Put the restored data in place on ${node.name}`,
-    description: `The old data is kept as ${oldData(dataPath, 'RUN')}. ${dataPath === kubeadmPath ? 'The manifest stays as it is.' : `The manifest goes back to ${kubeadmPath}, where kubeadm expects the data.`}`,
-    commands: [command('RUN')],
+    description: `The old data is kept as ${placesOf(node, 'RUN').dataAside}. ${dataPath === kubeadmPath ? 'The manifest stays as it is.' : `The manifest goes back to ${kubeadmPath}, where kubeadm expects the data.`}`,
+    commands: [swapCommand(node, 'RUN')],
     expectedMs: 1_000,
-    action: (context) => runOnNode(shells, node.name, [command(context.runId)], context),
+    action: (context) => runOnNode(shells, node.name, [swapCommand(node, context.runId)], context),
     undo: async ({ signal, log, runId }) => {
-      const kept = `/etc/kubernetes/etcd.yaml.before-${runId}`
-      await runAll(
-        shells,
-        node.name,
-        `if [ -e ${oldData(dataPath, runId)} ]; then ${stopAllCommand().replaceAll('exit 0', 'true')}; if [ -e ${kubeadmPath} ]; then mv ${kubeadmPath} ${newData(node, runId)}; fi; mv ${oldData(dataPath, runId)} ${dataPath}; if [ -e ${kept} ]; then cp ${kept} ${STOPPED_MANIFEST}; fi; fi`,
-        signal,
-      )
+      await runAll(shells, node.name, swapBackCommand(node, runId), signal)
       log(`${node.name} has its old data again`)
     },
   }
@@ -261,9 +270,7 @@ function startRest({ shells, api }: Work, node: RestorePlanNode): Step {
         timeoutMs: START_TIMEOUT_MS,
         holds: async () => {
           const pods = await api.list(`/api/v1/namespaces/kube-system/pods?fieldSelector=spec.nodeName%3D${encodeURIComponent(node.name)}`, context.signal)
-          return ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].every((component) =>
-            pods.some((pod) => pod.metadata.name === `${component}-${node.name}` && isReady(pod)),
-          )
+          return CONTROL_PLANE_COMPONENTS.every((component) => pods.some((pod) => pod.metadata.name === `${component}-${node.name}` && isReady(pod)))
         },
       }),
   }

@@ -28,15 +28,17 @@ export async function uploadMember(
   const part = `${target}.part`
   const run = async (command: string, input?: NodeJS.ReadableStream): Promise<string> => {
     const { exitCode, stdout, stderr } = await shell.run(command, { signal, ...(input === undefined ? {} : { input }) })
-    if (exitCode !== 0)
-      throw new Error(
-        `the restored data was not stored on the node: «${command}» ended with exit code ${String(exitCode)}: ${stderr.trim()}. The present data and the control plane were not touched`,
-      )
+    if (exitCode !== 0) throw new Error(`the restored data was not stored on the node: «${command}» ended with exit code ${String(exitCode)}: ${stderr.trim()}`)
     return stdout
   }
   try {
     const dataDir = join(folder, 'data')
-    const { revision } = await restoreDataDir({ ...membership, snapshot, dataDir, bumpRevision, signal })
+    const { revision } = await restoreDataDir({ ...membership, snapshot, dataDir, bumpRevision, signal }).catch((error: unknown) => {
+      signal.throwIfAborted()
+      throw new Error(`the data directory could not be made in ${folder} on this machine: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      })
+    })
     await run(`rm -rf ${part} ${target} && mkdir -p ${part}/member/snap ${part}/member/wal && chmod -R 700 ${part}`)
     let bytes = 0
     for (const file of await filesBelow(dataDir)) {
@@ -46,12 +48,10 @@ export async function uploadMember(
       const path = `${part}/${file}`
       if (length === 0) await run(`: > ${path}`)
       else await run(`cat > ${path}`, createReadStream(local, { end: length - 1 }))
-      await run(`truncate -s ${String(size)} ${path} && chmod 600 ${path}`)
+      if (length < size) await run(extendCommand(path, size))
+      await run(`chmod 600 ${path}`)
       const stored = Number((await run(`wc -c < ${path}`)).trim())
-      if (stored !== size)
-        throw new Error(
-          `${path} has ${String(stored)} bytes on the node, not ${String(size)}: is its disk full? The present data and the control plane were not touched`,
-        )
+      if (stored !== size) throw new Error(`${path} has ${String(stored)} bytes on the node, not ${String(size)}: is its disk full?`)
       bytes += size
     }
     await run(`sync && mv ${part} ${target}`)
@@ -64,6 +64,10 @@ export async function uploadMember(
     await rm(folder, { recursive: true, force: true })
   }
 }
+
+/** Takes the room of zeros as etcd does, so that its first writes find it; where a file system does not know how, the file is given its length alone. */
+const extendCommand = (path: string, size: number): string =>
+  `said=$(fallocate -l ${String(size)} ${path} 2>&1) || case $said in *"o space left"*) echo "$said" >&2; false;; *) truncate -s ${String(size)} ${path};; esac`
 
 async function filesBelow(directory: string, prefix = ''): Promise<string[]> {
   const entries = await readdir(join(directory, prefix), { withFileTypes: true })

@@ -8,6 +8,7 @@ describe('readEtcdManifest', () => {
       name: 'cp1',
       peerUrls: 'https://10.0.0.11:2380',
       dataPath: '/var/lib/etcd-restored-1',
+      walDir: '',
     })
   })
 
