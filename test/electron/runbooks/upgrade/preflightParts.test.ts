@@ -37,7 +37,7 @@ describe('configuredFlagFindings', () => {
 describe('feature gates that went', () => {
   const { signal } = new AbortController()
   const maps: Record<string, Record<string, string>> = {
-    'kubelet-config-1.23': { kubelet: 'kind: KubeletConfiguration\nfeatureGates:\n  NodeLease: true\n  RotateKubeletServerCertificate: true\n' },
+    'kubelet-config-1.22': { kubelet: 'kind: KubeletConfiguration\nfeatureGates:\n  NodeLease: true\n  RotateKubeletServerCertificate: true\n' },
     'kube-proxy': { 'config.conf': 'kind: KubeProxyConfiguration\nfeatureGates:\n  SupportIPVSProxyMode: true\n  EndpointSliceProxying: true\n' },
   }
   const api = new ClusterApi({
@@ -52,9 +52,9 @@ describe('feature gates that went', () => {
 
   it('block where kubeadm writes them anew: in its own configuration, the kubelets’ and kube-proxy’s', async () => {
     const configuration = 'apiServer:\n  extraArgs:\n    feature-gates: "StartupProbe=true,TTLAfterFinished=true"\nscheduler:\n  extraArgs: {v: "2"}\n'
-    expect(levels(await configuredGateFindings(api, configuration, { minors: { from: 23, to: 24 }, signal }))).toEqual([
-      "blocking: kube-apiserver of v1.24 no longer knows the feature gate StartupProbe, which stands among apiServer.extraArgs of kubeadm's configuration: it would not start",
-      'blocking: the kubelet of v1.24 no longer knows the feature gate NodeLease, which stands in the configuration that kubeadm gives every node: it would not start',
+    expect(levels(await configuredGateFindings(api, configuration, { minors: { from: 22, to: 23 }, signal }))).toEqual([
+      "blocking: kube-apiserver of v1.23 no longer knows the feature gate StartupProbe, which stands among apiServer.extraArgs of kubeadm's configuration: it would not start",
+      'blocking: the kubelet of v1.23 no longer knows the feature gate NodeLease, which stands in the configuration that kubeadm gives every node: it would not start',
     ])
     expect(levels(await configuredGateFindings(api, configuration, { minors: { from: 24, to: 25 }, signal }))).toEqual([
       "blocking: kube-apiserver of v1.25 no longer knows the feature gate TTLAfterFinished, which stands among apiServer.extraArgs of kubeadm's configuration: it would not start",
