@@ -5,18 +5,22 @@ import { builtinSchema, type StructType, type TypeRef } from '../schema/schema.t
 import { applyJsonPatch } from './jsonPatch.ts'
 import { applyMergePatch } from './mergePatch.ts'
 
+/** Of the releases between 1.20 and it nothing is known. */
+const ORDER_KEPT_SINCE = 36
+
 /**
- * The text of what a JSON or merge patch made, as a refusal shows it. Upstream's library (evanphx/json-patch) reads no further than the patch reaches: what it
- * has read is written with sorted members, and what it has not stays as it was, in the order of Go's fields.
+ * The text of what a JSON or merge patch made, as a refusal shows it. The server's library (evanphx/json-patch) reads no further than the patch reaches: what
+ * version 4 has read is written with sorted members, and what it has not stays as it was, in the order of Go's fields. Version 5, with which a 1.36 was
+ * measured, keeps the order in what it has read as well.
  *
  * @param struct null for a custom resource, which has no fields in Go
  */
-export function shownPatch(current: KubeObject, type: string, patch: unknown, struct: StructType | null): string {
+export function shownPatch(current: KubeObject, { type, patch }: { type: string; patch: unknown }, struct: StructType | null, minor: number): string {
   const before = (struct === null ? JSON.parse(goJson(current)) : inGoOrder(current, { kind: 'struct', name: struct.name })) as JsonObject
-  const after = type.startsWith('application/json')
-    ? readByJsonPatch(applyJsonPatch(before, patch), patch)
-    : readByMergePatch(before, applyMergePatch(before, patch), patch)
-  return goJson(after, { sorted: false })
+  const isJsonPatch = type.startsWith('application/json')
+  const after = isJsonPatch ? applyJsonPatch(before, patch) : applyMergePatch(before, patch)
+  if (minor >= ORDER_KEPT_SINCE) return goJson(after, { sorted: false })
+  return goJson(isJsonPatch ? readByJsonPatch(after, patch) : readByMergePatch(before, after, patch), { sorted: false })
 }
 
 function inGoOrder(value: unknown, type: TypeRef): unknown {

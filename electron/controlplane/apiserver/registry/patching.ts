@@ -109,9 +109,13 @@ function unnamed(message: string, cause?: unknown): StatusError {
 /** A patch of maps as it is; of JSON what it makes of the object's sorted members, with new ones after them. */
 function shownResult(current: KubeObject, { type, patch }: Pick<PatchRequest, 'type' | 'patch'>, resource: ApiResource): string {
   if (type.includes('strategic')) return goPrinted(patch)
-  return resource.custom === undefined
-    ? shownPatch(shownForm(deepCopy(current), resource.kubernetesMinor), type, patch, resource.struct)
-    : shownPatch(current, type, patch, null)
+  const { custom, kubernetesMinor, struct } = resource
+  return shownPatch(
+    custom === undefined ? shownForm(deepCopy(current), kubernetesMinor) : current,
+    { type, patch },
+    custom === undefined ? struct : null,
+    kubernetesMinor,
+  )
 }
 
 function undeterminable(name: string): StatusError {

@@ -33,13 +33,14 @@ describe('shownPatch', () => {
     ],
   ])('sorts what %s reads', (type, patch, text) => {
     expect(struct).not.toBeNull()
-    expect(shownPatch(object, type, patch, struct)).toBe(text)
+    expect(shownPatch(object, { type, patch }, struct, 20)).toBe(text)
   })
 
-  it('has everything of a custom resource sorted', () => {
-    const custom = { apiVersion: 'a.example/v1', kind: 'A', metadata: { name: 'a' }, spec: { b: { d: 1, c: 2 }, a: 1 } } as KubeObject
-    expect(shownPatch(custom, 'application/json-patch+json', [{ op: 'replace', path: '/spec/a', value: 'x' }], null)).toBe(
-      '{"apiVersion":"a.example/v1","kind":"A","metadata":{"name":"a"},"spec":{"a":"x","b":{"c":2,"d":1}}}',
-    )
+  it('has everything of a custom resource sorted, and since 1.36 what was added behind it', () => {
+    const custom = { apiVersion: 'a.example/v1', kind: 'A', metadata: { name: 'a' }, spec: { b: { d: 1, c: 2 }, c: 1 } } as KubeObject
+    const shown = (minor: number): string =>
+      shownPatch(custom, { type: 'application/json-patch+json', patch: [{ op: 'add', path: '/spec/a', value: 'x' }] }, null, minor)
+    expect(shown(35)).toBe('{"apiVersion":"a.example/v1","kind":"A","metadata":{"name":"a"},"spec":{"a":"x","b":{"c":2,"d":1},"c":1}}')
+    expect(shown(36)).toBe('{"apiVersion":"a.example/v1","kind":"A","metadata":{"name":"a"},"spec":{"b":{"c":2,"d":1},"c":1,"a":"x"}}')
   })
 })
