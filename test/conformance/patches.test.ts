@@ -72,14 +72,23 @@ function conflictsByManager(status: JsonObject): JsonObject {
     each.includes('|FieldManagerConflict|') ? each.slice(each.indexOf('|')) : shownAlike(each),
   )
   const conflict = causes.some((each) => each.startsWith('|FieldManagerConflict|'))
-  return { ...status, details: { ...details, causes: causes.sort() }, message: conflict ? '' : shownAlike(String(status['message'])) }
+  return { ...status, details: { ...details, causes: causes.sort() }, message: conflict ? '' : inOneOrder(shownAlike(String(status['message']))) }
 }
 
-/** What is written to another server than the one it was read from: with that one's identity and address. */
+/** Go walks the maps of an object in random order, and tells what is wrong with it in that order. */
+const inOneOrder = (text: string): string => {
+  const [head = '', ...lines] = text.split('\n')
+  return head.endsWith(' errors:') ? [head, ...lines.sort()].join('\n') : text
+}
+
+/** What is written to another server than the one it was read from: with that one's identity, address and node ports. */
 function asOf<T extends JsonObject | JsonObject[]>(object: T, read: JsonObject | null, own: JsonObject | null): T {
   const given = (each: JsonObject | null): (string | undefined)[] => {
     const [metadata, spec] = [each?.['metadata'], each?.['spec']] as (JsonObject | undefined)[]
-    return [metadata?.['uid'], spec?.['clusterIP']].map((value) => (typeof value === 'string' && value.length > 8 ? value : undefined))
+    const ports = Array.isArray(spec?.['ports'])
+      ? spec['ports'].filter(isObject).map(({ nodePort }) => (nodePort === undefined ? '' : `"nodePort":${String(nodePort)}`))
+      : []
+    return [metadata?.['uid'], spec?.['clusterIP'], ...ports].map((value) => (typeof value === 'string' && value.length > 8 ? value : undefined))
   }
   let text = JSON.stringify(object)
   for (const [index, value] of given(read).entries()) {

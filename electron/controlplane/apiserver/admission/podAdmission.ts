@@ -1,6 +1,7 @@
 import type { Random } from '#shared/base/random.ts'
 import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
+import { pathSegmentErrors } from '#shared/kubernetes/validation/names.ts'
 import { generateName } from '../registry/names.ts'
 import type { Store } from '../storage/store.ts'
 import type { AdmissionPlugin, AdmissionRequest } from './admission.ts'
@@ -45,7 +46,13 @@ export class ServiceAccountAdmission implements AdmissionPlugin {
       await this.#store.fresh(context.signal)
       account = this.#store.collection('serviceaccounts').get(key)
     }
-    if (account === undefined) throw refusal(request, `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`)
+    if (account === undefined) {
+      // Upstream's client does not ask for what cannot stand in a path.
+      const faults = pathSegmentErrors(name)
+      const why =
+        faults.length === 0 ? `serviceaccount ${JSON.stringify(name)} not found` : `invalid resource name ${JSON.stringify(name)}: [${faults.join(' ')}]`
+      throw refusal(request, `error looking up service account ${namespace}/${name}: ${why}`)
+    }
     if (spec['imagePullSecrets'] === undefined && Array.isArray(account.object['imagePullSecrets']) && account.object['imagePullSecrets'].length > 0)
       spec['imagePullSecrets'] = structuredClone(account.object['imagePullSecrets'])
     if ((spec['automountServiceAccountToken'] ?? account.object['automountServiceAccountToken'] ?? true) === true)

@@ -178,8 +178,9 @@ export async function apply(
     throw new StatusError(failure(409, 'Conflict', outcome.message, { causes: outcome.causes }))
   }
   if (missing) {
+    const made = merge(null)
     if ((metadata.name ?? '') === '') throw undeterminable(name)
-    return { object: await rest.create(resource, namespace, merge(null), context, { managed: true, canonical: true }), created: true }
+    return { object: await rest.create(resource, namespace, made, context, { managed: true, canonical: true }), created: true }
   }
   const options = { retry: true, managed: true, canonical: true, preconditions: { uid: metadata.uid, resourceVersion: metadata.resourceVersion } }
   return { object: await rest.update(resource, namespace, name, merge, options, context), created: false }

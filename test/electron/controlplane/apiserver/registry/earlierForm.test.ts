@@ -94,3 +94,22 @@ it('shows what a JSON patch made as far as the patch reaches with sorted members
   )
   expect(shown).toContain('"dnsPolicy":"ClusterFirst","nodeSelector":{"b":"x","a":"y"},"restartPolicy":"Always"')
 })
+
+it('says of an account whose name cannot stand in a path that it is no name', async () => {
+  const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' }, spec: { serviceAccountName: 'a/b', containers: [{ name: 'web', image: 'web' }] } }
+  const { body } = await (await server()).call('POST', '/api/v1/namespaces/default/pods', pod)
+  expect((body as { message: string }).message).toBe(
+    'pods "a" is forbidden: error looking up service account default/a/b: invalid resource name "a/b": [may not contain \'/\']',
+  )
+})
+
+it('looks at the lists of an apply that creates before its name', async () => {
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', secrets: [{ name: 's' }, {}], metadata: {} }
+  const { status, body } = await (
+    await server()
+  ).call('PATCH', '/api/v1/namespaces/default/serviceaccounts/a?fieldManager=bob', account, 'application/apply-patch+yaml')
+  expect([status, (body as { message: string }).message]).toEqual([
+    500,
+    'failed to create typed patch object: .secrets: element 1: associative list with keys has an element that omits key field "name" (and doesn\'t have default value)',
+  ])
+})
