@@ -1,3 +1,4 @@
+import { memoized } from '#shared/base/memo.ts'
 import { addQuantities, compareQuantities, milliValue, parseQuantity, wholeValue, type Quantity } from '#shared/kubernetes/quantity.ts'
 import type { Pod } from './types.ts'
 
@@ -8,6 +9,9 @@ export interface Refusal {
 }
 
 const ZERO: Quantity = { mantissa: 0n, exponent: 0, format: 'decimal' }
+
+// Each new pod asks what all others on its node want, and they want the same few amounts.
+const quantityOf = memoized((text) => parseQuantity(text) ?? ZERO, 1_024)
 
 /**
  * Looks whether a pod fits beside those that are on the node. Whoever bound it may not have: a pod can name its node itself.
@@ -42,7 +46,7 @@ export function refusalOf(pod: Pod, others: readonly Pod[], allocatable: Readonl
 /** Containers run together, init containers one after the other. */
 function requestOf({ spec }: Pod, resource: string): Quantity {
   const of = (containers: Pod['spec']['containers']): Quantity[] =>
-    containers.map(({ resources }) => parseQuantity(resources?.requests?.[resource] ?? resources?.limits?.[resource] ?? '0') ?? ZERO)
+    containers.map(({ resources }) => quantityOf(resources?.requests?.[resource] ?? resources?.limits?.[resource] ?? '0'))
   const together = of(spec.containers).reduce(addQuantities, ZERO)
   return of(spec.initContainers ?? []).reduce((most, each) => (compareQuantities(each, most) > 0 ? each : most), together)
 }
