@@ -51,7 +51,7 @@ export class NodeInfo {
   unschedulable: boolean
   allocatable: Resources
   /** What every pod is asked about, as plain numbers: allocatable, and what is left of it. */
-  basic = { pods: 0, cpu: 0, memory: 0, freeCpu: 0, freeMemory: 0, freeStorage: 0 }
+  readonly basic = { pods: 0, cpu: 0, memory: 0, freeCpu: 0, freeMemory: 0, freeStorage: 0 }
   taints: Taint[]
   /** Names of images that are there, with their bytes. */
   images: ReadonlyMap<string, number>
@@ -159,14 +159,13 @@ export class NodeInfo {
     const { allocatable, requested } = this
     const of = (resources: Resources, name: string): number => resources.get(name) ?? 0
     const free = (name: string): number => of(allocatable, name) - of(requested, name)
-    this.basic = {
-      pods: of(allocatable, 'pods'),
-      cpu: of(allocatable, 'cpu'),
-      memory: of(allocatable, 'memory'),
-      freeCpu: free('cpu'),
-      freeMemory: free('memory'),
-      freeStorage: free('ephemeral-storage'),
-    }
+    const { basic } = this
+    basic.pods = of(allocatable, 'pods')
+    basic.cpu = of(allocatable, 'cpu')
+    basic.memory = of(allocatable, 'memory')
+    basic.freeCpu = free('cpu')
+    basic.freeMemory = free('memory')
+    basic.freeStorage = free('ephemeral-storage')
   }
 
   #tally(pod: KubeObject, sign: 1 | -1): void {
