@@ -40,9 +40,12 @@ const PATCH_TYPES = {
 export class RestClient {
   readonly #transport: Transport
   readonly #headers: Record<string, string>
+  readonly #shares: boolean
 
-  constructor(transport: Transport, options: { userAgent?: string } = {}) {
+  /** @param options.shares nobody changes what the verbs give, as of `TransportRequest`: a server in this process need not write it out. @default false */
+  constructor(transport: Transport, options: { userAgent?: string; shares?: boolean } = {}) {
     this.#transport = transport
+    this.#shares = options.shares === true
     this.#headers = { accept: 'application/json', 'user-agent': options.userAgent ?? 'drydock' }
   }
 
@@ -116,7 +119,7 @@ export class RestClient {
   }
 
   #call<T = KubeObject>(request: TransportRequest): Promise<T> {
-    return requestJson<T>(this.#transport, { ...request, headers: { ...this.#headers, ...request.headers } })
+    return requestJson<T>(this.#transport, { shares: this.#shares, ...request, headers: { ...this.#headers, ...request.headers } })
   }
 }
 

@@ -27,7 +27,7 @@ export class ControllerContext {
     this.minor = minorOf(options.kubernetesVersion)
     for (const { group, version, plural } of servedResources(options.kubernetesVersion))
       this.#versions.set(`${group}/${plural}`, [...(this.#versions.get(`${group}/${plural}`) ?? []), version])
-    this.client = new RestClient(options.transport, { userAgent: 'kube-controller-manager' })
+    this.client = new RestClient(options.transport, { userAgent: 'kube-controller-manager', shares: true })
     this.clock = options.clock
     this.random = options.random
     this.logger = options.logger

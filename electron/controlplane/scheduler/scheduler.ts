@@ -101,7 +101,7 @@ class Scheduler {
     this.#options = options
     const { transport, clock, random, logger } = options
     this.#name = options.schedulerName ?? 'default-scheduler'
-    this.#client = new RestClient(transport, { userAgent: 'kube-scheduler' })
+    this.#client = new RestClient(transport, { userAgent: 'kube-scheduler', shares: true })
     this.#events = new EventRecorder({ client: this.#client, clock, component: this.#name, logger, correlated: false })
     this.#queue = new SchedulingQueue(clock)
     this.#decisions = options.decisions ?? new DecisionLog()
