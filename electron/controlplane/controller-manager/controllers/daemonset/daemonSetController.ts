@@ -91,8 +91,10 @@ export function daemonSetController(context: ControllerContext): Controller {
     queue.add(keyOf(object))
   })
   nodes.onEvent(({ type, object, old }) => {
-    if (type === 'update' && old !== undefined && deepEqual(old['spec'], object['spec']) && deepEqual(old.metadata.labels, object.metadata.labels)) return
-    for (const set of sets.list()) queue.add(keyOf(set))
+    const before = type === 'update' ? old : undefined
+    if (before !== undefined && deepEqual(before['spec'], object['spec']) && deepEqual(before.metadata.labels, object.metadata.labels)) return
+    // A node that is cordoned is none of a set's business, as its pods bear that.
+    for (const set of sets.list()) if (before === undefined || !deepEqual(belongs(set, before), belongs(set, object))) queue.add(keyOf(set))
   })
   pods.onEvent(({ type, object }) => {
     const ref = controllerRef(object)
