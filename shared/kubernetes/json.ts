@@ -5,6 +5,11 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** The object that stands there; an empty one where there is none, so that what is missing is read as undefined. */
+export function objectAt(value: unknown): JsonObject {
+  return isObject(value) ? value : {}
+}
+
 /** Sets an own property even when it is called `__proto__`. */
 export function setOwn(target: JsonObject, name: string, value: unknown): void {
   if (name === '__proto__') Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true })

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { SystemClock } from '#shared/base/clock.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isNotFound } from '#shared/kubernetes/status.ts'
-import { objectAt, objectsAt } from '#shared/planning/scheduling/pod.ts'
+import { objectsAt } from '#shared/planning/scheduling/pod.ts'
 import { DEPLOYMENTS, NODES, PODS } from '#electron/client/resources.ts'
 import { RestClient } from '#electron/client/restClient.ts'
 import { ContextTransport } from '#electron/clusters/contextTransport.ts'
@@ -13,6 +13,7 @@ import { parseKubeconfig } from '#electron/clusters/kubeconfig.ts'
 import { startCluster } from '#test/support/runningCluster.ts'
 import type { Benchmark, BenchmarkRow } from './benchmark.ts'
 import { cpuMs, residentBytes } from './load/processUsage.ts'
+import { objectAt } from '#shared/kubernetes/json.ts'
 
 const COUNT = Number(process.env['DRYDOCK_NODES'] ?? 5_000)
 const REPLICAS = Number(process.env['DRYDOCK_PODS'] ?? 50_000)

@@ -6,7 +6,6 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SystemClock } from '#shared/base/clock.ts'
 import type { RunView } from '#shared/contract/runbooks.ts'
-import { objectAt } from '#shared/planning/scheduling/pod.ts'
 import { RestClient } from '#electron/client/restClient.ts'
 import { ContextTransport } from '#electron/clusters/contextTransport.ts'
 import { parseKubeconfig } from '#electron/clusters/kubeconfig.ts'
@@ -15,6 +14,7 @@ import { cli, startCluster } from '#test/support/runningCluster.ts'
 import type { Benchmark, BenchmarkRow } from './benchmark.ts'
 import { cpuMs, residentBytes } from './load/processUsage.ts'
 import { writeTwinSnapshot } from './load/twinSnapshot.ts'
+import { objectAt } from '#shared/kubernetes/json.ts'
 
 const NODES = Number(process.env['DRYDOCK_NODES'] ?? 1_000)
 const PODS = Number(process.env['DRYDOCK_PODS'] ?? 30_000)

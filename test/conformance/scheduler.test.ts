@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SeededRandom } from '#shared/base/random.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { nodeNameOf, objectAt, objectsAt, textAt } from '#shared/planning/scheduling/pod.ts'
+import { nodeNameOf, objectsAt, textAt } from '#shared/planning/scheduling/pod.ts'
 import {
   NAMESPACES,
   NODES,
@@ -22,6 +22,7 @@ import { Side } from './scenario/side.ts'
 import { decide, narrowed, SettledCluster, type Expected } from './scheduler/mirror.ts'
 import { PRIORITIES, randomCluster, type RandomCluster } from './scheduler/randomCluster.ts'
 import { SchedulerLog } from './scheduler/schedulerLog.ts'
+import { objectAt } from '#shared/kubernetes/json.ts'
 
 // Random clusters in a real kube-apiserver without kubelets and controllers; a real kube-scheduler places pod after pod. For each, the
 // nodes that would do, the points every plugin gives them and the message when none would must be what Drydock's plugins say.

@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/base/clock.ts'
 import type { Logger } from '#shared/base/logger.ts'
 import type { Random } from '#shared/base/random.ts'
-import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { isObject, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { GroupVersionResource, KubeObject, OwnerReference } from '#shared/kubernetes/object.ts'
 import { minorOf, servedResources } from '#shared/kubernetes/schema/served.ts'
 import { EventRecorder } from '#electron/client/eventRecorder.ts'
@@ -104,7 +104,6 @@ export interface Controller {
 
 export type ControllerFactory = (context: ControllerContext) => Controller
 
-export const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 export const objectsAt = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
 export const textAt = (value: unknown): string => (typeof value === 'string' ? value : '')
 export const countAt = (value: unknown): number => (typeof value === 'number' ? value : 0)

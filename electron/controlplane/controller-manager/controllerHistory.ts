@@ -1,10 +1,10 @@
-import { deepEqual, isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { deepEqual, isObject, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import { matchesLabelSelector } from '#shared/kubernetes/labelSelector.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isAlreadyExists, isNotFound } from '#shared/kubernetes/status.ts'
 import { CONTROLLER_REVISIONS } from '#electron/client/resources.ts'
 import type { Informer } from '#electron/client/informer.ts'
-import { controllerRef, countAt, isDeleting, newControllerRef, objectAt, specOf, type ControllerContext } from './controller.ts'
+import { controllerRef, countAt, isDeleting, newControllerRef, specOf, type ControllerContext } from './controller.ts'
 import { fnv32, goJson, safeEncode } from './generatedHash.ts'
 
 /** Label with the hash of a revision's data. */

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { deepEqual, isObject } from '#shared/kubernetes/json.ts'
+import { deepEqual, isObject, objectAt } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isAlreadyExists } from '#shared/kubernetes/status.ts'
-import { objectAt } from '#shared/planning/scheduling/pod.ts'
 import { clusterObjects, kubeletConfigNames } from './clusterObjects.ts'
 import type { NodeProgramsOptions } from './nodePrograms.ts'
 

@@ -1,8 +1,8 @@
 import type { Clock } from '#shared/base/clock.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isConflict, isNotFound } from '#shared/kubernetes/status.ts'
-import { objectAt } from '#shared/planning/scheduling/pod.ts'
 import { LEASES, type ApiClient } from './apiClient.ts'
+import { objectAt } from '#shared/kubernetes/json.ts'
 
 /** Upstream's nodeLeaseDurationSeconds; renewed at a quarter of it. */
 const LEASE_SECONDS = 40

@@ -2,7 +2,8 @@ import { selectorRequirements, matchesRequirements } from '#shared/kubernetes/la
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { filterNode, prepareCycle, type CycleState, type Refusal, type SchedulingView } from '#shared/planning/scheduling/filters.ts'
 import type { NodeInfo } from '#shared/planning/scheduling/nodeInfo.ts'
-import { objectAt, priorityOf, specOf, textAt } from '#shared/planning/scheduling/pod.ts'
+import { priorityOf, specOf, textAt } from '#shared/planning/scheduling/pod.ts'
+import { objectAt } from '#shared/kubernetes/json.ts'
 
 export type Preemption = { kind: 'victims'; node: string; victims: KubeObject[] } | { kind: 'none'; message: string }
 

@@ -1,6 +1,7 @@
 import type { KubeObject } from '../../kubernetes/object.ts'
-import { objectAt, objectsAt, specOf, textAt } from '../scheduling/pod.ts'
+import { objectsAt, specOf, textAt } from '../scheduling/pod.ts'
 import type { DnsAnswer, DnsRecord, DnsType } from './records.ts'
+import { objectAt } from '../../kubernetes/json.ts'
 
 /** What names are made from, as it is known now. */
 export interface ClusterNames {

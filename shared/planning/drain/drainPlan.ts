@@ -2,10 +2,11 @@ import type { KubeObject } from '../../kubernetes/object.ts'
 import { AffinityTerms } from '../scheduling/affinity.ts'
 import { filterNode, fitErrorMessage, prepareCycle, type Refusal, type SchedulingView } from '../scheduling/filters.ts'
 import { NodeInfo } from '../scheduling/nodeInfo.ts'
-import { isFinished, nodeNameOf, objectAt, objectsAt, specOf } from '../scheduling/pod.ts'
+import { isFinished, nodeNameOf, objectsAt, specOf } from '../scheduling/pod.ts'
 import { scoreNodes } from '../scheduling/scores.ts'
 import type { VolumeView } from '../scheduling/volumes.ts'
 import { allowanceOf, budgetHealth, decideEviction, isPodReady } from './eviction.ts'
+import { objectAt } from '../../kubernetes/json.ts'
 
 /**
  * What a drain does with a pod:

@@ -1,7 +1,7 @@
-import { isObject } from '../../kubernetes/json.ts'
+import { isObject, objectAt } from '../../kubernetes/json.ts'
 import { matchesRequirements, selectorRequirements } from '../../kubernetes/labelSelector.ts'
 import type { KubeObject } from '../../kubernetes/object.ts'
-import { objectAt, objectsAt, specOf, textAt } from '../scheduling/pod.ts'
+import { objectsAt, specOf, textAt } from '../scheduling/pod.ts'
 
 /** What the Eviction API answers for a pod at this moment. */
 export type EvictionDecision =

@@ -1,7 +1,8 @@
 import type { KubeObject } from '../../kubernetes/object.ts'
-import { objectAt, objectsAt, textAt } from '../scheduling/pod.ts'
+import { objectsAt, textAt } from '../scheduling/pod.ts'
 import { ipv4Of } from './ipv4.ts'
 import { portKey, protocolOf, type ServicePortInfo } from './servicePorts.ts'
+import { objectAt } from '../../kubernetes/json.ts'
 
 /** Where a port of a Service leads. */
 export interface ProxyEndpoint {

@@ -1,6 +1,7 @@
 import type { KubeObject } from '../../kubernetes/object.ts'
-import { objectAt, objectsAt, specOf, textAt } from '../scheduling/pod.ts'
+import { objectsAt, specOf, textAt } from '../scheduling/pod.ts'
 import { ipv4Of, ipv4Range } from './ipv4.ts'
+import { objectAt } from '../../kubernetes/json.ts'
 
 /** One port of a Service, as kube-proxy of the IPv4 family sees it. */
 export interface ServicePortInfo {

@@ -1,5 +1,6 @@
 import type { Check } from './checks.ts'
-import { containerList, containersOf, counted, objectAt, objectsAt, podSecurity, quotedList, textAt, textsAt } from './podView.ts'
+import { containerList, containersOf, counted, objectsAt, podSecurity, quotedList, textAt, textsAt } from './podView.ts'
+import { objectAt } from '../../kubernetes/json.ts'
 
 const ALLOWED_CAPABILITIES = new Set([
   'AUDIT_WRITE',

@@ -1,6 +1,5 @@
-import { isObject, type JsonObject } from '../../kubernetes/json.ts'
+import { isObject, objectAt, type JsonObject } from '../../kubernetes/json.ts'
 
-export const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 export const objectsAt = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
 export const textAt = (value: unknown): string => (typeof value === 'string' ? value : '')
 export const textsAt = (value: unknown): string[] => (Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [])

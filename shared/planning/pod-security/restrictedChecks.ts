@@ -1,6 +1,7 @@
 import { setters } from './baselineChecks.ts'
 import type { Check } from './checks.ts'
-import { containerList, containersOf, counted, objectAt, objectsAt, podSecurity, quotedList, textAt, textsAt, type PodView } from './podView.ts'
+import { containerList, containersOf, counted, objectsAt, podSecurity, quotedList, textAt, textsAt, type PodView } from './podView.ts'
+import { objectAt } from '../../kubernetes/json.ts'
 
 /** Volumes that hold nothing of the node. */
 const ALLOWED_VOLUMES = new Set(['configMap', 'csi', 'downwardAPI', 'emptyDir', 'ephemeral', 'persistentVolumeClaim', 'projected', 'secret', 'image'])

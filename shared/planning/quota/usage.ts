@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '../../kubernetes/json.ts'
+import { isObject, objectAt, type JsonObject } from '../../kubernetes/json.ts'
 import type { KubeObject } from '../../kubernetes/object.ts'
 import { addQuantities, compareQuantities, parseQuantity, type Quantity } from '../../kubernetes/quantity.ts'
 
@@ -6,7 +6,6 @@ import { addQuantities, compareQuantities, parseQuantity, type Quantity } from '
 export type QuotaUsage = Map<string, Quantity>
 
 const ONE: Quantity = { mantissa: 1n, exponent: 0, format: 'decimal' }
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const objectsAt = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
 const textAt = (value: unknown): string => (typeof value === 'string' ? value : '')
 

@@ -1,7 +1,7 @@
-import { isObject, type JsonObject } from '../../kubernetes/json.ts'
+import { isObject, objectAt, type JsonObject } from '../../kubernetes/json.ts'
 import { matchesLabelSelector, matchesRequirements, selectorRequirements } from '../../kubernetes/labelSelector.ts'
 import type { KubeObject } from '../../kubernetes/object.ts'
-import { objectAt, objectsAt, specOf, textAt } from './pod.ts'
+import { objectsAt, specOf, textAt } from './pod.ts'
 
 const strings = (value: unknown): string[] => (Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [])
 

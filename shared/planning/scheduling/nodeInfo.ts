@@ -1,7 +1,7 @@
-import { deepEqual, isObject } from '../../kubernetes/json.ts'
+import { deepEqual, isObject, objectAt } from '../../kubernetes/json.ts'
 import type { KubeObject } from '../../kubernetes/object.ts'
 import type { AffinityTerms, PodTerm } from './affinity.ts'
-import { addResources, hostPorts, nonZeroRequests, objectAt, objectsAt, podRequests, resourcesOf, specOf, type HostPort, type Resources } from './pod.ts'
+import { addResources, hostPorts, nonZeroRequests, objectsAt, podRequests, resourcesOf, specOf, type HostPort, type Resources } from './pod.ts'
 import { taintsOf, type Taint } from './taints.ts'
 
 const keyOf = ({ metadata }: KubeObject): string => metadata.uid ?? `${metadata.namespace ?? ''}/${metadata.name ?? ''}`

@@ -1,12 +1,11 @@
 import { memoized } from '../../base/memo.ts'
-import { isObject, type JsonObject } from '../../kubernetes/json.ts'
+import { isObject, objectAt, type JsonObject } from '../../kubernetes/json.ts'
 import type { KubeObject } from '../../kubernetes/object.ts'
 import { milliValue, parseQuantity, wholeValue } from '../../kubernetes/quantity.ts'
 
 /** Amounts of resources: cpu in millicores, everything else in whole units (bytes, pods, devices). */
 export type Resources = Map<string, number>
 
-export const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 export const objectsAt = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
 export const textAt = (value: unknown): string => (typeof value === 'string' ? value : '')
 

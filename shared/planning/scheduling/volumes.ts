@@ -1,8 +1,8 @@
-import { isObject } from '../../kubernetes/json.ts'
+import { isObject, objectAt } from '../../kubernetes/json.ts'
 import type { KubeObject } from '../../kubernetes/object.ts'
 import { compareQuantities, parseQuantity } from '../../kubernetes/quantity.ts'
 import { termMatchesNode } from './affinity.ts'
-import { objectAt, objectsAt, specOf, textAt } from './pod.ts'
+import { objectsAt, specOf, textAt } from './pod.ts'
 
 /** Claims, volumes and classes by name, as the scheduler's caches hold them. */
 export interface VolumeView {

@@ -1,10 +1,9 @@
-import { deepEqual, isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { deepEqual, isObject, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { Store } from '../storage/store.ts'
 import type { AdmissionPlugin, AdmissionRequest } from './admission.ts'
 import { refusal } from './refusal.ts'
 import { defaultClass } from './storageAdmission.ts'
 
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const objects = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
 
 /** Gives ingresses that name no class the default one. */

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { isObject, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { addQuantities, compareQuantities, parseQuantity, quantityNumber, quantityText, type Quantity } from '#shared/kubernetes/quantity.ts'
 import type { Store } from '../storage/store.ts'
@@ -10,7 +10,6 @@ type Resources = { requests: Amounts; limits: Amounts }
 
 const ANNOTATION = 'kubernetes.io/limit-ranger'
 const objects = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 
 function amountsOf(value: unknown): Amounts {
   const amounts: Amounts = new Map()

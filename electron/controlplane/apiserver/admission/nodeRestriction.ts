@@ -1,4 +1,4 @@
-import { deepEqual, isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { deepEqual, objectAt } from '#shared/kubernetes/json.ts'
 import type { KubeObject, ObjectMeta } from '#shared/kubernetes/object.ts'
 import { nodeIdentity } from '../authorization/nodeAuthorizer.ts'
 import { notFound } from '../registry/failures.ts'
@@ -9,7 +9,6 @@ import { refusal } from './refusal.ts'
 
 const MIRROR = 'kubernetes.io/config.mirror'
 const LEASES = 'kube-node-lease'
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 const quoted = (value: string): string => JSON.stringify(value)
 

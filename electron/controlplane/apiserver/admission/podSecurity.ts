@@ -1,4 +1,4 @@
-import { deepEqual, isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { deepEqual, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { invalid, invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
 import { StatusError } from '#shared/kubernetes/status.ts'
@@ -22,7 +22,6 @@ const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
 /** Pods of a namespace that are looked at when its level changes; upstream stops there, too. */
 const MAX_EXISTING_PODS = 3000
 
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const viewOf = (holder: JsonObject): PodView => ({ annotations: objectAt(objectAt(holder['metadata'])['annotations']), spec: objectAt(holder['spec']) })
 
 /**

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { isObject, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { addQuantities, compareQuantities, parseQuantity, quantityText, subtractQuantities, type Quantity } from '#shared/kubernetes/quantity.ts'
 import { isConflict, isNotFound } from '#shared/kubernetes/status.ts'
@@ -19,7 +19,6 @@ export interface ResourceQuotaOptions {
 const MUST_BE_NAMED = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory']
 const ATTEMPTS = 4
 
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const objects = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
 
 /**

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { isObject, objectAt } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { compareQuantities, parseQuantity } from '#shared/kubernetes/quantity.ts'
 import type { Store } from '../storage/store.ts'
@@ -6,7 +6,6 @@ import type { AdmissionPlugin, AdmissionRequest } from './admission.ts'
 import { refusal } from './refusal.ts'
 
 const CLASS_ANNOTATION = 'volume.beta.kubernetes.io/storage-class'
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 const concerns = ({ resource, context }: AdmissionRequest, plural: string): boolean =>

@@ -1,5 +1,5 @@
 import { celToJson } from '#shared/kubernetes/cel/values.ts'
-import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { isObject, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import { matchesLabelSelector } from '#shared/kubernetes/labelSelector.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { parseGroupVersion } from '#shared/kubernetes/object.ts'
@@ -24,7 +24,6 @@ const POLICIES = 'validatingadmissionpolicies'
 const BINDINGS = 'validatingadmissionpolicybindings'
 const CODES: Readonly<Record<string, number>> = { Unauthorized: 401, Forbidden: 403, Invalid: 422, RequestEntityTooLarge: 413 }
 
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const objects = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
 const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [])
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')

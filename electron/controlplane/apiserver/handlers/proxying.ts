@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
-import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { isObject, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import type { NodeConnection } from '../interface.ts'
@@ -11,7 +11,6 @@ import { textResponse, type ApiRequest, type ApiResponse } from '../request/apiR
 import { belowPrefix } from './proxiedPage.ts'
 import type { ResourceTarget } from './writing.ts'
 
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const listAt = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
 
 /** Headers of one connection, which do not go on to the next, and the ones that say who asks here. */

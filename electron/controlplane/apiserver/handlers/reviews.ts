@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { isObject, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import type { FieldError } from '#shared/kubernetes/validation/fieldError.ts'
 import { invalid, invalidStatus } from '#shared/kubernetes/validation/fieldError.ts'
@@ -10,7 +10,6 @@ import { nodeIdentity } from '../authorization/nodeAuthorizer.ts'
 import { badRequest } from '../registry/failures.ts'
 import type { ResourceTarget } from './writing.ts'
 
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [])
 

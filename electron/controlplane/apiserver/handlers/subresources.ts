@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { isObject, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { valueAt } from '#shared/kubernetes/customresource/scale.ts'
 import { selectorRequirements } from '#shared/kubernetes/labelSelector.ts'
@@ -19,7 +19,6 @@ import { decidePodDisruption } from '../registry/disruption.ts'
 
 const EVICTION = { group: 'policy', version: 'v1', kind: 'Eviction' }
 const SUCCESS = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' } as const
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 /** autoscaling/v1 Scale of a workload. */

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { objectAt } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { failure, StatusError } from '#shared/kubernetes/status.ts'
 import { allowanceOf, decideEviction } from '#shared/planning/drain/eviction.ts'
@@ -7,8 +7,6 @@ import type { RestStore, WriteContext } from './restStore.ts'
 
 /** Told to a client whose budget has not been looked at yet. */
 const RETRY_SECONDS = 10
-
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 
 /**
  * Takes one disruption from the budget that guards a pod, as upstream's eviction REST does: the budget's status is written,

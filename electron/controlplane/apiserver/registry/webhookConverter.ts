@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Definition } from '#shared/kubernetes/customresource/definition.ts'
-import { deepCopy, isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { deepCopy, isObject, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { StatusError } from '#shared/kubernetes/status.ts'
 import { fieldErrorBody, type FieldError } from '#shared/kubernetes/validation/fieldError.ts'
@@ -17,7 +17,6 @@ const TIMEOUT_SECONDS = 30
 const GROUP = 'apiextensions.k8s.io'
 const KNOWN_REVIEWS = ['v1', 'v1beta1']
 
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 /** How Go names a JSON value's type. */

@@ -3,7 +3,7 @@ import { connect as connectTls } from 'node:tls'
 import { connect as connectTcp } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/base/clock.ts'
-import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { isObject, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { NodeConnection } from '../../interface.ts'
 import type { Store } from '../../storage/store.ts'
 
@@ -15,7 +15,6 @@ export interface WebhookClientOptions {
 
 /** An answer may have so many bytes: an object's three megabytes, as a patch in base64, and some. */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const objects = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 

@@ -1,7 +1,7 @@
-import { deepEqual } from '#shared/kubernetes/json.ts'
+import { deepEqual, objectAt } from '#shared/kubernetes/json.ts'
 import { isConflict, isNotFound } from '#shared/kubernetes/status.ts'
 import { CONFIG_MAPS, SECRETS } from '#electron/client/resources.ts'
-import { objectAt, textAt, type Controller, type ControllerContext } from '../../controller.ts'
+import { textAt, type Controller, type ControllerContext } from '../../controller.ts'
 import { bootstrapToken, BOOTSTRAP_TYPE, detachedSignature, SIGNATURE_PREFIX } from './bootstrapTokens.ts'
 
 const NAMESPACE = 'kube-public'

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { objectAt, textAt } from '../../controller.ts'
+import { textAt } from '../../controller.ts'
+import { objectAt } from '#shared/kubernetes/json.ts'
 
 export const BOOTSTRAP_TYPE = 'bootstrap.kubernetes.io/token'
 export const SIGNATURE_PREFIX = 'jws-kubeconfig-'

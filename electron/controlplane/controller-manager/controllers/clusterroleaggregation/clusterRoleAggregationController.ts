@@ -1,7 +1,7 @@
-import { deepEqual, type JsonObject } from '#shared/kubernetes/json.ts'
+import { deepEqual, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import { matchesLabelSelector } from '#shared/kubernetes/labelSelector.ts'
 import { CLUSTER_ROLES } from '#electron/client/resources.ts'
-import { keyOf, objectAt, objectsAt, type Controller, type ControllerContext } from '../../controller.ts'
+import { keyOf, objectsAt, type Controller, type ControllerContext } from '../../controller.ts'
 
 /** Writes into ClusterRoles with an aggregationRule the rules of the roles it selects. */
 export function clusterRoleAggregationController(context: ControllerContext): Controller {

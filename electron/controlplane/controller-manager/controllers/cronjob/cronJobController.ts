@@ -1,4 +1,4 @@
-import { deepEqual, type JsonObject } from '#shared/kubernetes/json.ts'
+import { deepEqual, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isAlreadyExists, isConflict, isNotFound } from '#shared/kubernetes/status.ts'
 import { isTimeZone, parseSchedule, type Schedule } from '#shared/planning/cron/schedule.ts'
@@ -8,7 +8,6 @@ import {
   isDeleting,
   keyOf,
   newControllerRef,
-  objectAt,
   objectsAt,
   specOf,
   splitKey,

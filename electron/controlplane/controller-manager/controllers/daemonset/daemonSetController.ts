@@ -1,4 +1,4 @@
-import { deepEqual, type JsonObject } from '#shared/kubernetes/json.ts'
+import { deepEqual, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import { matchesLabelSelector } from '#shared/kubernetes/labelSelector.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { matchesNodeSelection } from '#shared/planning/scheduling/affinity.ts'
@@ -12,7 +12,6 @@ import {
   isPodReady,
   keyOf,
   nodeNameOf,
-  objectAt,
   objectsAt,
   podFromTemplate,
   scaledValue,

@@ -7,7 +7,6 @@ import {
   isDeleting,
   keyOf,
   newControllerRef,
-  objectAt,
   specOf,
   splitKey,
   statusOf,
@@ -17,6 +16,7 @@ import {
 } from '../../controller.ts'
 import { DeploymentSync } from './deploymentSync.ts'
 import { isRecreate, isScalingEvent } from './replicas.ts'
+import { objectAt } from '#shared/kubernetes/json.ts'
 
 /** Rolls Deployments out through ReplicaSets. */
 export function deploymentController(context: ControllerContext): Controller {

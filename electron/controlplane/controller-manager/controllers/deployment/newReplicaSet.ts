@@ -1,6 +1,6 @@
-import { deepEqual, type JsonObject } from '#shared/kubernetes/json.ts'
+import { deepEqual, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { newControllerRef, objectAt, specOf } from '../../controller.ts'
+import { newControllerRef, specOf } from '../../controller.ts'
 import { createdMs, newSetReplicas, REVISION, REVISION_HISTORY, revisionOf, sizeAnnotations } from './replicas.ts'
 import { podTemplateHash } from './podTemplateHash.ts'
 

@@ -1,5 +1,6 @@
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { countAt, objectAt, scaledValue, specOf, statusOf } from '../../controller.ts'
+import { countAt, scaledValue, specOf, statusOf } from '../../controller.ts'
+import { objectAt } from '#shared/kubernetes/json.ts'
 
 export const REVISION = 'deployment.kubernetes.io/revision'
 export const REVISION_HISTORY = 'deployment.kubernetes.io/revision-history'

@@ -1,4 +1,4 @@
-import { deepEqual, type JsonObject } from '#shared/kubernetes/json.ts'
+import { deepEqual, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import { matchesLabelSelector } from '#shared/kubernetes/labelSelector.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { JOBS, PODS } from '#electron/client/resources.ts'
@@ -8,7 +8,6 @@ import {
   isDeleting,
   isPodActive,
   keyOf,
-  objectAt,
   objectsAt,
   specOf,
   splitKey,

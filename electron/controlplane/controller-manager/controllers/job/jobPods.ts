@@ -1,6 +1,6 @@
-import type { JsonObject } from '#shared/kubernetes/json.ts'
+import { objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { countAt, isDeleting, objectAt, objectsAt, podFromTemplate, specOf, statusOf, textAt } from '../../controller.ts'
+import { countAt, isDeleting, objectsAt, podFromTemplate, specOf, statusOf, textAt } from '../../controller.ts'
 
 export const COMPLETION_INDEX = 'batch.kubernetes.io/job-completion-index'
 export const INDEX_FAILURES = 'batch.kubernetes.io/job-index-failure-count'

@@ -1,6 +1,6 @@
-import type { JsonObject } from '#shared/kubernetes/json.ts'
+import { objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { countAt, isPodActive, isPodReady, objectAt, objectsAt, specOf, statusOf, textAt, isDeleting } from '../../controller.ts'
+import { countAt, isPodActive, isPodReady, objectsAt, specOf, statusOf, textAt, isDeleting } from '../../controller.ts'
 import { Indexes } from './indexes.ts'
 import { hasTracking, INDEX_FAILURES, indexOf, isFailed, isIndexed, isSucceeded, restartsOf, TRACKING_SINCE } from './jobPods.ts'
 import { uncountedOf, type Uncounted } from './jobTracking.ts'

@@ -1,8 +1,8 @@
-import type { JsonObject } from '#shared/kubernetes/json.ts'
+import { objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isNotFound } from '#shared/kubernetes/status.ts'
 import { PODS } from '#electron/client/resources.ts'
-import { countAt, objectAt, statusOf, type ControllerContext } from '../../controller.ts'
+import { countAt, statusOf, type ControllerContext } from '../../controller.ts'
 import { hasTracking, TRACKING } from './jobPods.ts'
 
 /** uids of ended pods that are not in the job's figures yet. */

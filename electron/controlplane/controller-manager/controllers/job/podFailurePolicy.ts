@@ -1,6 +1,6 @@
-import type { JsonObject } from '#shared/kubernetes/json.ts'
+import { objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { objectAt, objectsAt, specOf, statusOf, textAt } from '../../controller.ts'
+import { objectsAt, specOf, statusOf, textAt } from '../../controller.ts'
 
 /** What a rule says of a failed pod. `Count` is also what happens without a matching rule. */
 export interface PodFailureVerdict {

@@ -1,20 +1,8 @@
-import { deepEqual, type JsonObject } from '#shared/kubernetes/json.ts'
+import { deepEqual, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { GroupVersionResource, KubeObject } from '#shared/kubernetes/object.ts'
 import { isNotFound } from '#shared/kubernetes/status.ts'
 import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES } from '#electron/client/resources.ts'
-import {
-  isDeleting,
-  keyOf,
-  nodeNameOf,
-  objectAt,
-  objectsAt,
-  specOf,
-  splitKey,
-  statusOf,
-  textAt,
-  type Controller,
-  type ControllerContext,
-} from '../../controller.ts'
+import { isDeleting, keyOf, nodeNameOf, objectsAt, specOf, splitKey, statusOf, textAt, type Controller, type ControllerContext } from '../../controller.ts'
 import { claimedBy, classOf, findVolume, mismatch } from './volumeMatching.ts'
 
 const RESYNC_MS = 15_000

@@ -1,9 +1,10 @@
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isAlreadyExists, isNotFound } from '#shared/kubernetes/status.ts'
 import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES } from '#electron/client/resources.ts'
-import { isDeleting, keyOf, objectAt, specOf, splitKey, statusOf, textAt, type Controller, type ControllerContext } from '../../controller.ts'
+import { isDeleting, keyOf, specOf, splitKey, statusOf, textAt, type Controller, type ControllerContext } from '../../controller.ts'
 import { PROVISIONED_BY, PROVISIONERS, SELECTED_NODE } from './persistentVolumeController.ts'
 import { classOf } from './volumeMatching.ts'
+import { objectAt } from '#shared/kubernetes/json.ts'
 
 /** The provisioner of classes whose volumes exist in name only. */
 export const SIMULATED_PROVISIONER = 'drydock.invalid/simulated'

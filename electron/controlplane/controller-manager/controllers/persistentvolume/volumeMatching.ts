@@ -1,7 +1,8 @@
 import { matchesLabelSelector } from '#shared/kubernetes/labelSelector.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { compareQuantities, parseQuantity, type Quantity } from '#shared/kubernetes/quantity.ts'
-import { isDeleting, objectAt, specOf, statusOf, textAt } from '../../controller.ts'
+import { isDeleting, specOf, statusOf, textAt } from '../../controller.ts'
+import { objectAt } from '#shared/kubernetes/json.ts'
 
 const BETA_CLASS = 'volume.beta.kubernetes.io/storage-class'
 

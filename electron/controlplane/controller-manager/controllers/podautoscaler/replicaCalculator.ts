@@ -1,7 +1,7 @@
-import type { JsonObject } from '#shared/kubernetes/json.ts'
+import { objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { milliValue, parseQuantity } from '#shared/kubernetes/quantity.ts'
-import { isDeleting, isPodReady, objectAt, objectsAt, specOf, statusOf, textAt } from '../../controller.ts'
+import { isDeleting, isPodReady, objectsAt, specOf, statusOf, textAt } from '../../controller.ts'
 
 /** How far usage may be from the target without a change. */
 export const TOLERANCE = 0.1

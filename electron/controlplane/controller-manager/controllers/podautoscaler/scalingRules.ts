@@ -1,5 +1,5 @@
-import type { JsonObject } from '#shared/kubernetes/json.ts'
-import { countAt, objectAt, objectsAt } from '../../controller.ts'
+import { objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
+import { countAt, objectsAt } from '../../controller.ts'
 
 export interface ScaleEvent {
   atMs: number

@@ -1,4 +1,4 @@
-import { deepEqual, type JsonObject } from '#shared/kubernetes/json.ts'
+import { deepEqual, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import { matchesLabelSelector, matchesRequirements, selectorRequirements } from '#shared/kubernetes/labelSelector.ts'
 import type { GroupVersionResource, KubeObject } from '#shared/kubernetes/object.ts'
 import { PODS, REPLICA_SETS } from '#electron/client/resources.ts'
@@ -10,7 +10,6 @@ import {
   isPodAvailable,
   isPodReady,
   keyOf,
-  objectAt,
   objectsAt,
   podFromTemplate,
   specOf,

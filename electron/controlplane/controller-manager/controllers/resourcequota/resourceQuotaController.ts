@@ -1,4 +1,4 @@
-import { deepEqual, type JsonObject } from '#shared/kubernetes/json.ts'
+import { deepEqual, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { GroupVersionResource, KubeObject } from '#shared/kubernetes/object.ts'
 import { parseQuantity, quantityText, type Quantity } from '#shared/kubernetes/quantity.ts'
 import { isNotFound } from '#shared/kubernetes/status.ts'
@@ -18,7 +18,7 @@ import {
   SERVICES,
   STATEFUL_SETS,
 } from '#electron/client/resources.ts'
-import { keyOf, objectAt, specOf, splitKey, statusOf, textAt, type Controller, type ControllerContext } from '../../controller.ts'
+import { keyOf, specOf, splitKey, statusOf, textAt, type Controller, type ControllerContext } from '../../controller.ts'
 
 /** Everything is counted anew this often, what no watch tells of too. */
 const RESYNC_MS = 300_000

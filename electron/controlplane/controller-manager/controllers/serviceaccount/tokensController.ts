@@ -1,7 +1,8 @@
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isAlreadyExists, isConflict, isForbidden, isNotFound } from '#shared/kubernetes/status.ts'
 import { SECRETS, SERVICE_ACCOUNTS } from '#electron/client/resources.ts'
-import { isDeleting, keyOf, objectAt, objectsAt, splitKey, textAt, type Controller, type ControllerContext } from '../../controller.ts'
+import { isDeleting, keyOf, objectsAt, splitKey, textAt, type Controller, type ControllerContext } from '../../controller.ts'
+import { objectAt } from '#shared/kubernetes/json.ts'
 
 /** Signs the token that stays in a secret. */
 export type ServiceAccountTokenSigner = (account: { namespace: string; name: string; uid: string }, secretName: string) => string

@@ -2,8 +2,9 @@ import type { KubeObject, OwnerReference } from '#shared/kubernetes/object.ts'
 import { isNotFound } from '#shared/kubernetes/status.ts'
 import type { Informer } from '#electron/client/informer.ts'
 import { PERSISTENT_VOLUME_CLAIMS } from '#electron/client/resources.ts'
-import { countAt, objectAt, specOf, type ControllerContext } from '../../controller.ts'
+import { countAt, specOf, type ControllerContext } from '../../controller.ts'
 import { claimsFor, ordinalOf, startOrdinal } from './statefulPod.ts'
+import { objectAt } from '#shared/kubernetes/json.ts'
 
 /**
  * persistentVolumeClaimRetentionPolicy: claims that go with their set, or with a pod that a smaller set loses, are owned by

@@ -1,6 +1,6 @@
-import type { JsonObject } from '#shared/kubernetes/json.ts'
+import { objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { countAt, isDeleting, isPodReady, newControllerRef, objectAt, objectsAt, podFromTemplate, specOf, statusOf, textAt } from '../../controller.ts'
+import { countAt, isDeleting, isPodReady, newControllerRef, objectsAt, podFromTemplate, specOf, statusOf, textAt } from '../../controller.ts'
 
 export const POD_NAME = 'statefulset.kubernetes.io/pod-name'
 export const POD_INDEX = 'apps.kubernetes.io/pod-index'

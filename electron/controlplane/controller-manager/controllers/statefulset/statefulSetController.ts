@@ -1,4 +1,4 @@
-import { deepEqual } from '#shared/kubernetes/json.ts'
+import { deepEqual, objectAt } from '#shared/kubernetes/json.ts'
 import { matchesLabelSelector } from '#shared/kubernetes/labelSelector.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isNotFound } from '#shared/kubernetes/status.ts'
@@ -10,7 +10,6 @@ import {
   isPodAvailable,
   isPodReady,
   keyOf,
-  objectAt,
   specOf,
   splitKey,
   statusOf,

@@ -1,6 +1,6 @@
-import type { JsonObject } from '#shared/kubernetes/json.ts'
+import { objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
-import { countAt, isDeleting, isPodAvailable, objectAt, scaledValue, specOf, statusOf, textAt } from '../../controller.ts'
+import { countAt, isDeleting, isPodAvailable, scaledValue, specOf, statusOf, textAt } from '../../controller.ts'
 import { isCreated, isHealthy, isRunningAndReady, newStatefulPod, ordinalOf, revisionOf, startOrdinal, withIdentity } from './statefulPod.ts'
 import { revisionTemplate } from '../../controllerHistory.ts'
 

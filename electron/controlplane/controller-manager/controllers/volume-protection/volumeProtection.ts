@@ -1,19 +1,8 @@
 import type { GroupVersionResource, KubeObject } from '#shared/kubernetes/object.ts'
 import { isNotFound } from '#shared/kubernetes/status.ts'
 import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS } from '#electron/client/resources.ts'
-import {
-  isDeleting,
-  keyOf,
-  nodeNameOf,
-  objectAt,
-  objectsAt,
-  specOf,
-  splitKey,
-  statusOf,
-  textAt,
-  type Controller,
-  type ControllerContext,
-} from '../../controller.ts'
+import { isDeleting, keyOf, nodeNameOf, objectsAt, specOf, splitKey, statusOf, textAt, type Controller, type ControllerContext } from '../../controller.ts'
+import { objectAt } from '#shared/kubernetes/json.ts'
 
 const CLAIM_FINALIZER = 'kubernetes.io/pvc-protection'
 const VOLUME_FINALIZER = 'kubernetes.io/pv-protection'

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { isObject, type JsonObject } from '#shared/kubernetes/json.ts'
+import { isObject, objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { ProcessContext, Program } from '../../shell/process.ts'
 import { parseFlags } from './flags.ts'
 import { serveHttp, untilExit, type HttpSaid } from './httpServer.ts'
@@ -18,7 +18,6 @@ const MARK = 'webhook-e2e-test'
 const UNWANTED = 'webhook-disallow'
 const ALLOWED: Decision = { allowed: true }
 
-const objectAt = (value: unknown): JsonObject => (isObject(value) ? value : {})
 const denied = (message: string): Decision => ({ allowed: false, message })
 const unless = (refused: boolean, message: string): Decision => (refused ? denied(message) : ALLOWED)
 
