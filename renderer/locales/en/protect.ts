@@ -298,6 +298,7 @@ export const protect = {
     size: 'Size',
     inUse: 'In use',
     ofQuota: '{used} of {quota} quota',
+    ownVersion: 'the API that Drydock’s own etcd speaks. The images of the etcd pods are those that kubeadm deploys with this release of Kubernetes.',
     term: 'Raft term',
     index: 'Raft index',
     lag: 'Applied lag',
