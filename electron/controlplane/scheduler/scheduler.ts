@@ -7,7 +7,7 @@ import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { isConflict, isNotFound } from '#shared/kubernetes/status.ts'
 import type { Transport } from '#shared/kubernetes/transport.ts'
 import { AffinityTerms } from '#shared/planning/scheduling/affinity.ts'
-import { decisionOf, feasibleEnough, findNodes, type SchedulingDecision, type SchedulingOutcome } from '#shared/planning/scheduling/decision.ts'
+import { decisionOf, feasibleEnough, findNodes, type NodeSearch, type SchedulingDecision } from '#shared/planning/scheduling/decision.ts'
 import { filterNode, fitErrorMessage, prepareCycle, type CycleState, type Refusal, type SchedulingView } from '#shared/planning/scheduling/filters.ts'
 import { NodeInfo } from '#shared/planning/scheduling/nodeInfo.ts'
 import { isFinished, nodeNameOf, objectsAt, priorityOf, specOf, textAt } from '#shared/planning/scheduling/pod.ts'
@@ -285,7 +285,7 @@ class Scheduler {
 
   #record(
     key: string,
-    { state, outcome }: { state: CycleState; outcome: SchedulingOutcome & { feasibleCount: number } },
+    { state, outcome }: { state: CycleState; outcome: NodeSearch },
     result: { node: string | null; preemption: SchedulingDecision['preemption'] },
   ): void {
     const facts = { ...result, at: new Date(this.#options.clock.now()).toISOString(), attempt: this.#queue.attempts(key) + 1 }
@@ -349,7 +349,7 @@ class Scheduler {
 
   async #unschedulable(
     key: string,
-    { state, infos, outcome }: { state: CycleState; infos: readonly NodeInfo[]; outcome: SchedulingOutcome & { feasibleCount: number } },
+    { state, infos, outcome }: { state: CycleState; infos: readonly NodeInfo[]; outcome: NodeSearch },
     signal: AbortSignal,
   ): Promise<void> {
     const { pod } = state

@@ -45,6 +45,16 @@ export interface SchedulingDecision {
   verdicts: NodeVerdict[]
 }
 
+/** What a search over the nodes came to. */
+export interface NodeSearch extends SchedulingOutcome {
+  /** How many nodes were looked at: the next search starts behind them. */
+  looked: number
+  /** How many of them would do. */
+  feasibleCount: number
+  /** Those with the most points. */
+  best: NodeInfo[]
+}
+
 /** Fewest nodes to find before the search ends, and the least share of all (upstream's adaptive percentage). */
 const MIN_FEASIBLE = 100
 const MIN_PERCENTAGE = 5
@@ -60,7 +70,6 @@ export function feasibleEnough(nodeCount: number): number {
  * Asks every filter about the nodes, from `start` on until enough would do, and scores those.
  *
  * @param verdict asked about one node; by default all filters
- * @returns also how many nodes were looked at, so that the next search starts behind them, and those with the most points
  */
 export function findNodes(
   state: CycleState,
@@ -70,7 +79,7 @@ export function findNodes(
     enough = infos.length,
     verdict = (info) => filterNode(state, info),
   }: { start?: number; enough?: number; verdict?: (info: NodeInfo) => Refusal | null } = {},
-): SchedulingOutcome & { looked: number; best: NodeInfo[]; feasibleCount: number } {
+): NodeSearch {
   const refusals = new Map<string, Refusal>()
   const feasible: NodeInfo[] = []
   let looked = 0
