@@ -310,7 +310,6 @@ export const protect = {
     prefix: 'Prefix',
     total: 'No keys | One key | {n} keys',
     key: 'Key',
-    revision: 'Modified at',
     versions: 'Writes',
     valueSize: 'Size',
     lease: 'Lease',

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { JsonObject } from '#shared/kubernetes/json.ts'
+import { objectAt, type JsonObject } from '#shared/kubernetes/json.ts'
 import type { KubeObject } from '#shared/kubernetes/object.ts'
 import { DAEMON_SETS, NODES, PODS } from '#electron/client/resources.ts'
-import { objectAt, objectsAt, specOf, statusOf } from '#electron/controlplane/controller-manager/controller.ts'
+import { objectsAt, specOf, statusOf } from '#electron/controlplane/controller-manager/controller.ts'
 import { daemonSetController } from '#electron/controlplane/controller-manager/controllers/daemonset/daemonSetController.ts'
 import { controllerFixture } from '../../../controllerFixture.ts'
 
