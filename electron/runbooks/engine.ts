@@ -8,6 +8,7 @@ import type { Hold, HoldRequest } from './clusterHold.ts'
 import { Journal, JournalError, readJournals, type JournalRecord } from './journal.ts'
 import type { ClusterIdentity, Runbook, Step, StepContext } from './runbook.ts'
 import { rehearsalOf } from './rehearsals.ts'
+import { stagesOf, type Stage } from './stages.ts'
 import { failureText } from './stepFailure.ts'
 import { applyRecord, createdView, foldJournal, standingStill, withStep } from './runView.ts'
 
@@ -375,25 +376,6 @@ export class RunbookEngine {
     if (runbook === undefined) throw new StatusError(failure(404, 'NotFound', `no runbook ${name}`))
     return runbook
   }
-}
-
-/** Lanes that go side by side, so many at a time; the steps of each in order. */
-interface Stage {
-  lanes: Step[][]
-  parallel: number
-}
-
-function stagesOf(steps: readonly Step[]): Stage[] {
-  const stages: (Stage & { group: string })[] = []
-  for (const step of steps) {
-    const last = stages.at(-1)
-    const group = step.lane?.group ?? ''
-    const lane = last?.lanes.find(([first]) => first?.lane?.name === step.lane?.name)
-    if (last === undefined || group === '' || last.group !== group) stages.push({ lanes: [[step]], parallel: step.lane?.parallel ?? 1, group })
-    else if (lane === undefined) last.lanes.push([step])
-    else lane.push(step)
-  }
-  return stages
 }
 
 /** A cluster is not kept from others by a run that did not begin. */
