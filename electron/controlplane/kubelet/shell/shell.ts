@@ -17,7 +17,8 @@ import {
   type Sockets,
   type Streams,
 } from './process.ts'
-import { isUnfinished, parseScript, SyntaxFault, type Command, type Pipeline, type Redirect, type Script, type Word } from './syntax.ts'
+import type { Command, Pipeline, Redirect, Script, Word } from './script.ts'
+import { isUnfinished, parseScript, SyntaxFault } from './syntax.ts'
 
 /** What stays the same for every command of one shell. */
 export type ShellHost = Pick<ProcessContext, 'files' | 'hostname' | 'clock' | 'signal' | 'terminal'> & {
