@@ -61,3 +61,9 @@ export const tooMany = (field: string, actual: number, max: number): FieldError 
   value: String(actual),
   detail: max < 0 ? 'has too many items' : `must have at most ${String(max)} ${max === 1 ? 'item' : 'items'}`,
 })
+
+/** A word of which only some are known. */
+export function* enumErrors(field: string, value: string, accepted: readonly string[]): Iterable<FieldError> {
+  if (value === '') yield requiredValue(field)
+  else if (!accepted.includes(value)) yield unsupportedValue(field, value, accepted)
+}

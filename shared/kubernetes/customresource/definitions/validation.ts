@@ -4,22 +4,17 @@ import type { FieldError } from '../../validation/fieldError.ts'
 import { genericMetadataErrors, genericMetadataUpdateErrors, immutable } from '../../validation/metadata.ts'
 import { dns1035Errors, dnsSubdomainErrors, subdomainName } from '../../validation/names.ts'
 import { object as at, objects, text, texts } from '../../validation/values.ts'
-import { webhookServiceErrors, webhookUrlErrors } from '../../validation/webhookConfiguration.ts'
 import { isCondition, parseDefinition } from '../definition.ts'
-import { validFieldPath } from '../fieldPath.ts'
 import { supportedFormat } from '../formats.ts'
 import { branchesOf, childPath, indexPath, itemsOf, keyPath, propertiesOf, typeOf, valuesOf, type SchemaNode } from '../schemaNode.ts'
-import { duplicateValue, forbiddenValue, invalidValue, requiredValue, tooMany, unsupportedValue } from '../shown.ts'
+import { enumErrors, forbiddenValue, invalidValue, requiredValue } from '../shown.ts'
+import { conversionErrors } from './conversion.ts'
 import { defaultErrors } from './defaults.ts'
 import { internalSchema, setFields, structText } from './internalForm.ts'
 import { schemaRuleErrors } from './schemaRules.ts'
 import { structuralErrors } from './structural.ts'
+import { columnErrors, selectableErrors, subresourceErrors, warningErrors } from './versionParts.ts'
 
-const MAX_SELECTABLE = 8
-const MAX_WARNING = 256
-const COLUMN_TYPES = ['boolean', 'date', 'integer', 'number', 'string']
-const COLUMN_FORMATS = ['byte', 'date', 'date-time', 'double', 'float', 'int32', 'int64', 'password']
-const REVIEW_VERSIONS = ['v1', 'v1beta1']
 const APPROVED = 'api-approved.kubernetes.io'
 const ROOT_FIELDS = [
   ...['Description', 'Type', 'Format', 'Title', 'Maximum', 'ExclusiveMaximum', 'Minimum', 'ExclusiveMinimum', 'MaxLength', 'MinLength', 'Pattern'],
@@ -244,91 +239,6 @@ function* rootErrors(schema: SchemaNode, field: string): Iterable<FieldError> {
   }
 }
 
-function* enumErrors(field: string, value: string, accepted: readonly string[]): Iterable<FieldError> {
-  if (value === '') yield requiredValue(field)
-  else if (!accepted.includes(value)) yield unsupportedValue(field, value, accepted)
-}
-
-function* warningErrors(version: JsonObject, field: string): Iterable<FieldError> {
-  const warning = version['deprecationWarning']
-  if (typeof warning !== 'string') return
-  if (version['deprecated'] !== true) {
-    yield invalidValue(field, warning, 'can only be set for deprecated versions')
-    return
-  }
-  if (new TextEncoder().encode(warning).length > MAX_WARNING) yield invalidValue(field, warning, `must be <= ${String(MAX_WARNING)} characters long`)
-  if (warning === '') yield invalidValue(field, warning, 'must not be an empty string')
-  let offset = 0
-  for (const character of warning) {
-    if (character !== ' ' && /[\p{C}\p{Z}]/u.test(character)) {
-      yield invalidValue(field, warning, `must only contain printable UTF-8 characters; non-printable character found at index ${String(offset)}`)
-      return
-    }
-    offset += new TextEncoder().encode(character).length
-  }
-}
-
-function* simplePathErrors(path: string, field: string): Iterable<FieldError> {
-  if (!path.startsWith('.')) yield invalidValue(field, path, 'must be a simple json path starting with .')
-}
-
-function* subresourceErrors(subresources: JsonObject | undefined, path: string): Iterable<FieldError> {
-  const scale = subresources?.['scale']
-  if (!isObject(scale)) return
-  for (const [name, root] of [
-    ['specReplicasPath', '.spec'],
-    ['statusReplicasPath', '.status'],
-  ] as const) {
-    const field = `${path}.scale.${name}`
-    const given = text(scale[name])
-    const wrong = [...simplePathErrors(given, field)]
-    if (given === '') yield requiredValue(field)
-    else if (wrong.length > 0) yield* wrong
-    else if (!given.startsWith(`${root}.`)) yield invalidValue(field, given, `should be a json path under ${root}`)
-  }
-  const selector = text(scale['labelSelectorPath'])
-  if (selector === '') return
-  const field = `${path}.scale.labelSelectorPath`
-  const wrong = [...simplePathErrors(selector, field)]
-  if (wrong.length > 0) yield* wrong
-  else if (!selector.startsWith('.spec.') && !selector.startsWith('.status.'))
-    yield invalidValue(field, selector, 'should be a json path under either .spec or .status')
-}
-
-function* columnErrors(column: JsonObject, path: string): Iterable<FieldError> {
-  const [type, format, jsonPath] = [text(column['type']), text(column['format']), text(column['jsonPath'])]
-  if (text(column['name']) === '') yield requiredValue(`${path}.name`)
-  const oneOf = `must be one of ${COLUMN_TYPES.join(',')}`
-  if (type === '') yield requiredValue(`${path}.type`, oneOf)
-  else if (!COLUMN_TYPES.includes(type)) yield invalidValue(`${path}.type`, type, oneOf)
-  if (format !== '' && !COLUMN_FORMATS.includes(format)) yield invalidValue(`${path}.format`, format, `must be one of ${COLUMN_FORMATS.join(',')}`)
-  if (jsonPath === '') yield requiredValue(`${path}.JSONPath`)
-  else yield* simplePathErrors(jsonPath, `${path}.JSONPath`)
-}
-
-function* selectableErrors(selectable: readonly JsonObject[], schema: SchemaNode, path: string): Iterable<FieldError> {
-  const known = new Set<string>()
-  for (const [index, { jsonPath }] of selectable.entries()) {
-    const field = `${indexPath(path, index)}.jsonPath`
-    const given = text(jsonPath)
-    if (given === '') {
-      yield requiredValue(field)
-      continue
-    }
-    const found = validFieldPath(given, schema, { arrayNotation: false })
-    if (found.error !== undefined) {
-      yield invalidValue(field, given, `is an invalid path: ${found.error}`)
-      continue
-    }
-    if (found.root === 'metadata') yield invalidValue(field, given, 'must not point to fields in metadata')
-    if (!['string', 'boolean', 'integer'].includes(typeOf(found.schema)))
-      yield invalidValue(field, given, 'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.')
-    if (known.has(found.path)) yield duplicateValue(field, given)
-    known.add(found.path)
-  }
-  if (known.size > MAX_SELECTABLE) yield tooMany(path, known.size, MAX_SELECTABLE)
-}
-
 function* namesErrors(names: JsonObject, path: string): Iterable<FieldError> {
   for (const name of ['plural', 'singular', 'kind', 'listKind']) {
     const value = text(names[name])
@@ -347,42 +257,6 @@ function* eachName(names: readonly string[], path: string): Iterable<FieldError>
     const wrong = dns1035Errors(name)
     if (wrong.length > 0) yield invalidValue(indexPath(path, index), name, wrong.join(','))
   }
-}
-
-function* conversionErrors(conversion: JsonObject): Iterable<FieldError> {
-  const strategy = text(conversion['strategy'])
-  if (Object.keys(conversion).length === 0) return
-  yield* enumErrors('spec.conversion.strategy', strategy, ['None', 'Webhook'])
-  const { webhook } = conversion
-  const client = at(webhook)['clientConfig']
-  const field = 'spec.conversion.webhookClientConfig'
-  const versions = texts(at(webhook)['conversionReviewVersions'])
-  if (strategy !== 'Webhook') {
-    if (isObject(client)) yield forbiddenValue(field, 'should not be set when strategy is not set to Webhook')
-    if (versions.length > 0) yield forbiddenValue('spec.conversion.conversionReviewVersions', 'should not be set when strategy is not set to Webhook')
-    return
-  }
-  if (!isObject(client)) yield requiredValue(field, 'required when strategy is set to Webhook')
-  else {
-    const { url, service } = client
-    if ((typeof url === 'string') === isObject(service)) yield requiredValue(field, 'exactly one of url or service is required')
-    else if (typeof url === 'string') yield* webhookUrlErrors(url, `${field}.url`)
-    else yield* webhookServiceErrors(at(service), `${field}.service`)
-  }
-  yield* reviewVersionErrors(versions, 'spec.conversion.conversionReviewVersions')
-}
-
-function* reviewVersionErrors(versions: readonly string[], path: string): Iterable<FieldError> {
-  if (versions.length === 0) {
-    yield requiredValue(path)
-    return
-  }
-  for (const [index, version] of versions.entries()) {
-    if (versions.indexOf(version) < index) yield invalidValue(indexPath(path, index), version, 'duplicate version')
-    else for (const wrong of dns1035Errors(version)) yield invalidValue(indexPath(path, index), version, wrong)
-  }
-  if (!versions.some((version) => REVIEW_VERSIONS.includes(version)))
-    yield invalidValue(path, versions, `must include at least one of ${REVIEW_VERSIONS.join(', ')}`)
 }
 
 function* storedVersionErrors(stored: unknown, versions: readonly JsonObject[]): Iterable<FieldError> {
