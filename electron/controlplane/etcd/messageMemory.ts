@@ -1,5 +1,7 @@
 /** Smaller messages are what the runtime makes room for anyway. */
 const SMALLEST_BYTES = 64 * 1024
+/** Larger ones are rare, and rounding them up to a power of two costs more than making room anew. */
+const LARGEST_BYTES = 8 * 1024 * 1024
 /** What may wait to be used again. */
 const KEPT_BYTES = 32 * 1024 * 1024
 
@@ -19,7 +21,7 @@ export class MessageMemory {
 
   /** @returns so many bytes, whose content is whatever it was */
   take(size: number): Uint8Array {
-    if (size < SMALLEST_BYTES || size > this.#keptBytes) return new Uint8Array(size)
+    if (size < SMALLEST_BYTES || size > Math.min(LARGEST_BYTES, this.#keptBytes)) return new Uint8Array(size)
     const whole = 2 ** Math.ceil(Math.log2(size))
     const free = this.#free.get(whole)?.pop()
     if (free !== undefined) this.#freeBytes -= whole
