@@ -5,8 +5,10 @@ import type { ClusterApi } from '../clusterApi.ts'
 import type { StepContext } from '../runbook.ts'
 import { Evictions, label, type PodOnNode } from './evictions.ts'
 
-/** Pause between looks at pods that are on their way out. */
+/** Shortest pause between looks at pods that are on their way out. */
 const POLL_MS = 500
+/** A look that took long is rested from so many times as long: many drains at once must not keep a busy server from what they wait for. */
+const REST = 4
 /** Pods that a waiting step names; the rest are counted. */
 const NAMED = 3
 
@@ -53,7 +55,9 @@ export async function drain(api: ClusterApi, target: { node: string; options: Dr
   for (const pod of first.filter(({ verdict, losesEmptyDir }) => verdict === 'evicted' && losesEmptyDir)) log(`pod ${label(pod)} loses its emptyDir data`)
   const eviction = new Evictions(api, context, { apiVersion: await evictionVersion(api, signal), minor: minorOf(await api.version(signal)) })
   for (;;) {
+    const lookedMs = clock.now()
     const left = (await podsOn(api, target, signal)).filter(({ planned }) => planned.verdict !== 'stays')
+    const tookMs = clock.now() - lookedMs
     if (left.length === 0) break
     await eviction.pass(left.filter(({ planned }) => planned.verdict === 'evicted'))
     const { blockers } = eviction
@@ -69,7 +73,7 @@ export async function drain(api: ClusterApi, target: { node: string; options: Dr
         : `${blocker.subject}: ${blocker.reason}${blockers.length > 1 ? ` (and ${String(blockers.length - 1)} more)` : ''}`,
       blockers,
     )
-    await clock.sleep(POLL_MS, { signal })
+    await clock.sleep(Math.max(POLL_MS, REST * tookMs), { signal })
   }
   waitFor('')
   log(`node/${node} drained: ${String(eviction.count)} pods evicted`)
