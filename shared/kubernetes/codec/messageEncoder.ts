@@ -5,8 +5,6 @@ import { encodeUnion, isUnion } from './schemaUnions.ts'
 import { parseDuration, parseTime } from './times.ts'
 import { placeOf, type UnknownFields } from './unknownFields.ts'
 
-const encoder = new TextEncoder()
-
 /** JSON whose shape does not fit the type it is written as. */
 export class EncodeError extends Error {
   override readonly name = 'EncodeError'
@@ -238,7 +236,7 @@ function encodeScalar(scalar: Scalar, number: number, value: unknown, writer: Pr
     case 'fieldsv1':
     case 'json':
       writer.message(number, () => {
-        if (value !== undefined && value !== null) writer.bytes(1, encoder.encode(JSON.stringify(value)))
+        if (value !== undefined && value !== null) writer.string(1, JSON.stringify(value))
       })
   }
 }

@@ -1,6 +1,6 @@
 const encoder = new TextEncoder()
 const MAX_SMALL = 2 ** 31
-/** Longer texts go through the encoder. */
+/** Longer texts are copied by the encoder. */
 const MAX_COPIED = 256
 
 /**
@@ -73,7 +73,7 @@ export class ProtobufWriter {
   }
 
   string(number: number, text: string): void {
-    if (text.length > MAX_COPIED || !this.#ascii(text)) {
+    if (!(text.length > MAX_COPIED ? this.#longAscii(text) : this.#ascii(text))) {
       this.bytes(number, encoder.encode(text))
       return
     }
@@ -118,6 +118,17 @@ export class ProtobufWriter {
       if (code > 0x7f) return false
       this.#bytes[start + index] = code
     }
+    this.#start = start
+    return true
+  }
+
+  /** Without memory of its own for the text. */
+  #longAscii(text: string): boolean {
+    const { length } = text
+    this.#reserve(length)
+    const start = this.#start - length
+    const { read, written } = encoder.encodeInto(text, this.#bytes.subarray(start, this.#start))
+    if (read !== length || written !== length) return false
     this.#start = start
     return true
   }

@@ -252,7 +252,7 @@ export class Store {
 
   /** @returns the delete's revision; null when the key is not at that revision any more */
   async remove(previous: Entry, signal: AbortSignal): Promise<number | null> {
-    const key = encoder.encode(previous.key)
+    const key = Buffer.from(previous.key)
     const started = performance.now()
     const answer = await this.#etcd.txn(guarded(key, previous.modRevision, { type: 'deleteRange', request: { key } }), { signal })
     this.#observe('delete', prefixOf(previous.key), (performance.now() - started) / 1000)
@@ -266,7 +266,7 @@ export class Store {
     plain: Bytes,
     { lease, signal }: { lease: bigint; signal: AbortSignal },
   ): Promise<Entry | null> {
-    const key = encoder.encode(path)
+    const key = Buffer.from(path)
     const prefix = prefixOf(path)
     const value = this.#values.seal(prefix, path, plain)
     // What is kept of fields that the object does not show is read from the bytes.
