@@ -14,6 +14,7 @@ declare class AbortController {
   abort(reason?: unknown): void
 }
 declare class TextEncoder {
+  encodeInto(text: string, bytes: Uint8Array): { read: number; written: number }
   encode(text: string): Uint8Array<ArrayBuffer>
 }
 declare class TextDecoder {
