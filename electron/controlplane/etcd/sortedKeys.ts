@@ -1,7 +1,7 @@
+import { CHUNK_LIMIT, chunkFor, lowerBound } from '#shared/base/keyChunks.ts'
+
 /** Keys as text in which each character is one byte, so that comparing texts compares bytes. */
 export type BinaryText = string
-
-const CHUNK_LIMIT = 512
 
 interface Chunk {
   keys: BinaryText[]
@@ -41,7 +41,7 @@ export class SortedKeys {
 
   /** Adds a key that is not in the set; it is not marked. */
   add(key: BinaryText): void {
-    const chunkIndex = this.#chunkFor(key)
+    const chunkIndex = chunkFor(this.#chunks, key)
     const chunk = this.#chunk(chunkIndex)
     chunk.keys.splice(lowerBound(chunk.keys, key), 0, key)
     this.#size += 1
@@ -54,7 +54,7 @@ export class SortedKeys {
 
   /** Takes a key out that is not marked (any more). */
   delete(key: BinaryText): boolean {
-    const chunkIndex = this.#chunkFor(key)
+    const chunkIndex = chunkFor(this.#chunks, key)
     const chunk = this.#chunk(chunkIndex)
     const index = lowerBound(chunk.keys, key)
     if (chunk.keys[index] !== key) return false
@@ -66,12 +66,12 @@ export class SortedKeys {
 
   /** Tells that a key of the set was marked (1) or unmarked (-1). */
   mark(key: BinaryText, change: 1 | -1): void {
-    this.#chunk(this.#chunkFor(key)).marked += change
+    this.#chunk(chunkFor(this.#chunks, key)).marked += change
   }
 
   /** Visits keys from `start` on, below `end` (null = to the last), until `visit` returns false. The set must not change meanwhile. */
   walk(start: BinaryText, end: BinaryText | null, visit: (key: BinaryText) => boolean): void {
-    let chunkIndex = this.#chunkFor(start)
+    let chunkIndex = chunkFor(this.#chunks, start)
     let index = lowerBound(this.#chunk(chunkIndex).keys, start)
     for (; chunkIndex < this.#chunks.length; chunkIndex++, index = 0) {
       const { keys } = this.#chunk(chunkIndex)
@@ -85,8 +85,8 @@ export class SortedKeys {
 
   /** How many keys of the interval are marked. */
   count(start: BinaryText, end: BinaryText | null): number {
-    const first = this.#chunkFor(start)
-    const last = end === null ? this.#chunks.length - 1 : this.#chunkFor(end)
+    const first = chunkFor(this.#chunks, start)
+    const last = end === null ? this.#chunks.length - 1 : chunkFor(this.#chunks, end)
     if (last < first) return 0
     let count = 0
     for (let index = first; index <= last; index++) {
@@ -102,27 +102,4 @@ export class SortedKeys {
   #chunk(index: number): Chunk {
     return this.#chunks[index] ?? { keys: [], marked: 0 }
   }
-
-  /** The last chunk whose first key is not above `key`. */
-  #chunkFor(key: BinaryText): number {
-    let low = 0
-    let high = this.#chunks.length - 1
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1
-      if ((this.#chunks[middle]?.keys[0] ?? '') <= key) low = middle
-      else high = middle - 1
-    }
-    return low
-  }
-}
-
-function lowerBound(chunk: BinaryText[], key: BinaryText): number {
-  let low = 0
-  let high = chunk.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((chunk[middle] ?? '') < key) low = middle + 1
-    else high = middle
-  }
-  return low
 }

@@ -1,4 +1,4 @@
-const CHUNK_LIMIT = 512
+import { CHUNK_LIMIT, chunkFor, lowerBound } from '#shared/base/keyChunks.ts'
 
 /** Part of the list. Nobody goes through one whose epoch is the list's own. */
 interface Chunk {
@@ -30,7 +30,7 @@ export class KeyList {
   add(key: string): void {
     const chunks = this.#ownChunks()
     if (chunks.length === 0) chunks.push({ keys: [], epoch: this.#epoch })
-    const index = this.#chunkFor(key)
+    const index = chunkFor(this.#chunks, key)
     const { keys } = this.#ownChunk(index)
     keys.splice(lowerBound(keys, key), 0, key)
     if (keys.length > CHUNK_LIMIT) chunks.splice(index + 1, 0, { keys: keys.splice(CHUNK_LIMIT / 2), epoch: this.#epoch })
@@ -39,7 +39,7 @@ export class KeyList {
   /** @param key that is in the list */
   remove(key: string): void {
     const chunks = this.#ownChunks()
-    const index = this.#chunkFor(key)
+    const index = chunkFor(this.#chunks, key)
     const { keys } = this.#ownChunk(index)
     keys.splice(lowerBound(keys, key), 1)
     if (keys.length === 0) chunks.splice(index, 1)
@@ -49,7 +49,7 @@ export class KeyList {
   *from(start: string): Generator<string> {
     this.#epoch++
     const chunks = this.#chunks
-    const first = this.#chunkFor(start)
+    const first = chunkFor(this.#chunks, start)
     for (let index = first; index < chunks.length; index++) {
       const keys = chunks[index]?.keys ?? []
       for (let at = index === first ? lowerBound(keys, start) : 0; at < keys.length; at++) yield keys[at] ?? ''
@@ -69,27 +69,4 @@ export class KeyList {
     if (chunk.epoch === this.#epoch) return chunk
     return (this.#chunks[index] = { keys: [...chunk.keys], epoch: this.#epoch })
   }
-
-  /** The last chunk whose first key is not after `key`, or the first one. */
-  #chunkFor(key: string): number {
-    let low = 0
-    let high = this.#chunks.length - 1
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1
-      if ((this.#chunks[middle]?.keys[0] ?? '') <= key) low = middle
-      else high = middle - 1
-    }
-    return low
-  }
-}
-
-function lowerBound(keys: readonly string[], key: string): number {
-  let low = 0
-  let high = keys.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((keys[middle] ?? '') < key) low = middle + 1
-    else high = middle
-  }
-  return low
 }
