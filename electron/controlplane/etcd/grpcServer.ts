@@ -153,6 +153,13 @@ interface Answering {
   onSent: (message: Framed) => void
 }
 
+/** @returns whether the stream takes more at once */
+function write(stream: ServerHttp2Stream, message: Framed, onSent: (message: Framed) => void): boolean {
+  return stream.write(message, (error) => {
+    if (error === null || error === undefined) onSent(message)
+  })
+}
+
 function answerUnary(
   stream: ServerHttp2Stream,
   handle: (request: Uint8Array, signal: AbortSignal) => Promise<Framed>,
@@ -173,9 +180,7 @@ function answerUnary(
       handle(request, signal).then((message) => {
         if (stream.destroyed) return
         respond(stream, () => trailersOf(null))
-        stream.write(message, (error) => {
-          if (error === null || error === undefined) onSent(message)
-        })
+        write(stream, message, onSent)
         stream.end()
       }, fail)
     } catch (error) {
@@ -197,10 +202,7 @@ function answerStreaming(
   respond(stream, () => trailersOf(outcome))
   const send: Send = (message) => {
     gone.signal.throwIfAborted()
-    const sent = (error?: Error | null): void => {
-      if (error === null || error === undefined) onSent(message)
-    }
-    return stream.write(message, sent) ? Promise.resolve() : drained(stream)
+    return write(stream, message, onSent) ? Promise.resolve() : drained(stream)
   }
   handle(framesOf(stream), send, AbortSignal.any([gone.signal, closed])).then(
     () => stream.end(),
