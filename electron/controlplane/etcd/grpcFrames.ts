@@ -14,8 +14,14 @@ export function framed(bytes: Uint8Array): Uint8Array {
 
 /** Cuts what comes in into messages, each in memory of its own. */
 export class FrameReader {
+  readonly #maxBytes: number
   #parts: Buffer[] = []
   #length = 0
+
+  /** @param maxBytes of one message */
+  constructor(maxBytes = MAX_MESSAGE_BYTES) {
+    this.#maxBytes = maxBytes
+  }
 
   push(bytes: Buffer): void {
     this.#parts.push(bytes)
@@ -28,8 +34,8 @@ export class FrameReader {
     const [first] = this.#parts
     let bytes = first === undefined || (this.#parts.length > 1 && first.length < FRAME_HEAD) ? this.#joined() : first
     const size = bytes.readUInt32BE(1)
-    if (size > MAX_MESSAGE_BYTES)
-      throw new GrpcError(GRPC.RESOURCE_EXHAUSTED, `grpc: received message larger than max (${String(size)} vs. ${String(MAX_MESSAGE_BYTES)})`)
+    if (size > this.#maxBytes)
+      throw new GrpcError(GRPC.RESOURCE_EXHAUSTED, `grpc: received message larger than max (${String(size)} vs. ${String(this.#maxBytes)})`)
     if (bytes[0] !== 0) throw new GrpcError(GRPC.UNIMPLEMENTED, 'grpc: compressed messages are not served')
     if (this.#length < FRAME_HEAD + size) return null
     if (bytes.length < FRAME_HEAD + size) bytes = this.#joined()

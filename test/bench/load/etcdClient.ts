@@ -2,6 +2,7 @@ import { connect, type ClientHttp2Session } from 'node:http2'
 import { decodeMessage, encodeMessage, type MessageTable, type Plain } from '#shared/etcd/message.ts'
 import * as m from '#shared/etcd/messages.ts'
 import { txnToWire } from '#shared/etcd/txnMessages.ts'
+import { FrameReader } from '#electron/controlplane/etcd/grpcFrames.ts'
 import type { Calls, EtcdWatches, EtcdWork } from './etcdWork.ts'
 import type { TlsTarget } from './http1Connection.ts'
 import type { Done, Report } from './work.ts'
@@ -29,34 +30,6 @@ function open({ port, ca, cert, key }: TlsTarget): Promise<ClientHttp2Session> {
 }
 
 const headers = (path: string): Record<string, string> => ({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' })
-
-/** Cuts what a stream brings into messages. Parts are joined once per message: one of megabytes comes in hundreds of them. */
-class Frames {
-  #parts: Buffer[] = []
-  #length = 0
-  /** Bytes up to the end of the message that is coming in. */
-  #wanted = HEAD
-
-  push(part: Buffer): Buffer[] {
-    const messages: Buffer[] = []
-    this.#parts.push(part)
-    this.#length += part.length
-    while (this.#length >= this.#wanted) {
-      const joined = this.#parts.length === 1 ? (this.#parts[0] ?? part) : Buffer.concat(this.#parts)
-      this.#parts = [joined]
-      const end = HEAD + joined.readUInt32BE(1)
-      if (joined.length < end) {
-        this.#wanted = end
-        break
-      }
-      messages.push(joined.subarray(HEAD, end))
-      this.#parts = [joined.subarray(end)]
-      this.#length -= end
-      this.#wanted = HEAD
-    }
-    return messages
-  }
-}
 
 /** @returns bytes of the answer; @throws Error unless grpc-status is 0 */
 function call(session: ClientHttp2Session, path: string, body: Buffer): Promise<number> {
@@ -144,13 +117,14 @@ async function watches({ target, watchers, events }: EtcdWatches): Promise<Done>
   for (let index = 0; index < watchers; index++) {
     const stream = session.request(headers('/etcdserverpb.Watch/Watch'))
     let seen = 0
-    const frames = new Frames()
+    const frames = new FrameReader(Infinity)
     stream.on('error', (error) => {
       if (left > 0) all.reject(error)
     })
     stream.on('data', (part: Buffer) => {
       length += part.length
-      for (const message of frames.push(part)) {
+      frames.push(part)
+      for (let message = frames.next(); message !== null; message = frames.next()) {
         const response = decodeMessage(m.WATCH_RESPONSE, message)
         if (response['created'] === true && ++created === watchers) send({ type: 'ready' })
         seen += (response['events'] as unknown[]).length
