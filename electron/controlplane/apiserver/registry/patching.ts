@@ -1,5 +1,5 @@
 import { applyConfiguration } from '#shared/kubernetes/apply/fieldManager.ts'
-import { canonicalize } from '#shared/kubernetes/codec/canonical.ts'
+import { canonicalize, stepsTo } from '#shared/kubernetes/codec/canonical.ts'
 import { canonicalMetadata } from '#shared/kubernetes/customresource/embedded.ts'
 import { goPrinted } from '#shared/kubernetes/customresource/shown.ts'
 import { typedErrors, typedErrorsText } from '#shared/kubernetes/customresource/typedErrors.ts'
@@ -195,7 +195,7 @@ function notTyped({ metadata }: KubeObject, resource: ApiResource, text: string)
 function withoutUnknown(object: KubeObject, unknown: readonly string[]): KubeObject {
   const copy = deepCopy(object)
   for (const path of unknown) {
-    const steps = path.match(/[^.[\]]+/g) ?? []
+    const steps = stepsTo(copy, path)
     const last = steps.pop()
     let holder: unknown = copy
     for (const step of steps) holder = typeof holder === 'object' && holder !== null ? (holder as Record<string, unknown>)[step] : undefined
