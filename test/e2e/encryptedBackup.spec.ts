@@ -18,7 +18,7 @@ test('an encrypted backup is verified, opens only with its passphrase, and has P
   await expect(dialog.getByRole('status')).toHaveText('The two passphrases differ')
   await dialog.getByLabel('Passphrase, once more').fill('correct horse')
   await dialog.getByLabel(/^Save PKI/).check()
-  await backups.backUpBy(() => dialog.getByRole('button', { name: 'Back up now' }).click())
+  await backups.backUpBy(() => dialog.getByRole('button', { name: 'Back up now' }).click(), { timeoutMs: 90_000 })
   const { path } = await backups.shown()
   expect(path).toMatch(/\.db\.zst\.age$/)
   expect(readFileSync(path).subarray(0, 21).toString()).toBe('age-encryption.org/v1')

@@ -30,11 +30,11 @@ export class BackupsPage {
   }
 
   /** What begins a backup, then the message that it was read back: not that of an earlier backup, which stays for some seconds. */
-  async backUpBy(begin: () => Promise<void>): Promise<void> {
+  async backUpBy(begin: () => Promise<void>, { timeoutMs = 30_000 } = {}): Promise<void> {
     const verified = this.frame.messages.getByText('The backup is verified')
     await expect(verified).toHaveCount(0, { timeout: 30_000 })
     await begin()
-    await expect(verified).toBeVisible({ timeout: 90_000 })
+    await expect(verified).toBeVisible({ timeout: timeoutMs })
   }
 
   async changeSchedule(cron: string): Promise<void> {

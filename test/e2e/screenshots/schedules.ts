@@ -30,7 +30,7 @@ test('takes schedules and encrypted backups', async ({ app }) => {
   await dialog.getByLabel('Passphrase', { exact: true }).fill('correct horse')
   await dialog.getByLabel('Passphrase, once more').fill('correct horse')
   await dialog.getByLabel(/^Save PKI/).check()
-  await backups.backUpBy(() => dialog.getByRole('button', { name: 'Back up now' }).click())
+  await backups.backUpBy(() => dialog.getByRole('button', { name: 'Back up now' }).click(), { timeoutMs: 90_000 })
   await take('encrypted')
   await frame.main.getByRole('button', { name: 'Verify again' }).click()
   await take('unlock')
